@@ -1,1 +1,2 @@
-var app = WebApplication.Create(args); await app.RunAsync();
+var app = WebApplication.Create(args);
+await app.RunAsync();

@@ -1,0 +1,22 @@
+using Platen.Bench;
+
+// Each bench compares Platen with a reference in one run and prints ratios: see bench/README.md.
+var benches = new SortedDictionary<string, Func<CancellationToken, Task>>(StringComparer.Ordinal) { };
+
+using var stop = new CancellationTokenSource();
+Console.CancelKeyPress += (_, e) =>
+{
+    e.Cancel = true;
+    stop.Cancel();
+};
+
+if (args.Length != 1 || !benches.TryGetValue(args[0], out var bench))
+{
+    await Console.Error.WriteLineAsync(
+        $"usage: dotnet run -c Release --project bench/Platen.Bench -- {string.Join('|', benches.Keys)}"
+    );
+    return 2;
+}
+
+await bench(stop.Token);
+return 0;

@@ -1,0 +1,52 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace Platen.Bench;
+
+/// <summary>
+/// Times two subjects in the order A-B-B-A, several rounds, and reports the median of the rounds' ratios: the machine's
+/// speed drifts, and only a ratio taken within one round survives that.
+/// </summary>
+internal static class Rounds
+{
+    /// <summary>Seconds per call of <paramref name="subject"/>, measured over at least <paramref name="atLeast"/>.</summary>
+    public static double SecondsPerCall(Action subject, TimeSpan atLeast)
+    {
+        var calls = 0L;
+        var started = Stopwatch.GetTimestamp();
+        while (Stopwatch.GetElapsedTime(started) < atLeast)
+        {
+            for (var i = 0; i < 16; i++)
+                subject();
+            calls += 16;
+        }
+        return Stopwatch.GetElapsedTime(started).TotalSeconds / calls;
+    }
+
+    /// <summary>The median over <paramref name="rounds"/> of (A's cost / B's cost), each round being A-B-B-A.</summary>
+    public static double MedianRatio(Func<double> a, Func<double> b, int rounds = 5)
+    {
+        var ratios = new double[rounds];
+        for (var i = 0; i < rounds; i++)
+        {
+            var a1 = a();
+            var b1 = b();
+            var b2 = b();
+            var a2 = a();
+            ratios[i] = (a1 + a2) / (b1 + b2);
+        }
+        return Median(ratios);
+    }
+
+    /// <summary>The middle value (the mean of the middle two when the count is even). The input is not changed.</summary>
+    public static double Median(IReadOnlyCollection<double> values)
+    {
+        var sorted = values.Order().ToArray();
+        var mid = sorted.Length / 2;
+        return sorted.Length % 2 == 1 ? sorted[mid] : (sorted[mid - 1] + sorted[mid]) / 2;
+    }
+
+    /// <summary>One result line: name, value with unit, and the target it is held against.</summary>
+    public static void Report(string name, string value, string target) =>
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name, -48} {value, 20}   {target}"));
+}
