@@ -1,0 +1,171 @@
+using Npgsql;
+using NpgsqlTypes;
+using Platen.Kernel;
+
+namespace Platen.Platform.Postgres;
+
+/// <summary>The database roles a session can act as. Each has only the grants its part needs.</summary>
+public enum SessionRole
+{
+    /// <summary>Requests: sees the rows of the session's owner, by row-level security.</summary>
+    App,
+
+    /// <summary>Dispatchers and the job runner: sees jobs, events and channels of every owner, and nothing else.</summary>
+    Worker,
+
+    /// <summary>Public delivery: selects on a few views.</summary>
+    Edge,
+}
+
+/// <summary>
+/// One transaction with its scope: the role and the owner are set with <c>set_config(…, is_local =&gt; true)</c> in the round
+/// trip that begins it, so they end with it, also behind a pooler in transaction mode. Rolls back unless committed.
+/// Not thread-safe: one session, one flow of control.
+/// </summary>
+public sealed class Session : IAsyncDisposable
+{
+    private readonly NpgsqlConnection connection;
+    private readonly NpgsqlTransaction transaction;
+    private bool committed;
+
+    private Session(NpgsqlConnection connection, NpgsqlTransaction transaction, OperationContext context)
+    {
+        this.connection = connection;
+        this.transaction = transaction;
+        Context = context;
+    }
+
+    /// <summary>Who acts, for whom and why.</summary>
+    public OperationContext Context { get; }
+
+    internal static async ValueTask<Session> OpenAsync(
+        NpgsqlDataSource pool,
+        SessionRole role,
+        OperationContext context,
+        CancellationToken ct
+    )
+    {
+        var opened = await pool.OpenConnectionAsync(ct);
+        try
+        {
+            // Npgsql sends BEGIN with the first command: this is one round trip.
+            var begun = await opened.BeginTransactionAsync(ct);
+            await using var scope = new NpgsqlCommand(
+                """
+                select set_config('role', $1, true), set_config('platen.owner', $2, true),
+                       set_config('platen.publisher', $3, true), set_config('platen.actor', $4, true)
+                """,
+                opened,
+                begun
+            );
+            scope.Parameters.Add(new NpgsqlParameter<string> { TypedValue = RoleName(role) });
+            scope.Parameters.Add(new NpgsqlParameter<string> { TypedValue = context.Owner.ToString() });
+            scope.Parameters.Add(new NpgsqlParameter<string> { TypedValue = context.MayPublishCurated ? "on" : "off" });
+            scope.Parameters.Add(new NpgsqlParameter<string> { TypedValue = context.Actor.Id.ToString() });
+            await scope.ExecuteNonQueryAsync(ct);
+            return new Session(opened, begun, context);
+        }
+        catch
+        {
+            await opened.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>A command in this transaction; parameters are positional, <c>$1</c> onwards.</summary>
+    public NpgsqlCommand Command(string sql, params ReadOnlySpan<NpgsqlParameter> parameters)
+    {
+        var command = new NpgsqlCommand(sql, connection, transaction);
+        foreach (var parameter in parameters)
+            command.Parameters.Add(parameter);
+        return command;
+    }
+
+    /// <summary>Runs a statement and returns how many rows it changed.</summary>
+    public async Task<int> ExecuteAsync(string sql, CancellationToken ct, params NpgsqlParameter[] parameters)
+    {
+        await using var command = Command(sql, parameters);
+        return await command.ExecuteNonQueryAsync(ct);
+    }
+
+    /// <summary>Runs a query and returns the first row made into a value, or <c>default</c> when there is none.</summary>
+    public async Task<T?> FirstAsync<T>(
+        string sql,
+        Func<NpgsqlDataReader, T> read,
+        CancellationToken ct,
+        params NpgsqlParameter[] parameters
+    )
+    {
+        await using var command = Command(sql, parameters);
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        return await reader.ReadAsync(ct) ? read(reader) : default;
+    }
+
+    /// <summary>Runs a query and returns every row made into a value. The query carries its own LIMIT.</summary>
+    public async Task<List<T>> ListAsync<T>(
+        string sql,
+        Func<NpgsqlDataReader, T> read,
+        CancellationToken ct,
+        params NpgsqlParameter[] parameters
+    )
+    {
+        await using var command = Command(sql, parameters);
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        var rows = new List<T>();
+        while (await reader.ReadAsync(ct))
+            rows.Add(read(reader));
+        return rows;
+    }
+
+    /// <summary>Commits. After it the session is only good for disposing.</summary>
+    public async Task CommitAsync(CancellationToken ct)
+    {
+        await transaction.CommitAsync(ct);
+        committed = true;
+    }
+
+    /// <summary>Rolls back unless committed, and gives the connection back.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (!committed)
+            await transaction.DisposeAsync();
+        await connection.DisposeAsync();
+    }
+
+    private static string RoleName(SessionRole role) =>
+        role switch
+        {
+            SessionRole.App => "platen_app",
+            SessionRole.Worker => "platen_worker",
+            SessionRole.Edge => "platen_edge",
+            _ => throw new ArgumentOutOfRangeException(nameof(role)),
+        };
+}
+
+/// <summary>Positional parameters with their PostgreSQL types spelled out.</summary>
+public static class Sql
+{
+    public static NpgsqlParameter Text(string? value) => Of(value, NpgsqlDbType.Text);
+
+    public static NpgsqlParameter Json(ReadOnlyMemory<byte> utf8) =>
+        new() { Value = utf8, NpgsqlDbType = NpgsqlDbType.Jsonb };
+
+    public static NpgsqlParameter Uuid(Guid value) => new NpgsqlParameter<Guid> { TypedValue = value };
+
+    public static NpgsqlParameter Long(long value) => new NpgsqlParameter<long> { TypedValue = value };
+
+    public static NpgsqlParameter Int(int value) => new NpgsqlParameter<int> { TypedValue = value };
+
+    public static NpgsqlParameter Bool(bool value) => new NpgsqlParameter<bool> { TypedValue = value };
+
+    public static NpgsqlParameter Bytes(ReadOnlyMemory<byte> value) =>
+        new() { Value = value, NpgsqlDbType = NpgsqlDbType.Bytea };
+
+    public static NpgsqlParameter Owner(OwnerId owner) => Uuid(owner.Value);
+
+    /// <summary>A digest as its printed form; a null digest as NULL.</summary>
+    public static NpgsqlParameter Digest(Digest? digest) => Text(digest?.ToString());
+
+    private static NpgsqlParameter Of(object? value, NpgsqlDbType type) =>
+        new() { Value = value ?? DBNull.Value, NpgsqlDbType = type };
+}
