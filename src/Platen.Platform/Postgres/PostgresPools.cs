@@ -7,8 +7,26 @@ namespace Platen.Platform.Postgres;
 /// The connection pools of one process: one for requests and background work, one for public delivery, whose login can
 /// only select. Thread-safe.
 /// </summary>
-public sealed class PostgresPools(NpgsqlDataSource app, NpgsqlDataSource edge) : IAsyncDisposable
+public sealed class PostgresPools : IAsyncDisposable
 {
+    private readonly NpgsqlDataSource app;
+    private readonly NpgsqlDataSource edge;
+    private readonly NpgsqlDataSource listen;
+    private readonly NpgsqlDataSource listenEdge;
+
+    private PostgresPools(
+        NpgsqlDataSource app,
+        NpgsqlDataSource edge,
+        NpgsqlDataSource listen,
+        NpgsqlDataSource listenEdge
+    )
+    {
+        this.app = app;
+        this.edge = edge;
+        this.listen = listen;
+        this.listenEdge = listenEdge;
+    }
+
     /// <summary>Begins a transaction for the owner of <paramref name="context"/>.</summary>
     /// <exception cref="NpgsqlException">The database does not answer, or refuses.</exception>
     public ValueTask<Session> OpenAsync(OperationContext context, CancellationToken ct) =>
@@ -22,15 +40,79 @@ public sealed class PostgresPools(NpgsqlDataSource app, NpgsqlDataSource edge) :
     public ValueTask<Session> OpenEdgeAsync(CancellationToken ct) =>
         Session.OpenAsync(edge, SessionRole.Edge, OperationContext.ForSystem(OwnerId.Platform, "delivery"), ct);
 
-    /// <summary>A connection outside any transaction, for LISTEN. The caller keeps it open and disposes it.</summary>
-    public ValueTask<NpgsqlConnection> ListenAsync(CancellationToken ct) => app.OpenConnectionAsync(ct);
+    /// <summary>
+    /// A connection outside any transaction and outside the pools, for LISTEN; it goes to the server itself, also when the
+    /// pools lead through a pooler. The caller keeps it open and disposes it.
+    /// </summary>
+    public ValueTask<NpgsqlConnection> ListenAsync(CancellationToken ct) => listen.OpenConnectionAsync(ct);
 
     /// <summary>As <see cref="ListenAsync"/>, with the delivery login.</summary>
-    public ValueTask<NpgsqlConnection> ListenEdgeAsync(CancellationToken ct) => edge.OpenConnectionAsync(ct);
+    public ValueTask<NpgsqlConnection> ListenEdgeAsync(CancellationToken ct) => listenEdge.OpenConnectionAsync(ct);
 
     public async ValueTask DisposeAsync()
     {
         await app.DisposeAsync();
         await edge.DisposeAsync();
+        await listen.DisposeAsync();
+        await listenEdge.DisposeAsync();
     }
+
+    internal static PostgresPools Open(PoolPlan plan) =>
+        new(
+            Pool(plan.App, plan.AppConnections, plan.Pooled),
+            Pool(plan.Edge, plan.EdgeConnections, plan.Pooled),
+            Single(plan.Listen),
+            Single(plan.ListenEdge)
+        );
+
+    /// <summary>Drops idle connections: the server they led to is gone.</summary>
+    internal void Forget()
+    {
+        app.Clear();
+        edge.Clear();
+    }
+
+    private static NpgsqlDataSource Pool(string connectionString, int connections, bool pooled)
+    {
+        var settings = new NpgsqlConnectionStringBuilder(connectionString);
+        if (!settings.ContainsKey("Maximum Pool Size"))
+            settings.MaxPoolSize = connections;
+        if (!settings.ContainsKey("Application Name"))
+            settings.ApplicationName = "platen";
+        // A session keeps everything it sets local to its transaction: there is nothing to reset.
+        settings.NoResetOnClose = true;
+        // Behind a pooler the next transaction may run on another server process, which has not prepared the statement.
+        if (pooled)
+            settings.MaxAutoPrepare = 0;
+        return NpgsqlDataSource.Create(settings);
+    }
+
+    // Keep-alive makes a wait on a connection whose server vanished without a word fail.
+    private static NpgsqlDataSource Single(string connectionString) =>
+        NpgsqlDataSource.Create(
+            new NpgsqlConnectionStringBuilder(connectionString)
+            {
+                Pooling = false,
+                KeepAlive = 15,
+                ApplicationName = "platen listen",
+            }
+        );
 }
+
+/// <summary>Where each pool leads.</summary>
+/// <param name="App">The application's connection string.</param>
+/// <param name="Listen">The application's way to the server itself.</param>
+/// <param name="Edge">Delivery's connection string.</param>
+/// <param name="ListenEdge">Delivery's way to the server itself.</param>
+/// <param name="Pooled">Whether a pooler stands between.</param>
+/// <param name="AppConnections">Connections at most, unless the connection string says.</param>
+/// <param name="EdgeConnections">Connections at most, unless the connection string says.</param>
+internal sealed record PoolPlan(
+    string App,
+    string Listen,
+    string Edge,
+    string ListenEdge,
+    bool Pooled,
+    int AppConnections,
+    int EdgeConnections
+);

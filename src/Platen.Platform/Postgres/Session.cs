@@ -45,6 +45,26 @@ public sealed class Session : IAsyncDisposable
         CancellationToken ct
     )
     {
+        try
+        {
+            return await BeginAsync(pool, role, context, ct);
+        }
+        catch (NpgsqlException exception) when (IsBroken(exception))
+        {
+            // The pool handed out a connection whose server has gone since, and so have its idle neighbours. Nothing has run
+            // yet: one more try, on a new connection.
+            pool.Clear();
+            return await BeginAsync(pool, role, context, ct);
+        }
+    }
+
+    private static async ValueTask<Session> BeginAsync(
+        NpgsqlDataSource pool,
+        SessionRole role,
+        OperationContext context,
+        CancellationToken ct
+    )
+    {
         var opened = await pool.OpenConnectionAsync(ct);
         try
         {
@@ -71,6 +91,12 @@ public sealed class Session : IAsyncDisposable
             throw;
         }
     }
+
+    // Cut off, or told "terminating connection" and "the database system is shutting down" before it was.
+    private static bool IsBroken(NpgsqlException exception) =>
+        exception is PostgresException refused
+            ? refused.SqlState is PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown
+            : exception.InnerException is IOException or EndOfStreamException or System.Net.Sockets.SocketException;
 
     /// <summary>A command in this transaction; parameters are positional, <c>$1</c> onwards.</summary>
     public NpgsqlCommand Command(string sql, params ReadOnlySpan<NpgsqlParameter> parameters)
