@@ -1,5 +1,4 @@
 using Npgsql;
-using Platen.Platform.Postgres;
 using Platen.Testing;
 
 namespace Platen.Platform.Tests.Postgres;
