@@ -178,7 +178,7 @@ public static class Sql
 
     public static NpgsqlParameter Uuid(Guid value) => new NpgsqlParameter<Guid> { TypedValue = value };
 
-    public static NpgsqlParameter Long(long value) => new NpgsqlParameter<long> { TypedValue = value };
+    public static NpgsqlParameter Long(long? value) => Of(value, NpgsqlDbType.Bigint);
 
     public static NpgsqlParameter Int(int value) => new NpgsqlParameter<int> { TypedValue = value };
 

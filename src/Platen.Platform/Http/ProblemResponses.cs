@@ -1,0 +1,169 @@
+using System.Diagnostics;
+using System.IO.Pipelines;
+using System.Text.Json;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+using Platen.Kernel;
+
+namespace Platen.Platform.Http;
+
+/// <summary>Turns problems and failures into RFC 9457 responses. The only writer of <c>application/problem+json</c>.</summary>
+public static partial class ProblemResponses
+{
+    public const string ContentType = "application/problem+json";
+
+    /// <summary>
+    /// Answers every <see cref="ProblemException"/> of the rest of the pipeline with its problem; a database that does not
+    /// answer with <see cref="KernelProblems.Unavailable"/>; a full disk with <see cref="KernelProblems.StorageFull"/>; anything
+    /// else with <see cref="KernelProblems.Internal"/>, logged once. Bodiless error statuses get a problem body.
+    /// </summary>
+    public static IApplicationBuilder UseProblems(this IApplicationBuilder app, ILogger logger) =>
+        app.Use(
+            async (context, next) =>
+            {
+                Problem problem;
+                try
+                {
+                    await next(context);
+                    if (context.Response.HasStarted || ForStatus(context) is not { } bodiless)
+                        return;
+                    problem = bodiless;
+                }
+                catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
+                {
+                    return;
+                }
+                catch (Exception e) when (!context.Response.HasStarted)
+                {
+                    problem = Explain(e, context, logger);
+                }
+                await WriteAsync(context, problem);
+            }
+        );
+
+    /// <summary>Writes the problem as the whole response.</summary>
+    public static async Task WriteAsync(HttpContext context, Problem problem)
+    {
+        var response = context.Response;
+        // Headers that already say something true of the refusal (Allow, WWW-Authenticate, RateLimit) stay.
+        response.Headers.Remove("ETag");
+        response.Headers.Remove("Last-Modified");
+        response.StatusCode = problem.Type.Status;
+        response.ContentType = ContentType;
+        response.Headers.CacheControl = "no-store";
+        if (problem.Type.Status == StatusCodes.Status503ServiceUnavailable && response.Headers.RetryAfter.Count == 0)
+            response.Headers.RetryAfter = "2";
+        if (HttpMethods.IsHead(context.Request.Method))
+            return;
+        Write(response.BodyWriter, context, problem);
+        await response.BodyWriter.FlushAsync(context.RequestAborted);
+    }
+
+    private static void Write(PipeWriter body, HttpContext context, Problem problem)
+    {
+        using var json = new Utf8JsonWriter(body);
+        json.WriteStartObject();
+        json.WriteString("type", problem.Type.Uri);
+        json.WriteString("title", problem.Type.Title);
+        json.WriteNumber("status", problem.Type.Status);
+        json.WriteString("detail", problem.Detail);
+        json.WriteString("advice", problem.Type.Advice);
+        json.WriteString("instance", context.Request.Path.Value);
+        json.WriteString("traceId", Activity.Current?.TraceId.ToString() ?? context.TraceIdentifier);
+        if (!problem.Faults.IsDefaultOrEmpty)
+        {
+            json.WriteStartArray("faults");
+            foreach (var fault in problem.Faults)
+            {
+                json.WriteStartObject();
+                json.WriteString("pointer", fault.Pointer);
+                json.WriteString("message", fault.Message);
+                json.WriteEndObject();
+            }
+            json.WriteEndArray();
+        }
+        foreach (var (name, value) in problem.Extensions)
+        {
+            json.WritePropertyName(name);
+            JsonSerializer.Serialize(json, value, value.GetType(), JsonSerializerOptions.Web);
+        }
+        json.WriteEndObject();
+    }
+
+    private static Problem Explain(Exception failure, HttpContext context, ILogger logger)
+    {
+        switch (failure)
+        {
+            case ProblemException refused:
+                return refused.Problem;
+            case BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge }:
+                return KernelProblems.TooLarge.Because(
+                    "The body is larger than the "
+                        + $"{context.Features.Get<IHttpMaxRequestBodySizeFeature>()?.MaxRequestBodySize} bytes this address accepts."
+                );
+            case BadHttpRequestException malformed:
+                return KernelProblems.Malformed.Because(malformed.Message);
+            case PostgresException { SqlState: PostgresErrorCodes.DiskFull } full:
+                LogFull(logger, full);
+                return KernelProblems.StorageFull.Because("The database has no room left. Nothing was written.");
+            case IOException e when IsDiskFull(e):
+                LogFull(logger, e);
+                return KernelProblems.StorageFull.Because("The blob store has no room left. Nothing was published.");
+            case NpgsqlException e when e is not PostgresException || IsShuttingDown(e):
+                LogUnavailable(logger, e);
+                return KernelProblems.Unavailable.Because("The database does not answer. Nothing was written.");
+            case TimeoutException e:
+                LogUnavailable(logger, e);
+                return KernelProblems.Unavailable.Because("A part the server depends on took too long to answer.");
+            default:
+                LogFailure(logger, context.Request.Method, context.Request.Path.Value, failure);
+                return KernelProblems.Internal.Because("The server failed while answering this request.");
+        }
+    }
+
+    /// <summary>The problem for a response whose status says no and which has no body yet.</summary>
+    private static Problem? ForStatus(HttpContext context) =>
+        context.Response.StatusCode switch
+        {
+            _ when context.Response.ContentLength is not null || context.Response.ContentType is not null => null,
+            StatusCodes.Status400BadRequest => KernelProblems.Malformed.Because("The request cannot be read."),
+            StatusCodes.Status401Unauthorized => KernelProblems.Unauthenticated.Because(
+                "No valid credential was sent."
+            ),
+            StatusCodes.Status403Forbidden => KernelProblems.Forbidden.Because("The credential lacks a needed scope."),
+            StatusCodes.Status404NotFound => KernelProblems.NotFound.Because("Nothing is at this address."),
+            StatusCodes.Status405MethodNotAllowed => KernelProblems.MethodNotAllowed.Because(
+                $"This address accepts {context.Response.Headers.Allow}."
+            ),
+            StatusCodes.Status413PayloadTooLarge => KernelProblems.TooLarge.Because("The body is too large."),
+            StatusCodes.Status415UnsupportedMediaType => KernelProblems.UnsupportedMediaType.Because(
+                "The body's media type is not accepted here."
+            ),
+            _ => null,
+        };
+
+    /// <summary>ENOSPC or EDQUOT, as .NET reports them on Linux and macOS.</summary>
+    private static bool IsDiskFull(IOException e) => (e.HResult & 0xFFFF) is 28 or 112 or 122 or 69;
+
+    private static bool IsShuttingDown(NpgsqlException e) =>
+        e
+            is PostgresException
+            {
+                SqlState: PostgresErrorCodes.AdminShutdown
+                    or PostgresErrorCodes.CrashShutdown
+                    or PostgresErrorCodes.CannotConnectNow
+                    or PostgresErrorCodes.TooManyConnections
+            };
+
+    [LoggerMessage(1100, LogLevel.Error, "{Method} {Path} failed")]
+    private static partial void LogFailure(ILogger logger, string method, string? path, Exception failure);
+
+    [LoggerMessage(1101, LogLevel.Warning, "A request could not be served: the database does not answer")]
+    private static partial void LogUnavailable(ILogger logger, Exception failure);
+
+    [LoggerMessage(1102, LogLevel.Critical, "There is no room left on a disk that Platen writes to")]
+    private static partial void LogFull(ILogger logger, Exception failure);
+}
