@@ -1,0 +1,111 @@
+using System.Text;
+using System.Text.Json;
+using Npgsql;
+using Platen.Kernel;
+using Platen.Kernel.Json;
+using Platen.Platform.Blobs;
+using Platen.Platform.Postgres;
+using Platen.Platform.Releases;
+using Platen.Testing;
+
+namespace Platen.Platform.Tests.Releases;
+
+public sealed class ReleaseStoreTests(PostgresFixture postgres)
+{
+    private const string Subject = "curated/example";
+
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public void Equal_content_is_the_same_release_and_other_content_is_another()
+    {
+        Drafts.Of(Subject, ("a", "1"), ("b", "2")).Digest.ShouldBe(Drafts.Of("other", ("a", "1"), ("b", "2")).Digest);
+        Drafts.Of(Subject, ("a", "1")).Digest.ShouldNotBe(Drafts.Of(Subject, ("a", "2")).Digest);
+    }
+
+    [Fact]
+    public void A_manifest_is_canonical_and_reads_back()
+    {
+        var draft = Drafts.Of(Subject, ("html/en/auto.html", "<p>"), ("config.json", "{}"));
+        CanonicalJson.Serialize(JsonElement.Parse(draft.ManifestBytes.Span)).ShouldBe(draft.ManifestBytes.ToArray());
+        var read = ReleaseManifest.Parse(draft.ManifestBytes);
+        read.ToCanonicalBytes().ShouldBe(draft.ManifestBytes.ToArray());
+        read.Files.Select(f => f.Path).ShouldBe(["html/en/auto.html", "config.json"]);
+        read.Annotations["dev.platen.note"].ShouldBe("é “quoted” <&>");
+    }
+
+    [Fact]
+    public void Two_files_of_one_path_are_refused() =>
+        Should.Throw<InvalidOperationException>(() => Drafts.Of(Subject, ("a", "1"), ("a", "2")));
+
+    [Fact]
+    public async Task Recording_again_changes_nothing()
+    {
+        var owner = TestOwner.New();
+        var draft = Drafts.Of(Subject, ("a", "same bytes"), ("b", "same bytes"));
+        await using var session = await postgres.OpenAsync(owner, Ct);
+        (await ReleaseStore.RecordAsync(session, draft, Ct)).ShouldBeTrue();
+        (await ReleaseStore.RecordAsync(session, draft, Ct)).ShouldBeFalse();
+        var found = await ReleaseStore.FindAsync(session, Subject, draft.Digest, Ct);
+        found!.Manifest.Files.Length.ShouldBe(2);
+        found.CreatedBy.ShouldBe(owner.Actor);
+    }
+
+    [Fact]
+    public async Task Another_owner_does_not_see_it()
+    {
+        var draft = Drafts.Of(Subject, ("a", "secret"));
+        await using (var session = await postgres.OpenAsync(TestOwner.New(), Ct))
+        {
+            await ReleaseStore.RecordAsync(session, draft, Ct);
+            await session.CommitAsync(Ct);
+        }
+        await using var stranger = await postgres.OpenAsync(TestOwner.New(), Ct);
+        (await ReleaseStore.FindAsync(stranger, Subject, draft.Digest, Ct)).ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task A_manifest_under_a_name_that_is_not_its_hash_cannot_be_stored()
+    {
+        await using var session = await postgres.OpenAsync(TestOwner.New(), Ct);
+        var refused = await Should.ThrowAsync<PostgresException>(() =>
+            session.ExecuteAsync(
+                """
+                insert into platform.release (owner, subject, digest, artifact_type, manifest, created_by, created_by_name)
+                values ($1, 'curated/example', $2, 'x', $3, $1, 'x')
+                """,
+                Ct,
+                Sql.Owner(session.Context.Owner),
+                Sql.Digest(Digest.Of("other"u8)),
+                Sql.Bytes("{}"u8.ToArray())
+            )
+        );
+        refused.ConstraintName.ShouldBe("release_digest_names_manifest");
+    }
+
+    [Fact]
+    public async Task Releases_and_moves_cannot_be_changed_or_deleted()
+    {
+        foreach (var table in (string[])["release", "release_blob", "blob", "channel_move"])
+        {
+            await using var session = await postgres.OpenAsync(TestOwner.New(), Ct);
+            var refused = await Should.ThrowAsync<PostgresException>(() =>
+                session.ExecuteAsync($"delete from platform.{table}", Ct)
+            );
+            refused.SqlState.ShouldBe(PostgresErrorCodes.InsufficientPrivilege);
+        }
+    }
+
+    [Fact]
+    public async Task Bytes_are_stored_before_the_rows_that_name_them()
+    {
+        var owner = TestOwner.New();
+        var store = new FileBlobStore(Path.Combine(postgres.Folder, "blobs"));
+        var draft = Drafts.Of(Subject, ("a", "one"), ("b", "two"), ("c", "one"));
+        await ReleaseStore.StoreBytesAsync(store, owner.Id, draft, Ct);
+        await ReleaseStore.StoreBytesAsync(store, owner.Id, draft, Ct);
+        var read = await store.ReadAllAsync(owner.Id, Digest.Of("two"u8), 100, Ct);
+        Encoding.UTF8.GetString(read.ShouldBeOfType<ReadOutcome.Read>().Bytes.Span).ShouldBe("two");
+        (await store.StatAsync(owner.Id, draft.Digest, Ct)).ShouldNotBeNull();
+    }
+}
