@@ -155,6 +155,8 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
             var began = Stopwatch.GetTimestamp();
             if (await StopAsync())
                 PostgresLog.Stopped(logger, Stopwatch.GetElapsedTime(began).TotalMilliseconds);
+            if (!IsInside(socketFolder, Path.GetDirectoryName(databaseFolder)!) && Directory.Exists(socketFolder))
+                Directory.Delete(socketFolder, recursive: true);
             folderLock.Dispose();
         }
     }
@@ -336,7 +338,7 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
     private string Remedy()
     {
         var words = LastWords();
-        if (words.Contains("No space left on device", StringComparison.Ordinal))
+        if (IsOutOfRoom(words))
             return $" There is no room left in {databaseFolder}: free some, then start again.";
         if (words.Contains("wrong ownership", StringComparison.Ordinal))
             return $" The folder belongs to another user: start the server as that user, or give it the folder (chown -R {account.Name} {databaseFolder}).";
@@ -440,7 +442,7 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
             var (exit, printed, error) = await Unix.RunAsync(command[0], command.Skip(1), ct);
             if (exit != 0)
                 throw new PostgresStartException(
-                    error.Contains("No space left on device", StringComparison.Ordinal)
+                    IsOutOfRoom(error)
                         ? $"There is no room for a database in {Path.GetDirectoryName(databaseFolder)}: it needs about 100 MB. "
                             + "Nothing was left behind; free some space or choose another PLATEN_DATA, then start again."
                         : $"The database cannot be made in {databaseFolder}: {LastLines(error.Length > 0 ? error : printed)}"
@@ -514,7 +516,7 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
         );
     }
 
-    private static bool WaitForEnd(int pid, TimeSpan patience, CancellationToken ct)
+    internal static bool WaitForEnd(int pid, TimeSpan patience, CancellationToken ct)
     {
         var began = Stopwatch.GetTimestamp();
         var pause = TimeSpan.FromMilliseconds(10);
@@ -541,6 +543,19 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
         return printed.Contains(databaseFolder, StringComparison.Ordinal);
     }
 
+    /// <summary>Where the socket of a data folder is.</summary>
+    internal static string SocketFolder(string dataFolder)
+    {
+        var inside = Path.Combine(dataFolder, "postgres-socket");
+        if (Encoding.UTF8.GetByteCount(inside) + "/.s.PGSQL.5432.lock".Length <= LongestSocketPath)
+            return inside;
+        var digest = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(dataFolder)));
+        return Path.Combine(Path.GetTempPath(), "platen-" + digest[..16]);
+    }
+
+    private static bool IsInside(string folder, string dataFolder) =>
+        folder.StartsWith(dataFolder + Path.DirectorySeparatorChar, StringComparison.Ordinal);
+
     [UnsupportedOSPlatform("windows")]
     private static async Task<string> MakeSocketFolderAsync(
         string dataFolder,
@@ -548,21 +563,16 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
         CancellationToken ct
     )
     {
-        var folder = Path.Combine(dataFolder, "postgres-socket");
-        if (Encoding.UTF8.GetByteCount(folder) + "/.s.PGSQL.5432.lock".Length > LongestSocketPath)
+        var folder = SocketFolder(dataFolder);
+        if (!IsInside(folder, dataFolder) && Directory.Exists(folder) && OperatingSystem.IsLinux())
         {
-            var digest = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(dataFolder)));
-            folder = Path.Combine(Path.GetTempPath(), "platen-" + digest[..16]);
-            if (Directory.Exists(folder) && OperatingSystem.IsLinux())
-            {
-                // Anybody may make a folder in the temporary one: only ours will do.
-                var (owner, _) = await PostgresAccount.OwnerOfAsync(folder, ct);
-                if (account.Dropped && owner != account.User || new DirectoryInfo(folder).LinkTarget is not null)
-                    throw new PostgresStartException(
-                        $"{folder}, where PostgreSQL's socket goes because {dataFolder} is too long for one, belongs to "
-                            + "somebody else. Remove it, or choose a shorter PLATEN_DATA."
-                    );
-            }
+            // Anybody may make a folder in the temporary one: only ours will do.
+            var (owner, _) = await PostgresAccount.OwnerOfAsync(folder, ct);
+            if (owner != account.User || new DirectoryInfo(folder).LinkTarget is not null)
+                throw new PostgresStartException(
+                    $"{folder}, where PostgreSQL's socket goes because {dataFolder} is too long for one, belongs to "
+                        + "somebody else. Remove it, or choose a shorter PLATEN_DATA."
+                );
         }
         MakePrivateFolder(folder, account);
         return folder;
@@ -603,6 +613,11 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
         await using var create = new NpgsqlCommand($"create database {DatabaseName}", connection);
         await create.ExecuteNonQueryAsync(ct);
     }
+
+    private static bool IsOutOfRoom(string words) =>
+        words.Contains("No space left on device", StringComparison.Ordinal)
+        || words.Contains("Check free disk space", StringComparison.Ordinal)
+        || words.Contains("Disk quota exceeded", StringComparison.Ordinal);
 
     private static string LastLines(string text) =>
         string.Join(" | ", text.Split('\n', StringSplitOptions.RemoveEmptyEntries).TakeLast(LastWordsLines));

@@ -15,7 +15,7 @@ internal sealed record PostgresAccount(string Name, uint User, uint Group, bool 
     public static async Task<PostgresAccount> ChooseAsync(string databaseFolder, CancellationToken ct)
     {
         if (!Unix.IsRoot)
-            return new PostgresAccount(Environment.UserName, 0, 0, Dropped: false);
+            return new PostgresAccount(Environment.UserName, Unix.EffectiveUser, 0, Dropped: false);
         if (!OperatingSystem.IsLinux())
             throw new PostgresStartException(
                 "PostgreSQL does not run as root. Start the server as an ordinary user (sudo -u NAME), or use a database of "

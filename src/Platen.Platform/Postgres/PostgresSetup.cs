@@ -232,7 +232,7 @@ public static class PostgresSetup
 
     private static NpgsqlDataSource Once(string connectionString) =>
         NpgsqlDataSource.Create(
-            new NpgsqlConnectionStringBuilder(connectionString) { Pooling = false, MaxAutoPrepare = 0 }
+            new NpgsqlConnectionStringBuilder(connectionString) { Pooling = false, MaxAutoPrepare = 0, IncludeFailedBatchedCommand = true }
         );
 }
 

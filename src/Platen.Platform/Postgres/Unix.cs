@@ -15,7 +15,9 @@ internal static partial class Unix
     private const int LockNonBlocking = 4;
     private const int ReadWrite = 2;
 
-    public static bool IsRoot => GetEffectiveUserId() == 0;
+    public static uint EffectiveUser => GetEffectiveUserId();
+
+    public static bool IsRoot => EffectiveUser == 0;
 
     /// <summary>Sends a signal; false when there is no such process.</summary>
     public static bool Signal(int pid, int signal) => Kill(pid, signal) == 0;
