@@ -75,4 +75,24 @@ public static class BlobStoreExtensions
             ),
         };
     }
+
+    /// <summary>Refuses a store whose bytes do not rest in <paramref name="region"/>, or that cannot prove it.</summary>
+    /// <exception cref="BlobLocationException">The store is elsewhere, or has no region.</exception>
+    /// <exception cref="ProblemException"><see cref="KernelProblems.Unavailable"/>: the store does not answer.</exception>
+    public static async Task RequireRegionAsync(this IBlobStore store, string region, CancellationToken ct)
+    {
+        var actual = await store.GetRegionAsync(ct);
+        if (actual is null)
+        {
+            throw new BlobLocationException(
+                $"Blobs must rest in region '{region}', but {store.Location} cannot prove a region: use an s3: location."
+            );
+        }
+        if (!string.Equals(actual, region, StringComparison.Ordinal))
+        {
+            throw new BlobLocationException(
+                $"Blobs must rest in region '{region}', but the bucket of {store.Location} is in '{actual}'."
+            );
+        }
+    }
 }

@@ -200,6 +200,8 @@ public sealed partial class FileBlobStore : IBlobStore
                 )
         );
 
+    public Task<string?> GetRegionAsync(CancellationToken ct) => Task.FromResult<string?>(null);
+
     public Task CheckAsync(CancellationToken ct) =>
         BlobMetrics.MeasureAsync(
             Name,

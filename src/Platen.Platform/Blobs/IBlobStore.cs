@@ -92,6 +92,12 @@ public interface IBlobStore
     /// </summary>
     Task<SweepCount> SweepAsync(CancellationToken ct);
 
+    /// <summary>
+    /// The region in which the store says its bytes rest, such as <c>eu-central-1</c>; null when it cannot say, as a folder
+    /// cannot.
+    /// </summary>
+    Task<string?> GetRegionAsync(CancellationToken ct);
+
     /// <summary>Writes, reads and deletes a few bytes: returns when the store works and throws as every member does.</summary>
     Task CheckAsync(CancellationToken ct);
 }
