@@ -1,0 +1,212 @@
+using Amazon.S3;
+using Amazon.S3.Model;
+using Microsoft.Extensions.Logging;
+using Platen.Kernel;
+using Platen.Platform.Blobs;
+using Platen.Testing.Servers;
+
+namespace Platen.Platform.Tests.Blobs;
+
+/// <summary>One S3 server for all tests of it: it takes its time to start.</summary>
+public sealed class Ceph : IAsyncLifetime
+{
+    private CephFixture? server;
+
+    public CephFixture Server => server ?? throw new InvalidOperationException("The server is not started yet.");
+
+    public async ValueTask InitializeAsync() => server = await CephFixture.StartAsync(CancellationToken.None);
+
+    public async ValueTask DisposeAsync()
+    {
+        if (server is not null)
+            await server.DisposeAsync();
+    }
+}
+
+public sealed class S3BlobStoreTests(Ceph ceph) : BlobStoreTests, IClassFixture<Ceph>, IAsyncLifetime
+{
+    private readonly AmazonS3Client raw = ceph.Server.Client();
+    private readonly RecordingLoggers loggers = new();
+    private string bucket = "";
+    private IBlobStore? store;
+
+    protected override IBlobStore Store => store!;
+
+    public async ValueTask InitializeAsync()
+    {
+        bucket = await ceph.Server.CreateBucketAsync(Ct);
+        store = Open(bucket, new BlobCredentials(ceph.Server.AccessKey, ceph.Server.SecretKey));
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        raw.Dispose();
+        (store as IDisposable)?.Dispose();
+        loggers.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    protected override async Task<IReadOnlyList<string>> KeysAsync()
+    {
+        var parts = await raw.ListMultipartUploadsAsync(new ListMultipartUploadsRequest { BucketName = bucket }, Ct);
+        (parts.MultipartUploads ?? []).ShouldBeEmpty();
+        var found = await raw.ListObjectsV2Async(new ListObjectsV2Request { BucketName = bucket }, Ct);
+        return [.. (found.S3Objects ?? []).Select(stored => stored.Key["some/where/".Length..])];
+    }
+
+    protected override async Task ReplaceAsync(string key, byte[] bytes)
+    {
+        using var content = new MemoryStream(bytes);
+        await raw.PutObjectAsync(
+            new PutObjectRequest
+            {
+                BucketName = bucket,
+                Key = "some/where/" + key,
+                InputStream = content,
+                UseChunkEncoding = false,
+            },
+            Ct
+        );
+    }
+
+    [Fact]
+    public async Task A_blob_in_many_parts_is_read_back()
+    {
+        var bytes = Random(50_000_000);
+
+        (await ReadAsync(await PutAsync(bytes))).AsSpan().SequenceEqual(bytes).ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task A_wrong_secret_is_unavailable_and_never_logged()
+    {
+        var secret = "s3cr3t-" + Guid.CreateVersion7();
+        var stranger = Open(bucket, new BlobCredentials(ceph.Server.AccessKey, secret));
+
+        var refused = await Should.ThrowAsync<ProblemException>(() => stranger.CheckAsync(Ct));
+
+        refused.Problem.Type.ShouldBe(KernelProblems.Unavailable);
+        loggers.Text.ShouldContain("SignatureDoesNotMatch");
+        loggers.Text.ShouldNotContain(secret);
+        refused.ToString().ShouldNotContain(secret);
+        new BlobCredentials("a", secret).ToString().ShouldNotContain(secret);
+    }
+
+    [Fact]
+    public async Task A_server_that_is_not_there_is_unavailable()
+    {
+        var nobody = BlobStores.Open(
+            $"s3://{bucket}/x?endpoint=http://127.0.0.1:{ServerProcess.FreePort()}&region=eu-test-1",
+            new BlobCredentials("a", "b"),
+            Clock,
+            loggers
+        );
+
+        var failed = await Should.ThrowAsync<ProblemException>(() => nobody.PutBytesAsync(Owner, Random(10), Ct));
+
+        failed.Problem.Type.ShouldBe(KernelProblems.Unavailable);
+    }
+
+    [Fact]
+    public async Task A_bucket_that_is_not_there_is_unavailable()
+    {
+        var nowhere = Open("nowhere-at-all", new BlobCredentials(ceph.Server.AccessKey, ceph.Server.SecretKey));
+
+        (await Should.ThrowAsync<ProblemException>(() => nowhere.CheckAsync(Ct))).Problem.Type.ShouldBe(
+            KernelProblems.Unavailable
+        );
+    }
+
+    [Fact]
+    public async Task A_full_quota_is_told_and_leaves_nothing()
+    {
+        var (accessKey, secretKey, limited) = await ceph.Server.CreateLimitedUserAsync(1_000_000, Ct);
+        var small = Open(limited, new BlobCredentials(accessKey, secretKey));
+
+        var full = await Should.ThrowAsync<ProblemException>(() => small.PutBytesAsync(Owner, Random(2_000_000), Ct));
+        var fullInParts = await Should.ThrowAsync<ProblemException>(() =>
+            small.PutBytesAsync(Owner, Random(20_000_000), Ct)
+        );
+
+        full.Problem.Type.ShouldBe(KernelProblems.StorageFull);
+        fullInParts.Problem.Type.ShouldBe(KernelProblems.StorageFull);
+        (await small.ListAsync(Owner, Ct).ToListAsync(Ct)).ShouldBeEmpty();
+        await small.PutBytesAsync(Owner, Random(1000), Ct);
+    }
+
+    [Fact]
+    public async Task The_buckets_region_can_be_required()
+    {
+        await Store.RequireRegionAsync(CephFixture.Region, Ct);
+
+        var refused = await Should.ThrowAsync<BlobLocationException>(() => Store.RequireRegionAsync("us-east-1", Ct));
+
+        refused.Message.ShouldContain("us-east-1");
+        refused.Message.ShouldContain(CephFixture.Region);
+    }
+
+    [Fact]
+    public async Task Parts_that_a_crash_left_are_swept_after_a_day()
+    {
+        await raw.InitiateMultipartUploadAsync(
+            new InitiateMultipartUploadRequest
+            {
+                BucketName = bucket,
+                Key = "some/where/" + Key("blobs", Digest.Of("x"u8)),
+            },
+            Ct
+        );
+
+        (await Store.SweepAsync(Ct)).Incoming.ShouldBe(0);
+        Clock.Advance(TimeSpan.FromHours(25));
+        (await Store.SweepAsync(Ct)).Incoming.ShouldBe(1);
+
+        (await KeysAsync()).ShouldBeEmpty();
+    }
+
+    private IBlobStore Open(string name, BlobCredentials credentials) =>
+        BlobStores.Open(
+            $"s3://{name}/some/where?endpoint={ceph.Server.Endpoint}&region={CephFixture.Region}&pathStyle=true",
+            credentials,
+            Clock,
+            loggers
+        );
+
+    /// <summary>Keeps every line logged, with its exception.</summary>
+    private sealed class RecordingLoggers : ILoggerFactory, ILogger
+    {
+        private readonly List<string> lines = [];
+
+        public string Text
+        {
+            get
+            {
+                lock (lines)
+                    return string.Join('\n', lines);
+            }
+        }
+
+        public ILogger CreateLogger(string categoryName) => this;
+
+        public void AddProvider(ILoggerProvider provider) { }
+
+        public void Dispose() { }
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(
+            LogLevel logLevel,
+            EventId eventId,
+            TState state,
+            Exception? exception,
+            Func<TState, Exception?, string> formatter
+        )
+        {
+            lock (lines)
+                lines.Add($"{formatter(state, exception)} {exception}");
+        }
+    }
+}
