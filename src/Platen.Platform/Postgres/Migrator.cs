@@ -278,19 +278,13 @@ public sealed class Migrator(NpgsqlDataSource database, IReadOnlyList<SqlModule>
         {
             throw new MigrationException(
                 $"{module.Name}: {path} failed and was rolled back: {exception.MessageText} (SQLSTATE {exception.SqlState}"
-                    + (exception.BatchCommand is { } statement ? $", in: {FirstLine(statement.CommandText)}" : "")
+                    + (exception.Where is { } place ? ", " + place : "")
                     + ")"
                     + (exception.Hint is { } hint ? " Hint: " + hint : ""),
                 exception
             );
         }
     }
-
-    private static string FirstLine(string statement) =>
-        statement
-            .Split('\n')
-            .FirstOrDefault(line => line.Length > 0 && !line.StartsWith("--", StringComparison.Ordinal))
-        ?? statement;
 
     private static async Task ExecuteAsync(NpgsqlConnection connection, string sql, CancellationToken ct)
     {

@@ -43,9 +43,10 @@ internal static class PostgresRoles
         CancellationToken ct
     )
     {
-        await using var connection = await admin.OpenConnectionAsync(ct);
         for (var attempt = 1; ; attempt++)
         {
+            // Anew each time: Npgsql closes a connection on the error that a lost race for a catalogue row is reported as.
+            await using var connection = await admin.OpenConnectionAsync(ct);
             var state = await ReadAsync(connection, appLogin, edgeLogin, ct);
             if (state.Unsafe.Count > 0)
                 throw new PostgresStartException(

@@ -74,11 +74,10 @@ public static class PostgresSetup
         var edge = options.EdgeConnectionString ?? app;
         var edgeDirect = options.EdgeDirectConnectionString ?? (options.EdgeConnectionString ?? direct);
 
-        await CheckAsync(direct, "ConnectionStrings__PlatenDirect", logger, ct);
-        var pooled =
-            direct == app
-                ? await IsPooledAsync(app, ct)
-                : await CheckAsync(app, "ConnectionStrings__Platen", logger, ct);
+        var pooled = await CheckAsync(app, "ConnectionStrings__Platen", logger, ct);
+        if (direct != app)
+            await CheckAsync(direct, "ConnectionStrings__PlatenDirect", logger, ct);
+
         var edgePooled = edge == app ? pooled : await CheckAsync(edge, "ConnectionStrings__PlatenEdge", logger, ct);
         if (pooled && direct == app)
             await ProbeListenAsync(direct, "ConnectionStrings__Platen", "ConnectionStrings__PlatenDirect", ct);
@@ -159,15 +158,8 @@ public static class PostgresSetup
         await using (connection)
         {
             var version = connection.PostgreSqlVersion;
-            if (version.Major is < OldestMajor or > NewestMajor)
-                throw new PostgresStartException(
-                    $"{setting} leads to PostgreSQL {version}; Platen needs {OldestMajor} to {NewestMajor}. "
-                        + (
-                            version.Major < OldestMajor
-                                ? "Upgrade that server, or use another."
-                                : "Use one of those, or a newer Platen."
-                        )
-                );
+            if (Refusal(version, setting) is { } refusal)
+                throw new PostgresStartException(refusal);
             await using var encoding = new NpgsqlCommand("show server_encoding", connection);
             if (await encoding.ExecuteScalarAsync(ct) is not "UTF8")
                 throw new PostgresStartException(
@@ -186,12 +178,15 @@ public static class PostgresSetup
         }
     }
 
-    private static async Task<bool> IsPooledAsync(string connectionString, CancellationToken ct)
-    {
-        await using var source = Once(connectionString);
-        await using var connection = await source.OpenConnectionAsync(ct);
-        return await IsPooledAsync(connection, ct);
-    }
+    internal static string? Refusal(Version version, string setting) =>
+        version.Major switch
+        {
+            < OldestMajor =>
+                $"{setting} leads to PostgreSQL {version}; Platen needs {OldestMajor} to {NewestMajor}. Upgrade that server, or use another.",
+            > NewestMajor =>
+                $"{setting} leads to PostgreSQL {version}; this Platen needs {OldestMajor} to {NewestMajor}. Use one of those, or a newer Platen.",
+            _ => null,
+        };
 
     // A pooler makes up the process id it announces (for cancelling); the server itself announces its own.
     private static async Task<bool> IsPooledAsync(NpgsqlConnection connection, CancellationToken ct)
@@ -232,7 +227,7 @@ public static class PostgresSetup
 
     private static NpgsqlDataSource Once(string connectionString) =>
         NpgsqlDataSource.Create(
-            new NpgsqlConnectionStringBuilder(connectionString) { Pooling = false, MaxAutoPrepare = 0, IncludeFailedBatchedCommand = true }
+            new NpgsqlConnectionStringBuilder(connectionString) { Pooling = false, MaxAutoPrepare = 0 }
         );
 }
 

@@ -298,7 +298,8 @@ public sealed class EmbeddedPostgresTests : IDisposable
 
     private Task<PostgresRuntime> StartAsync() => StartAsync(folder);
 
-    private static Task<PostgresRuntime> StartAsync(string data) => StartAsync(new PostgresOptions { DataFolder = data });
+    private static Task<PostgresRuntime> StartAsync(string data) =>
+        StartAsync(new PostgresOptions { DataFolder = data });
 
     private static Task<PostgresRuntime> StartAsync(PostgresOptions options) =>
         PostgresSetup.StartAsync(options, [PlatformModule.Sql], NullLogger.Instance, Ct);
@@ -311,8 +312,7 @@ public sealed class EmbeddedPostgresTests : IDisposable
         await session.CommitAsync(Ct);
     }
 
-    private static string Mode(string path) =>
-        Convert.ToString((int)File.GetUnixFileMode(path), 8);
+    private static string Mode(string path) => Convert.ToString((int)File.GetUnixFileMode(path), 8);
 
     private static async Task RunAsync(string program, params string[] arguments)
     {
@@ -345,7 +345,10 @@ public sealed class EmbeddedPostgresTests : IDisposable
         public static Host Launch(string data) =>
             new(
                 Process.Start(
-                    new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Platen.PostgresHost.dll"), data])
+                    new ProcessStartInfo(
+                        "dotnet",
+                        [Path.Combine(AppContext.BaseDirectory, "Platen.PostgresHost.dll"), data]
+                    )
                     {
                         RedirectStandardInput = true,
                         RedirectStandardOutput = true,
@@ -357,7 +360,8 @@ public sealed class EmbeddedPostgresTests : IDisposable
         public static async Task<Host> StartAsync(string data)
         {
             var host = Launch(data);
-            var said = await host.process.StandardOutput.ReadLineAsync(Ct).AsTask().WaitAsync(Patience, Ct) ?? "nothing";
+            var said =
+                await host.process.StandardOutput.ReadLineAsync(Ct).AsTask().WaitAsync(Patience, Ct) ?? "nothing";
             if (!said.StartsWith("ready ", StringComparison.Ordinal))
             {
                 host.Dispose();

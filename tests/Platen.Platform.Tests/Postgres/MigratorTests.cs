@@ -9,7 +9,10 @@ public sealed class MigratorTests(PostgresFixture postgres)
 {
     private const string CreateThing = "create schema sample; create table sample.thing (value int);";
     private static readonly (string, string) First = ("Migrations/0001_thing.sql", CreateThing);
-    private static readonly (string, string) Second = ("Migrations/0002_more.sql", "alter table sample.thing add more int;");
+    private static readonly (string, string) Second = (
+        "Migrations/0002_more.sql",
+        "alter table sample.thing add more int;"
+    );
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
@@ -86,7 +89,6 @@ public sealed class MigratorTests(PostgresFixture postgres)
         var broken = ("Migrations/0002_broken.sql", "create table sample.half (value int);\nselect 1 / 0;");
         var failed = await Should.ThrowAsync<MigrationException>(() => MigrateAsync(database, First, broken));
         failed.Message.ShouldContain("sample: Migrations/0002_broken.sql failed and was rolled back: division by zero");
-        failed.Message.ShouldContain("select 1 / 0");
         (await ScalarAsync(database, "select to_regclass('sample.half') is null")).ShouldBe(true);
         (await MigrateAsync(database, First, Second)).Migrations.ShouldBe(1);
     }
@@ -105,8 +107,12 @@ public sealed class MigratorTests(PostgresFixture postgres)
             """;
 
         await MigrateAsync(database, First, (Path, Returning(41)), ("Policies/thing.sql", Policy));
-        (await MigrateAsync(database, First, (Path, Returning(41)), ("Policies/thing.sql", Policy))).Scripts.ShouldBe(0);
-        (await MigrateAsync(database, First, (Path, Returning(42)), ("Policies/thing.sql", Policy))).Scripts.ShouldBe(2);
+        (await MigrateAsync(database, First, (Path, Returning(41)), ("Policies/thing.sql", Policy))).Scripts.ShouldBe(
+            0
+        );
+        (await MigrateAsync(database, First, (Path, Returning(42)), ("Policies/thing.sql", Policy))).Scripts.ShouldBe(
+            2
+        );
         (await ScalarAsync(database, "select sample.answer()")).ShouldBe(42);
     }
 
@@ -172,9 +178,7 @@ public sealed class MigratorTests(PostgresFixture postgres)
         params (string, string)[] files
     )
     {
-        await using var admin = NpgsqlDataSource.Create(
-            database.ConnectionString + ";Pooling=false;Include Failed Batched Command=true"
-        );
+        await using var admin = NpgsqlDataSource.Create(database.ConnectionString + ";Pooling=false");
         await PostgresRoles.EnsureAsync(admin, "platen_server", "platen_delivery", NullLogger.Instance, Ct);
         return await new Migrator(admin, [PlatformModule.Sql, Module(files)], NullLogger.Instance).MigrateAsync(
             progress,

@@ -1,4 +1,5 @@
 using Npgsql;
+using Platen.Platform.Postgres;
 using Platen.Testing;
 
 namespace Platen.Platform.Tests.Postgres;
@@ -28,6 +29,75 @@ public sealed class SessionTests(PostgresFixture postgres)
         await using var connection = await postgres.Pools.ListenAsync(Ct);
         await using var command = new NpgsqlCommand("select platform.current_owner()", connection);
         var refused = await Should.ThrowAsync<PostgresException>(() => command.ExecuteScalarAsync(Ct));
+        refused.SqlState.ShouldBe(PostgresErrorCodes.InsufficientPrivilege);
+    }
+
+    [Fact]
+    public async Task Opening_costs_one_round_trip()
+    {
+        var folder = PostgresFixture.NewFolder();
+        var server = new NpgsqlConnectionStringBuilder(postgres.AdminConnectionString);
+        await using (var trips = RoundTrips.Before(server.Host!, folder))
+        {
+            server.Host = folder;
+            server.Username = EmbeddedPostgres.AppLogin;
+            var through = server.ConnectionString;
+            await using var pools = PostgresPools.Open(
+                new PoolPlan(through, through, through, through, Pooled: false, AppConnections: 1, EdgeConnections: 1)
+            );
+            await RunAsync(pools);
+
+            var before = trips.Count;
+            await RunAsync(pools);
+            // Begin with its scope, the statement, commit.
+            (trips.Count - before).ShouldBe(3);
+        }
+        Directory.Delete(folder, recursive: true);
+
+        static async Task RunAsync(PostgresPools pools)
+        {
+            await using var session = await pools.OpenAsync(TestOwner.New().Context(), Ct);
+            await session.ExecuteAsync("select 1", Ct);
+            await session.CommitAsync(Ct);
+        }
+    }
+
+    [Fact]
+    public async Task What_is_not_committed_is_rolled_back()
+    {
+        await using var database = await postgres.CreateDatabaseAsync(Ct);
+        await using var runtime = await database.StartAsync([PlatformModule.Sql], Ct);
+        await using var admin = new NpgsqlConnection(database.ConnectionString + ";Pooling=false");
+        await admin.OpenAsync(Ct);
+        await using (
+            var create = new NpgsqlCommand(
+                "create table public.note (n int); grant all on public.note to platen_app",
+                admin
+            )
+        )
+            await create.ExecuteNonQueryAsync(Ct);
+        await using (var session = await runtime.Pools.OpenAsync(TestOwner.New().Context(), Ct))
+            await session.ExecuteAsync("insert into public.note values (1)", Ct);
+        await using (var session = await runtime.Pools.OpenAsync(TestOwner.New().Context(), Ct))
+            (await session.FirstAsync("select count(*) from public.note", row => row.GetInt64(0), Ct)).ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task A_session_cannot_step_out_of_its_role_into_a_stronger_one()
+    {
+        await using var session = await postgres.OpenAsync(TestOwner.New(), Ct);
+        await session.ExecuteAsync("reset role", Ct);
+        var refused = await Should.ThrowAsync<PostgresException>(() =>
+            session.ExecuteAsync("select * from platform.migration", Ct)
+        );
+        refused.SqlState.ShouldBe(PostgresErrorCodes.InsufficientPrivilege);
+    }
+
+    [Fact]
+    public async Task Delivery_sees_no_table_and_acts_as_nobody_else()
+    {
+        await using var session = await postgres.Pools.OpenEdgeAsync(Ct);
+        var refused = await Should.ThrowAsync<PostgresException>(() => session.ExecuteAsync("set role platen_app", Ct));
         refused.SqlState.ShouldBe(PostgresErrorCodes.InsufficientPrivilege);
     }
 }
