@@ -31,6 +31,7 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
     private static readonly TimeSpan FirstBackoff = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestBackoff = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan Steady = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan LastWordsPatience = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LastStop = TimeSpan.FromSeconds(5);
 
     private readonly PostgresOptions options;
@@ -273,9 +274,10 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
             process = child;
         }
         child.StandardInput.Close();
-        _ = ListenAsync(child.StandardError);
-        _ = ListenAsync(child.StandardOutput);
+        var heard = Task.WhenAll(ListenAsync(child.StandardError), ListenAsync(child.StandardOutput));
         child.WaitForExit();
+        // The last words say why it ended; children that outlive it may hold the pipe open for longer than they matter.
+        heard.Wait(LastWordsPatience);
         lock (gate)
         {
             process = null;
