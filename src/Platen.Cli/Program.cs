@@ -1,1 +1,4 @@
-await Console.Out.WriteLineAsync("platen");
+using Platen.Cli;
+
+using var interrupt = new Interrupt();
+return await PlatenCommandLine.RunAsync(args, Terminal.OfProcess(), interrupt.Token);

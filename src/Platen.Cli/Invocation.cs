@@ -1,0 +1,110 @@
+using System.CommandLine;
+using Platen.Client;
+using Platen.Kernel;
+
+namespace Platen.Cli;
+
+/// <summary>One run of a command: its surroundings, its output, and the server it talks to.</summary>
+internal sealed class Invocation(ParseResult parsed, Terminal terminal, Output output) : IDisposable
+{
+    private Connection? connection;
+    private PlatenClient? client;
+
+    public Terminal Terminal { get; } = terminal;
+
+    public Output Output { get; } = output;
+
+    /// <summary>Where the server is, and with which key; found once.</summary>
+    public Connection Connection
+    {
+        get
+        {
+            if (connection is not null)
+                return connection;
+            connection = Connection.Find(
+                parsed.GetValue(GlobalOptions.Server),
+                parsed.GetValue(GlobalOptions.Key),
+                Terminal
+            );
+            Output.Detail($"server: {connection.Server} (from {connection.ServerSource})");
+            Output.Detail($"key: {(connection.Key is null ? "none, " : "")}from {connection.KeySource}");
+            return connection;
+        }
+    }
+
+    public PlatenClient Client => client ??= new PlatenClient(Connection.Server, Connection.Key);
+
+    /// <summary>The value of a command's own option or argument.</summary>
+    public T? Value<T>(Option<T> option) => parsed.GetValue(option);
+
+    public T Value<T>(Argument<T> argument) => parsed.GetRequiredValue(argument);
+
+    /// <summary>The public id that an argument names.</summary>
+    public PublicId PublicId(Argument<string> argument) => ReadPublicId(Value(argument));
+
+    public static PublicId ReadPublicId(string text) =>
+        Kernel.PublicId.TryParse(text, out var id)
+            ? id
+            : throw new CliException(
+                ExitCode.Usage,
+                "malformed-public-id",
+                $"'{text}' is not a public id.",
+                "Write wgt_main_{type}, wgt_curated_{key} or wgt_{type}_u_{key}; 'platen list' shows what there is."
+            );
+
+    /// <summary>The command's refusal to go on because the instance is not there.</summary>
+    public static CliException NoSuchInstance(PublicId id) =>
+        new(
+            ExitCode.No,
+            "not-found",
+            $"The server has no instance '{id}'.",
+            "'platen list' shows what there is; 'platen publish FILE' creates one."
+        );
+
+    /// <summary>A refusal for want of a key says where one was looked for.</summary>
+    public Refusal Explain(Refusal refusal) =>
+        refusal.ExitCode == ExitCode.NotAllowed && Connection.Key is null
+            ? refusal with
+            {
+                Advice = $"No key was sent. It comes from {Connection.KeySource}.",
+            }
+            : refusal;
+
+    public void Dispose() => client?.Dispose();
+}
+
+/// <summary>Joins a command to its body.</summary>
+internal static class CommandBody
+{
+    /// <summary>Runs the body, and turns what it throws into a refusal and an exit code.</summary>
+    public static Command Runs(this Command command, Func<Invocation, CancellationToken, Task<int>> body)
+    {
+        command.SetAction(
+            async (parsed, ct) =>
+            {
+                var terminal = ((PlatenRootCommand)parsed.RootCommandResult.Command).Terminal;
+                var output = Output.For(parsed, terminal);
+                using var invocation = new Invocation(parsed, terminal, output);
+                try
+                {
+                    return await body(invocation, ct);
+                }
+                catch (CliException e)
+                {
+                    output.Refusal(Refusal.Of(e));
+                    return e.ExitCode;
+                }
+                catch (PlatenException e)
+                {
+                    output.Refusal(invocation.Explain(Refusal.Of(e)));
+                    return ExitCode.Of(e);
+                }
+                catch (OperationCanceledException) when (ct.IsCancellationRequested)
+                {
+                    return ExitCode.Interrupted;
+                }
+            }
+        );
+        return command;
+    }
+}
