@@ -193,7 +193,7 @@ internal sealed class InstanceFile
                     ? pathValue.GetString()
                     : null;
             var hasValue = op.TryGetProperty("value", out var value);
-            var unknown = op.EnumerateObject().Any(member => member.Name is not ("op" or "path" or "value"));
+            var unknown = op.EnumerateObject().Any(member => member.Name is not ("op" or "path" or "value" or "base"));
             if (path is null || unknown || !(verb == "set" && hasValue || verb == "remove" && !hasValue))
             {
                 Fault(at, Shape);
@@ -204,7 +204,12 @@ internal sealed class InstanceFile
                 Fault(at + "/path", $"'{path}' is not a JSON Pointer: it starts with '/'");
                 return null;
             }
-            return new OverlayOp(verb!, path, hasValue ? value : null);
+            return new OverlayOp(
+                verb!,
+                path,
+                hasValue ? value : null,
+                op.TryGetProperty("base", out var made) ? made : null
+            );
         }
     }
 

@@ -39,6 +39,9 @@ internal sealed class Invocation(ParseResult parsed, Terminal terminal, Output o
 
     public T Value<T>(Argument<T> argument) => parsed.GetRequiredValue(argument);
 
+    /// <summary>The value of an argument that may be left out.</summary>
+    public T? Optional<T>(Argument<T> argument) => parsed.GetValue(argument);
+
     /// <summary>The public id that an argument names.</summary>
     public PublicId PublicId(Argument<string> argument) => ReadPublicId(Value(argument));
 

@@ -7,11 +7,11 @@ namespace Platen.Client;
 
 /// <summary>A widget instance as the server has it.</summary>
 /// <param name="PublicId">Its name; read it with <see cref="Kernel.PublicId.TryParse"/>.</param>
-/// <param name="Kind"><c>baseline</c>, <c>curated</c> or <c>user</c>; null in an answer that leaves it out.</param>
+/// <param name="Kind"><c>baseline</c>, <c>curated</c> or <c>user</c>.</param>
 /// <param name="WidgetType">The type that its config obeys, such as <c>content.faq</c>.</param>
 /// <param name="Status"><c>published</c>, <c>unpublished</c> or <c>deprecated</c>.</param>
 /// <param name="BaseLocale">The BCP 47 tag that the config is written in.</param>
-/// <param name="Config">The config; undefined in a list, which leaves it out.</param>
+/// <param name="Config">The config, an object.</param>
 /// <param name="ConfigDigest">The digest of the config's canonical form (RFC 8785).</param>
 /// <param name="Revision">1 or more; grows by one with each change.</param>
 /// <param name="CreatedAt">When it was created.</param>
@@ -35,17 +35,37 @@ public sealed record Instance(
     LivePublication? Publication
 );
 
+/// <summary>An instance in a list.</summary>
+/// <param name="PublicId">Its name; read it with <see cref="Kernel.PublicId.TryParse"/>.</param>
+/// <param name="Kind"><c>baseline</c>, <c>curated</c> or <c>user</c>.</param>
+/// <param name="WidgetType">The type that its config obeys.</param>
+/// <param name="Status"><c>published</c>, <c>unpublished</c> or <c>deprecated</c>.</param>
+/// <param name="Revision">1 or more; grows by one with each change.</param>
+/// <param name="PublishedRevision">The revision that is live; null when none is, and after a return to an older release.</param>
+/// <param name="UpdatedAt">When its content changed last.</param>
+/// <param name="UpdatedBy">Who changed it last.</param>
+public sealed record InstanceSummary(
+    string PublicId,
+    string? Kind,
+    string WidgetType,
+    string Status,
+    long Revision,
+    long? PublishedRevision,
+    DateTimeOffset? UpdatedAt,
+    string? UpdatedBy
+);
+
 /// <summary>What is live.</summary>
 /// <param name="Release">The release's digest.</param>
 /// <param name="ChannelRevision">How many moves the channel has made.</param>
-/// <param name="SourceRevision">The instance's revision that the release was made of.</param>
+/// <param name="SourceRevision">The instance's revision that it was made of; null after a return to an older release.</param>
 /// <param name="PublishedAt">When the channel moved there.</param>
 /// <param name="PublishedBy">Who moved it.</param>
 /// <param name="Url">Where it is served, relative to the server.</param>
 public sealed record LivePublication(
     Digest Release,
     long ChannelRevision,
-    long SourceRevision,
+    long? SourceRevision,
     DateTimeOffset? PublishedAt,
     string? PublishedBy,
     string? Url
@@ -67,7 +87,8 @@ public sealed record Page<T>(ImmutableArray<T> Items, string? NextCursor);
 /// <param name="Op"><c>set</c> or <c>remove</c>.</param>
 /// <param name="Path">Where: a JSON Pointer (RFC 6901) into the config.</param>
 /// <param name="Value">The value to set; null for <c>remove</c>.</param>
-public sealed record OverlayOp(string Op, string Path, JsonElement? Value);
+/// <param name="Base">The text of the base config that it was made from; null lets the server take the text it has.</param>
+public sealed record OverlayOp(string Op, string Path, JsonElement? Value, JsonElement? Base);
 
 /// <summary>The changes of one locale.</summary>
 /// <param name="Ops">In the order they are applied.</param>
@@ -83,17 +104,19 @@ public sealed record PublicationOrder(string? Reason, Digest? Release);
 /// <param name="PublicId">What was published.</param>
 /// <param name="Release">What is live now.</param>
 /// <param name="ChannelRevision">How many moves the channel has made.</param>
-/// <param name="SourceRevision">The instance's revision that the release was made of.</param>
+/// <param name="SourceRevision">The instance's revision that it was made of; null after a return to an older release.</param>
 /// <param name="Url">Where it is served, relative to the server.</param>
 /// <param name="Artifacts">The files of the release.</param>
+/// <param name="StaleTranslations">By locale, the places whose translation was left out because its text has changed since.</param>
 public sealed record PublicationOutcome(
     string Outcome,
     string PublicId,
     Digest Release,
     long ChannelRevision,
-    long SourceRevision,
+    long? SourceRevision,
     string Url,
-    ImmutableArray<Artifact> Artifacts
+    ImmutableArray<Artifact> Artifacts,
+    ImmutableSortedDictionary<string, ImmutableArray<string>>? StaleTranslations
 )
 {
     /// <summary>The channel moved.</summary>
@@ -112,42 +135,37 @@ public sealed record Artifact(string Path, Digest Digest, long SizeBytes);
 /// <summary>What is live, and how it came to be.</summary>
 /// <param name="Release">What is live; null when nothing is.</param>
 /// <param name="ChannelRevision">How many moves the channel has made.</param>
-/// <param name="SourceRevision">The instance's revision that the live release was made of.</param>
-/// <param name="PublishedAt">When it went live.</param>
-/// <param name="PublishedBy">Who made it live.</param>
-/// <param name="Url">Where it is served, relative to the server.</param>
 /// <param name="Moves">The channel's moves, latest first; one page.</param>
-/// <param name="NextCursor">Where older moves continue; null when these are all.</param>
+/// <param name="NextBefore">Older moves continue before this one; null when these are all.</param>
 public sealed record PublicationHistory(
     Digest? Release,
-    long? ChannelRevision,
-    long? SourceRevision,
-    DateTimeOffset? PublishedAt,
-    string? PublishedBy,
-    string? Url,
+    long ChannelRevision,
     ImmutableArray<Move> Moves,
-    string? NextCursor
+    long? NextBefore
 );
 
 /// <summary>One move of a channel.</summary>
 /// <param name="Revision">The channel's revision that the move made.</param>
 /// <param name="From">What was live before; null when nothing was.</param>
 /// <param name="To">What was live after; null when it was unpublished.</param>
-/// <param name="By">Who moved it.</param>
+/// <param name="Actor">Who moved it.</param>
 /// <param name="Reason">Why.</param>
 /// <param name="At">When.</param>
-public sealed record Move(long Revision, Digest? From, Digest? To, string? By, string? Reason, DateTimeOffset? At);
+public sealed record Move(long Revision, Digest? From, Digest? To, string? Actor, string? Reason, DateTimeOffset? At);
 
 /// <summary>What a publish would change.</summary>
 /// <param name="WouldPublish">False when the same release is live already.</param>
 /// <param name="Release">The release that would go live.</param>
 /// <param name="Current">The release that is live; null when none is.</param>
 /// <param name="Changes">The files that differ.</param>
+/// <param name="StaleTranslations">By locale, the places whose translation would be left out because its text has changed
+/// since.</param>
 public sealed record PublicationPreview(
     bool WouldPublish,
     Digest? Release,
     Digest? Current,
-    ImmutableArray<ArtifactChange> Changes
+    ImmutableArray<ArtifactChange> Changes,
+    ImmutableSortedDictionary<string, ImmutableArray<string>>? StaleTranslations
 );
 
 /// <summary>A file that a publish would add, replace or drop.</summary>
@@ -260,7 +278,7 @@ internal sealed record ProblemDocument(
 )]
 [JsonSerializable(typeof(Instance))]
 [JsonSerializable(typeof(InstanceContent))]
-[JsonSerializable(typeof(Page<Instance>))]
+[JsonSerializable(typeof(Page<InstanceSummary>))]
 [JsonSerializable(typeof(Overlay))]
 [JsonSerializable(typeof(PublicationOrder))]
 [JsonSerializable(typeof(PublicationOutcome))]

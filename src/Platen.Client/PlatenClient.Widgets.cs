@@ -29,7 +29,7 @@ public sealed partial class PlatenClient
     /// <param name="type">Only those of this widget type; null for all.</param>
     /// <param name="status">Only those of this status; null for all.</param>
     /// <param name="ct">Cancels.</param>
-    public async IAsyncEnumerable<Instance> ListCuratedInstancesAsync(
+    public async IAsyncEnumerable<InstanceSummary> ListCuratedInstancesAsync(
         WidgetType? type,
         string? status,
         [EnumeratorCancellation] CancellationToken ct
@@ -51,7 +51,7 @@ public sealed partial class PlatenClient
     /// <param name="cursor">A former page's <see cref="Page{T}.NextCursor"/>; null for the first.</param>
     /// <param name="limit">1 to <see cref="Limits.PageItems"/>.</param>
     /// <param name="ct">Cancels.</param>
-    public Task<Page<Instance>> ListCuratedInstancesAsync(
+    public Task<Page<InstanceSummary>> ListCuratedInstancesAsync(
         WidgetType? type,
         string? status,
         string? cursor,
@@ -66,7 +66,7 @@ public sealed partial class PlatenClient
                     ("type", type?.Value),
                     ("status", status)
                 ),
-            ClientJson.Default.PageInstance,
+            ClientJson.Default.PageInstanceSummary,
             ct
         );
 
@@ -137,11 +137,15 @@ public sealed partial class PlatenClient
 
     /// <summary>What is live and one page of the moves that led there; null when the instance was never published.</summary>
     /// <param name="id">The instance.</param>
-    /// <param name="cursor">A former page's <see cref="PublicationHistory.NextCursor"/>; null for the latest.</param>
+    /// <param name="before">A former page's <see cref="PublicationHistory.NextBefore"/>; null for the latest.</param>
     /// <param name="ct">Cancels.</param>
-    public async Task<PublicationHistory?> FindPublicationAsync(PublicId id, string? cursor, CancellationToken ct) =>
+    public async Task<PublicationHistory?> FindPublicationAsync(PublicId id, long? before, CancellationToken ct) =>
         (
-            await FindAsync(PublicationPath(id) + Query(("cursor", cursor)), ClientJson.Default.PublicationHistory, ct)
+            await FindAsync(
+                PublicationPath(id) + Query(("before", before?.ToString(CultureInfo.InvariantCulture))),
+                ClientJson.Default.PublicationHistory,
+                ct
+            )
         )?.Value;
 
     /// <summary>What publishing the instance as it stands would change; nothing is written.</summary>

@@ -50,6 +50,8 @@ internal static class GetCommand
                     var json = new JsonObject { ["op"] = op.Op, ["path"] = op.Path };
                     if (op.Value is { } value)
                         json["value"] = JsonNode.Parse(value.GetRawText());
+                    if (op.Base is { } made)
+                        json["base"] = JsonNode.Parse(made.GetRawText());
                     ops.Add(json);
                 }
                 locales[locale] = ops;

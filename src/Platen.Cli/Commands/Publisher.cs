@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -201,6 +202,7 @@ internal sealed class Publisher(Invocation run, bool dryRun, string? reason)
     private async Task<PublishResult> PreviewAsync(PublicId id, List<string> changes, CancellationToken ct)
     {
         var preview = await run.Client.PreviewPublicationAsync(id, ct);
+        changes.AddRange(PublishResult.StaleLines(preview.StaleTranslations));
         if (!preview.WouldPublish)
             return PublishResult.Difference(id, "already live", changes, preview.Release);
         foreach (var change in preview.Changes.IsDefault ? [] : preview.Changes)
@@ -272,10 +274,15 @@ internal sealed class Publisher(Invocation run, bool dryRun, string? reason)
         && given.Ops.Length == stored.Ops.Length
         && given.Ops.Zip(stored.Ops).All(pair => IsEqual(pair.First, pair.Second));
 
-    private static bool IsEqual(OverlayOp a, OverlayOp b) =>
-        a.Op == b.Op
-        && a.Path == b.Path
-        && (a.Value, b.Value) switch
+    /// <summary>A file that does not say which text it translates leaves that to the server.</summary>
+    private static bool IsEqual(OverlayOp given, OverlayOp stored) =>
+        given.Op == stored.Op
+        && given.Path == stored.Path
+        && IsEqual(given.Value, stored.Value)
+        && (given.Base is null || IsEqual(given.Base, stored.Base));
+
+    private static bool IsEqual(JsonElement? a, JsonElement? b) =>
+        (a, b) switch
         {
             ({ } x, { } y) => JsonElement.DeepEquals(x, y),
             (null, null) => true,
@@ -308,9 +315,20 @@ internal sealed record PublishResult(string Name, string Outcome)
         {
             Release = outcome.Release.ToString(),
             Address = address,
+            Changes = StaleLines(outcome.StaleTranslations),
             Sentence = already ? $"already live at {address}" : $"live at {address}",
         };
     }
+
+    /// <summary>A line for each translation that readers do not get, because the text it translates has changed.</summary>
+    public static List<string> StaleLines(ImmutableSortedDictionary<string, ImmutableArray<string>>? stale) =>
+        [
+            .. (stale ?? ImmutableSortedDictionary<string, ImmutableArray<string>>.Empty).SelectMany(locale =>
+                locale.Value.Select(path =>
+                    $"! {locale.Key}{path}: translates a former text, so the base text is shown"
+                )
+            ),
+        ];
 
     public static PublishResult Difference(
         PublicId id,

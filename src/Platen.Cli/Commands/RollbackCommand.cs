@@ -66,10 +66,10 @@ internal static class RollbackCommand
 
     private static async Task<Digest> TargetAsync(Invocation run, PublicId id, long? to, CancellationToken ct)
     {
-        string? cursor = null;
+        long? before = null;
         do
         {
-            var history = await run.Client.FindPublicationAsync(id, cursor, ct);
+            var history = await run.Client.FindPublicationAsync(id, before, ct);
             if (history is null || history.Moves.IsDefaultOrEmpty)
                 break;
             if (to is null)
@@ -80,8 +80,8 @@ internal static class RollbackCommand
                     return move.To
                         ?? throw Nothing(id, $"move {move.Revision} took it off: nothing was live after it.");
             }
-            cursor = history.NextCursor;
-        } while (cursor is not null);
+            before = history.NextBefore;
+        } while (before is not null);
         throw Nothing(id, to is null ? "it was never published." : $"it has no move {to}.");
     }
 

@@ -9,6 +9,11 @@ namespace Platen.Cli.Commands;
 /// <summary><c>platen status</c>: what is live, and whether what is live is the latest.</summary>
 internal static class StatusCommand
 {
+    private const string Live = "live";
+    private const string NotLive = "not live";
+    private const string ChangedSince = "live, changed since";
+    private const string Older = "live, an older release";
+
     private static readonly Argument<string?> Id = new("id")
     {
         Description = "The instance's public id. Without one: every curated instance.",
@@ -22,7 +27,7 @@ internal static class StatusCommand
         );
 
     private static Task<int> RunAsync(Invocation run, CancellationToken ct) =>
-        run.Value(Id) is { } text ? ShowOneAsync(run, Invocation.ReadPublicId(text), ct) : ShowAllAsync(run, ct);
+        run.Optional(Id) is { } text ? ShowOneAsync(run, Invocation.ReadPublicId(text), ct) : ShowAllAsync(run, ct);
 
     private static async Task<int> ShowAllAsync(Invocation run, CancellationToken ct)
     {
@@ -30,17 +35,20 @@ internal static class StatusCommand
         var rows = new List<string[]>();
         await foreach (var instance in run.Client.ListCuratedInstancesAsync(null, null, ct))
         {
-            documents.Add(InstanceJson.Summary(instance));
+            var state = await StateOfAsync(run, instance, ct);
+            var document = InstanceJson.Summary(instance);
+            document["state"] = state;
+            documents.Add(document);
             rows.Add([
                 instance.PublicId,
-                StateOf(instance),
-                instance.Publication?.Release.ToString() ?? "",
-                Moment(instance.Publication?.PublishedAt),
-                instance.Publication?.PublishedBy ?? "",
+                state,
+                instance.Revision.ToString(CultureInfo.InvariantCulture),
+                Moment(instance.UpdatedAt),
+                instance.UpdatedBy ?? "",
             ]);
         }
         run.Output.Document(new JsonObject { ["items"] = documents });
-        run.Output.Table(["instance", "state", "release", "published", "by"], rows);
+        run.Output.Table(["instance", "state", "revision", "changed", "by"], rows);
         return ExitCode.Ok;
     }
 
@@ -66,7 +74,7 @@ internal static class StatusCommand
             run.Output.Line(
                 string.Create(
                     CultureInfo.InvariantCulture,
-                    $"live at {run.Client.AddressOf(live.Url ?? "/e/" + instance.PublicId)}: {live.Release} of revision {live.SourceRevision}"
+                    $"live at {run.Client.AddressOf(live.Url ?? "/e/" + instance.PublicId)}: {live.Release}{(live.SourceRevision is { } source ? $" of revision {source}" : "")}"
                 )
             );
         }
@@ -81,7 +89,7 @@ internal static class StatusCommand
                             move.Revision.ToString(CultureInfo.InvariantCulture),
                             move.To?.ToString() ?? "(taken off)",
                             Moment(move.At),
-                            move.By ?? "",
+                            move.Actor ?? "",
                             move.Reason ?? "",
                         }
                     ),
@@ -91,10 +99,22 @@ internal static class StatusCommand
         return instance.Publication is null ? ExitCode.No : ExitCode.Ok;
     }
 
+    /// <summary>The list does not tell what was never published from what went back to an older release: then it is asked.</summary>
+    private static async Task<string> StateOfAsync(Invocation run, InstanceSummary instance, CancellationToken ct)
+    {
+        if (instance.PublishedRevision is { } published)
+            return published < instance.Revision ? ChangedSince : Live;
+        var whole = PublicId.TryParse(instance.PublicId, out var id)
+            ? await run.Client.FindInstanceAsync(id, ct)
+            : null;
+        return whole is null ? NotLive : StateOf(whole.Value);
+    }
+
     private static string StateOf(Instance instance) =>
-        instance.Publication is not { } live ? "not live"
-        : live.SourceRevision < instance.Revision ? "live, changed since"
-        : "live";
+        instance.Publication is not { } live ? NotLive
+        : live.SourceRevision is not { } source ? Older
+        : source < instance.Revision ? ChangedSince
+        : Live;
 
     private static string Moment(DateTimeOffset? at) => at?.ToString("u", CultureInfo.InvariantCulture) ?? "";
 }
@@ -102,6 +122,20 @@ internal static class StatusCommand
 /// <summary>Instances as the commands print them under --json.</summary>
 internal static class InstanceJson
 {
+    /// <summary>An instance of a list.</summary>
+    public static JsonObject Summary(InstanceSummary instance) =>
+        new()
+        {
+            ["publicId"] = instance.PublicId,
+            ["kind"] = instance.Kind,
+            ["widgetType"] = instance.WidgetType,
+            ["status"] = instance.Status,
+            ["revision"] = instance.Revision,
+            ["publishedRevision"] = instance.PublishedRevision,
+            ["updatedAt"] = instance.UpdatedAt,
+            ["updatedBy"] = instance.UpdatedBy,
+        };
+
     /// <summary>Everything but the config.</summary>
     public static JsonObject Summary(Instance instance)
     {
@@ -138,7 +172,7 @@ internal static class InstanceJson
             ["revision"] = move.Revision,
             ["from"] = move.From?.ToString(),
             ["to"] = move.To?.ToString(),
-            ["by"] = move.By,
+            ["actor"] = move.Actor,
             ["reason"] = move.Reason,
             ["at"] = move.At,
         };

@@ -1,0 +1,184 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text.Json;
+using Platen.Cli.Commands;
+
+namespace Platen.Cli.Tests;
+
+public sealed class CommandLineTests
+{
+    private const string Faq = """{"publicId":"wgt_main_content.faq","widgetType":"content.faq","config":{}}""";
+
+    [Fact]
+    public async Task The_reference_is_what_the_command_tree_says()
+    {
+        using var run = new CommandRun();
+        var reference = DocsCommand.Render(RootCommandBuilder.Build(run.Terminal));
+
+        var stored = await File.ReadAllTextAsync(
+            Path.Combine(RepositoryRoot(), "docs", "reference", "cli.md"),
+            TestContext.Current.CancellationToken
+        );
+
+        stored.ShouldBe(reference, "run: platen docs > docs/reference/cli.md");
+    }
+
+    [Theory]
+    [InlineData("--nonsense")]
+    [InlineData("nonsense")]
+    [InlineData("publish")]
+    [InlineData("list", "--status", "nonsense")]
+    [InlineData("events", "widget/x", "--after", "many")]
+    [InlineData("completion", "powershell")]
+    public async Task Wrong_usage_ends_with_2_and_names_the_help(params string[] args)
+    {
+        using var run = new CommandRun();
+
+        (await run.RunAsync(args)).ShouldBe(ExitCode.Usage);
+
+        run.Error.ShouldContain("--help");
+        run.Out.ShouldBeEmpty();
+    }
+
+    [Theory]
+    [InlineData("publish", "no-such-file.json")]
+    [InlineData("get", "not-an-id")]
+    [InlineData("rollback", "wgt_main_Content")]
+    [InlineData("jobs", "show", "12")]
+    [InlineData("list", "--type", "Content.FAQ")]
+    [InlineData("list", "--server", "ftp://x")]
+    [InlineData("events", "widget/x", "--after", "-1")]
+    [InlineData("list", "--key", "two words")]
+    public async Task Input_that_cannot_be_read_ends_with_2(params string[] args)
+    {
+        using var run = new CommandRun();
+
+        (await run.RunAsync(args)).ShouldBe(ExitCode.Usage);
+
+        run.Error.ShouldContain("→");
+    }
+
+    [Theory]
+    [InlineData("list")]
+    [InlineData("status")]
+    [InlineData("types")]
+    [InlineData("doctor")]
+    [InlineData("get", "wgt_main_content.faq")]
+    [InlineData("publish", "wgt_main_content.faq")]
+    [InlineData("rollback", "wgt_main_content.faq")]
+    [InlineData("jobs", "list")]
+    [InlineData("events", "widget/x")]
+    public async Task A_server_that_is_not_there_ends_with_3_and_says_what_to_start(params string[] args)
+    {
+        using var run = new CommandRun();
+        run.With("PLATEN_SERVER", $"http://127.0.0.1:{FreePort()}").With("PLATEN_KEY", "k");
+
+        (await run.RunAsync(args)).ShouldBe(ExitCode.Unreachable);
+
+        (run.Out + run.Error).ShouldContain("connection refused");
+        (run.Out + run.Error).ShouldContain("Start the server");
+    }
+
+    [Fact]
+    public async Task A_refusal_under_json_is_one_document_on_standard_error()
+    {
+        using var run = new CommandRun();
+
+        (await run.RunAsync("get", "not-an-id", "--json")).ShouldBe(ExitCode.Usage);
+
+        run.Out.ShouldBeEmpty();
+        var refusal = JsonElement.Parse(run.Error);
+        refusal.GetProperty("slug").GetString().ShouldBe("malformed-public-id");
+        refusal.GetProperty("exitCode").GetInt32().ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task One_bad_file_does_not_stop_the_others_and_the_exit_code_says_so()
+    {
+        using var run = new CommandRun();
+        run.Write("w/a.json", "{");
+        run.Write("w/b.json", Faq);
+        run.With("PLATEN_SERVER", $"http://127.0.0.1:{FreePort()}").With("PLATEN_KEY", "k");
+
+        (await run.RunAsync("publish", "w", "--json")).ShouldBe(ExitCode.Unreachable);
+
+        var results = JsonElement.Parse(run.Out).GetProperty("results");
+        results.GetArrayLength().ShouldBe(2);
+        results[0].GetProperty("problem").GetProperty("exitCode").GetInt32().ShouldBe(ExitCode.Usage);
+        results[1].GetProperty("name").GetString().ShouldBe("wgt_main_content.faq");
+        results[1].GetProperty("problem").GetProperty("exitCode").GetInt32().ShouldBe(ExitCode.Unreachable);
+    }
+
+    [Fact]
+    public async Task Interrupted_ends_with_130()
+    {
+        using var run = new CommandRun();
+        using var stop = new CancellationTokenSource();
+        await stop.CancelAsync();
+
+        var code = await PlatenCommandLine.RunAsync(["list", "--key", "k"], run.Terminal, stop.Token);
+
+        code.ShouldBe(ExitCode.Interrupted);
+    }
+
+    [Fact]
+    public async Task Help_of_every_command_lists_the_exit_codes()
+    {
+        using var run = new CommandRun();
+
+        (await run.RunAsync("publish", "--help")).ShouldBe(ExitCode.Ok);
+
+        run.Out.ShouldContain("--dry-run");
+        foreach (var (_, meaning) in ExitCode.All)
+            run.Out.ShouldContain(meaning);
+    }
+
+    [Theory]
+    [InlineData("bash")]
+    [InlineData("zsh")]
+    [InlineData("fish")]
+    public async Task Completion_asks_the_program(string shell)
+    {
+        using var run = new CommandRun();
+
+        (await run.RunAsync("completion", shell)).ShouldBe(ExitCode.Ok);
+
+        run.Out.ShouldContain("[suggest:");
+    }
+
+    [Fact]
+    public async Task An_unfinished_line_is_completed()
+    {
+        using var run = new CommandRun();
+
+        (await run.RunAsync("[suggest:12]", "platen publi")).ShouldBe(ExitCode.Ok);
+
+        run.Out.Trim().ShouldBe("publish");
+    }
+
+    [Fact]
+    public void The_code_of_several_failures_names_what_to_mend_first()
+    {
+        ExitCode.Worst([0, 1, 5, 2]).ShouldBe(2);
+        ExitCode.Worst([1, 4, 3]).ShouldBe(3);
+        ExitCode.Worst([0, 0]).ShouldBe(0);
+        ExitCode.Worst([]).ShouldBe(0);
+    }
+
+    private static string RepositoryRoot()
+    {
+        for (var at = new DirectoryInfo(AppContext.BaseDirectory); at is not null; at = at.Parent)
+        {
+            if (File.Exists(Path.Combine(at.FullName, "Platen.slnx")))
+                return at.FullName;
+        }
+        throw new InvalidOperationException("The tests run outside the repository.");
+    }
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+}
