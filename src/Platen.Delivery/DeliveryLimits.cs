@@ -1,0 +1,62 @@
+namespace Platen.Delivery;
+
+/// <summary>The bounds of the public read path, each with its reason.</summary>
+internal static class DeliveryLimits
+{
+    /// <summary>
+    /// Bytes of an instance that are loaded whole before it is shown: thirty locales of a full-size widget. Above it, each
+    /// variant is read when it is first asked for.
+    /// </summary>
+    public const long EagerInstanceBytes = 8 * 1024 * 1024;
+
+    /// <summary>Bytes of one file of a release; a page or a config never comes near it, so a larger one is a mistake.</summary>
+    public const long FileBytes = 32 * 1024 * 1024;
+
+    /// <summary>Files of one release: 200 locales in all themes and encodings.</summary>
+    public const int Layers = 4_000;
+
+    /// <summary>Loads at one time: enough to hide a remote store's latency, few enough to leave the pool to others.</summary>
+    public const int ConcurrentLoads = 16;
+
+    /// <summary>Blobs read at one time for one instance.</summary>
+    public const int ConcurrentReads = 8;
+
+    /// <summary>Different instances waiting to be loaded; the next is answered 503, so that a flood of misses ends.</summary>
+    public const int PendingLoads = 4_096;
+
+    /// <summary>How long one load may take before its waiters are told 503.</summary>
+    public static readonly TimeSpan LoadTime = TimeSpan.FromSeconds(10);
+
+    /// <summary>
+    /// How long an unknown id stays unknown without a look: a publish is announced and ends it at once, so this only bounds
+    /// how long a lost announcement can hide an instance.
+    /// </summary>
+    public static readonly TimeSpan AbsentLife = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long a failed load stands before the next request tries again.</summary>
+    public static readonly TimeSpan FailureLife = TimeSpan.FromSeconds(1);
+
+    /// <summary>Cached instances compared with the database in one query after a reconnect.</summary>
+    public const int RevalidationBatch = 500;
+
+    /// <summary>What a cached item costs beside its bytes: dictionary, headers, objects.</summary>
+    public const long SlotBytes = 512;
+
+    /// <summary>What a variant costs beside its bytes.</summary>
+    public const long VariantBytes = 512;
+
+    /// <summary>Silence on the listening connection after which it is probed.</summary>
+    public static readonly TimeSpan ListenProbe = TimeSpan.FromSeconds(5);
+
+    /// <summary>The first wait before another try to reach the database; it doubles up to <see cref="LongestBackoff"/>.</summary>
+    public static readonly TimeSpan FirstBackoff = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>The longest wait before another try.</summary>
+    public static readonly TimeSpan LongestBackoff = TimeSpan.FromSeconds(5);
+
+    /// <summary>Language ranges read from an Accept-Language field; people have fewer.</summary>
+    public const int LanguageRanges = 16;
+
+    /// <summary>Characters of a language tag in a query or a range (RFC 5646 section 4.4.1 expects 35).</summary>
+    public const int LanguageTagLength = 35;
+}
