@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Microsoft.Extensions.Primitives;
 
 namespace Platen.Delivery;
@@ -13,6 +14,7 @@ internal enum ContentCoding
 /// <summary>
 /// The weights a client gives the codings (RFC 9110 section 12.5.3), in thousandths; 0 is refused. Reading allocates nothing.
 /// </summary>
+[StructLayout(LayoutKind.Auto)]
 internal readonly record struct AcceptEncoding(int Identity, int Brotli, int Gzip)
 {
     private const int Unlisted = -1;

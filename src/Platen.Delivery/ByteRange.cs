@@ -27,7 +27,8 @@ internal static class ByteRange
         var dash = range.IndexOf('-');
         if (dash < 0 || range.Contains(','))
             return RangeOutcome.Whole;
-        var (from, to) = (range[..dash], range[(dash + 1)..]);
+        var from = range[..dash];
+        var to = range[(dash + 1)..];
 
         if (from.IsEmpty)
         {

@@ -1,7 +1,6 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Npgsql;
-using Platen.Kernel;
 using Platen.Platform.Postgres;
 
 namespace Platen.Delivery;

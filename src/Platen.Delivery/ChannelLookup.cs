@@ -14,7 +14,7 @@ internal sealed record ChannelRow(
 );
 
 /// <summary>A file of a former release.</summary>
-internal sealed record ArtifactRow(OwnerId Owner, Digest Digest, string MediaType);
+internal sealed record ArtifactRow(OwnerId Owner, Digest Digest);
 
 /// <summary>
 /// Everything delivery asks the database: selects on the public views with the delivery login. A curated instance is looked
@@ -104,14 +104,10 @@ internal sealed class ChannelLookup(PostgresPools pools)
         await using var session = await pools.OpenEdgeAsync(ct);
         return await session.FirstAsync(
             """
-            select owner, blob_digest, media_type from platform.edge_artifact
+            select owner, blob_digest from platform.edge_artifact
             where owner = $1 and subject = $2 and path = $3 limit 1
             """,
-            reader => new ArtifactRow(
-                new OwnerId(reader.GetGuid(0)),
-                Digest.Parse(reader.GetString(1)),
-                reader.GetString(2)
-            ),
+            reader => new ArtifactRow(new OwnerId(reader.GetGuid(0)), Digest.Parse(reader.GetString(1))),
             ct,
             Sql.Owner(instance.Owner),
             Sql.Text(instance.Subject),

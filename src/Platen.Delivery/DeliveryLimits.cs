@@ -10,7 +10,7 @@ internal static class DeliveryLimits
     public const long EagerInstanceBytes = 8 * 1024 * 1024;
 
     /// <summary>Bytes of one file of a release; a page or a config never comes near it, so a larger one is a mistake.</summary>
-    public const long FileBytes = 32 * 1024 * 1024;
+    public const int FileBytes = 32 * 1024 * 1024;
 
     /// <summary>Files of one release: 200 locales in all themes and encodings.</summary>
     public const int Layers = 4_000;

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Collections.Frozen;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Platen.Kernel;
@@ -143,7 +142,7 @@ internal sealed class InstanceCache : IDisposable
         {
             permits.Release();
         }
-        Count(slot);
+        Account(slot);
     }
 
     /// <summary>A channel moved: look again, and show the old until the new is whole.</summary>
@@ -175,9 +174,7 @@ internal sealed class InstanceCache : IDisposable
         return instances;
     }
 
-    /// <summary>
-    /// Tries the stale instances again: one first, the others when that one worked.
-    /// </summary>
+    /// <summary>Tries the stale instances again, one after the other, until one fails.</summary>
     /// <returns>Whether none is left.</returns>
     public async Task<bool> RetryStaleAsync()
     {
@@ -263,7 +260,7 @@ internal sealed class InstanceCache : IDisposable
             stale[slot] = true;
         else
             stale.TryRemove(slot, out _);
-        Count(slot);
+        Account(slot);
     }
 
     private async Task<(CachedItem? Item, Exception? Failure)> LoadAsync(
@@ -332,7 +329,7 @@ internal sealed class InstanceCache : IDisposable
         }
     }
 
-    private void Count(Slot slot)
+    private void Account(Slot slot)
     {
         lock (gate)
         {

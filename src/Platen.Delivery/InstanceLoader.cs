@@ -59,7 +59,7 @@ internal sealed class InstanceLoader(ChannelLookup channels, IBlobStore blobs)
             return null;
         var variant = new Variant(row.Owner, row.Digest, DeliveryLimits.FileBytes, ContentCoding.Identity)
         {
-            ContentType = row.MediaType,
+            ContentType = "application/json",
             ContentLanguage = file[..file.IndexOf('.', StringComparison.Ordinal)],
         };
         variant.Bytes = await ReadAsync(variant, ct, exactly: false);
@@ -71,7 +71,7 @@ internal sealed class InstanceLoader(ChannelLookup channels, IBlobStore blobs)
     /// <exception cref="ProblemException">The store does not answer.</exception>
     public async Task<byte[]> ReadAsync(Variant variant, CancellationToken ct, bool exactly = true)
     {
-        var outcome = await blobs.ReadAllAsync(variant.Owner, variant.Digest, variant.SizeBytes, ct);
+        var outcome = await blobs.ReadAllAsync(variant.Owner, variant.Digest, (int)variant.SizeBytes, ct);
         return outcome switch
         {
             ReadOutcome.Read read when !exactly || read.Bytes.Length == variant.SizeBytes => read.Bytes.ToArray(),

@@ -34,7 +34,8 @@ internal readonly ref struct PageQuery
             var equals = pair.IndexOf('=');
             if (equals < 0)
                 continue;
-            var (name, value) = (pair[..equals], pair[(equals + 1)..]);
+            var name = pair[..equals];
+            var value = pair[(equals + 1)..];
             if (name is "theme")
                 theme ??= ReadTheme(value);
             else if (name is "locale" && locale.IsEmpty && LanguageChoice.IsTag(Decoded(value)))

@@ -5,7 +5,7 @@ using Platen.Kernel;
 
 namespace Platen.Delivery;
 
-/// <summary>What the cache holds: something found for a key, or <see cref="NotPublished"/>.</summary>
+/// <summary>What the cache holds for a key: an instance, or an artifact of a former release.</summary>
 internal abstract class CachedItem
 {
     /// <summary>Bytes of memory it takes, near enough to hold a budget.</summary>
@@ -69,7 +69,7 @@ internal sealed class PublishedInstance : CachedItem
 
     private volatile bool dated;
 
-    /// <summary>The date values of a move, for an initializer: <c>WithDates(movedAt)</c>.</summary>
+    /// <summary>The instance a channel shows, with every value that does not depend on a request.</summary>
     public static PublishedInstance Create(
         PublicId id,
         OwnerId owner,

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Microsoft.Extensions.Primitives;
 using Platen.Kernel;
+using Platen.Platform.Releases;
 
 namespace Platen.Delivery;
 
@@ -10,7 +11,6 @@ namespace Platen.Delivery;
 /// </summary>
 internal sealed class ReleaseFiles
 {
-    private const string PathKey = "org.opencontainers.image.title";
     private const string KindKey = "dev.platen.kind";
     private const string LocaleKey = "dev.platen.locale";
     private const string ThemeKey = "dev.platen.theme";
@@ -33,57 +33,45 @@ internal sealed class ReleaseFiles
     {
         try
         {
-            using var document = JsonDocument.Parse(manifest, new JsonDocumentOptions { MaxDepth = Limits.JsonDepth });
             var files = new ReleaseFiles();
-            files.Read(owner, document.RootElement);
+            files.Read(owner, ReleaseManifest.Parse(manifest));
             return files;
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException)
         {
             throw new InvalidDataException("The release's manifest does not have the expected shape.", e);
         }
     }
 
-    private void Read(OwnerId owner, JsonElement root)
+    private void Read(OwnerId owner, ReleaseManifest manifest)
     {
-        var annotations = root.GetProperty("annotations");
-        if (!WidgetType.TryParse(Text(annotations, "dev.platen.widget-type"), out var type))
+        if (!WidgetType.TryParse(manifest.Annotations.GetValueOrDefault("dev.platen.widget-type"), out var type))
             throw new InvalidDataException("The release's manifest names no widget type.");
         Type = type;
-        Status = Text(annotations, "dev.platen.status") ?? "published";
-
-        var layers = root.GetProperty("layers");
-        if (layers.GetArrayLength() > DeliveryLimits.Layers)
+        Status = manifest.Annotations.GetValueOrDefault("dev.platen.status") ?? "published";
+        if (manifest.Files.Length > DeliveryLimits.Layers)
             throw new InvalidDataException($"The release has more than {DeliveryLimits.Layers} files.");
-        foreach (var layer in layers.EnumerateArray())
-            ReadLayer(owner, layer);
-
+        foreach (var file in manifest.Files)
+            ReadFile(owner, file);
         Variants = [.. variants];
-        Locales = [.. InOrder(Text(annotations, "dev.platen.base-locale"))];
+        Locales = [.. InOrder(manifest.Annotations.GetValueOrDefault("dev.platen.base-locale"))];
     }
 
-    private void ReadLayer(OwnerId owner, JsonElement layer)
+    private void ReadFile(OwnerId owner, ReleaseFile file)
     {
-        if (!layer.TryGetProperty("annotations", out var annotations))
-            return;
-        var kind = Text(annotations, KindKey);
+        var kind = file.Annotation(KindKey);
         if (kind is not ("page" or "manifest" or "artifact"))
             return;
-        var path = Text(annotations, PathKey) ?? throw new InvalidDataException("A layer has no title.");
-        if (!Digest.TryParse(layer.GetProperty("digest").GetString(), out var digest))
-            throw new InvalidDataException($"The layer '{path}' has no sha256 digest.");
-        var size = layer.GetProperty("size").GetInt64();
+        var (path, size, locale) = (file.Path, file.SizeBytes, file.Annotation(LocaleKey));
         if (size is < 0 or > DeliveryLimits.FileBytes)
             throw new InvalidDataException($"The layer '{path}' has {size} bytes; at most {DeliveryLimits.FileBytes}.");
-
-        var locale = Text(annotations, LocaleKey);
-        var variant = new Variant(owner, digest, size, ReadCoding(Text(annotations, EncodingKey), path))
+        var variant = new Variant(owner, file.Digest, size, ReadCoding(file.Annotation(EncodingKey), path))
         {
-            ContentType = layer.GetProperty("mediaType").GetString(),
+            ContentType = file.MediaType,
             ContentLanguage = locale is null ? default(StringValues) : locale,
-            ContentSecurityPolicy = Text(annotations, PolicyKey) is { } policy ? policy : default(StringValues),
+            ContentSecurityPolicy = file.Annotation(PolicyKey) is { } policy ? policy : default(StringValues),
         };
-        Put(AssetFor(kind, path, locale, Text(annotations, ThemeKey)), variant, path);
+        Put(AssetFor(kind, path, locale, file.Annotation(ThemeKey)), variant, path);
         variants.Add(variant);
     }
 
@@ -148,7 +136,4 @@ internal sealed class ReleaseFiles
             "gzip" => ContentCoding.Gzip,
             _ => throw new InvalidDataException($"The layer '{path}' has the unknown encoding '{text}'."),
         };
-
-    private static string? Text(JsonElement annotations, string key) =>
-        annotations.TryGetProperty(key, out var value) ? value.GetString() : null;
 }
