@@ -76,6 +76,9 @@ internal sealed class DeliveryMetrics : IDisposable
         return sum;
     }
 
+    /// <summary>Whether an instrument is this one's: a process can hold several hosts.</summary>
+    public bool Owns(Instrument instrument) => ReferenceEquals(instrument.Meter, meter);
+
     public void Dispose() => meter.Dispose();
 
     private double HitRatio()

@@ -1,0 +1,96 @@
+using System.Net;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Platen.Platform.Blobs;
+using Platen.Platform.Postgres;
+using Platen.Testing;
+
+namespace Platen.Delivery.Tests;
+
+/// <summary>Delivery on a free port of a real Kestrel.</summary>
+internal sealed class DeliveryHost : IAsyncDisposable
+{
+    private readonly WebApplication app;
+
+    private DeliveryHost(WebApplication app, string folder, Publisher publisher)
+    {
+        this.app = app;
+        BlobFolder = folder;
+        Publisher = publisher;
+        Client = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false }) { BaseAddress = new Uri(app.Urls.First()) };
+    }
+
+    public HttpClient Client { get; }
+    public Publisher Publisher { get; }
+    public string BlobFolder { get; }
+    public InstanceCache Cache => app.Services.GetRequiredService<InstanceCache>();
+    public DeliveryMetrics Metrics => app.Services.GetRequiredService<DeliveryMetrics>();
+    public HealthCheckService Health => app.Services.GetRequiredService<HealthCheckService>();
+
+    public static async Task<DeliveryHost> StartAsync(PostgresPools pools, Action<DeliveryOptions>? configure = null)
+    {
+        var folder = PostgresFixture.NewFolder();
+        var blobs = new FileBlobStore(folder, TimeProvider.System, NullLogger<FileBlobStore>.Instance);
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.Services.AddSingleton(pools);
+        builder.Services.AddSingleton<IBlobStore>(blobs);
+        builder.Services.AddDelivery(configure);
+        var app = builder.Build();
+        app.UseDelivery();
+        app.Run(context =>
+        {
+            context.Response.StatusCode = StatusCodes.Status418ImATeapot;
+            return Task.CompletedTask;
+        });
+        await app.StartAsync(TestContext.Current.CancellationToken);
+        return new DeliveryHost(app, folder, new Publisher(pools, blobs));
+    }
+
+    public Task<HttpResponseMessage> GetAsync(string path, params (string Name, string Value)[] headers) =>
+        SendAsync(HttpMethod.Get, path, headers);
+
+    public Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, params (string Name, string Value)[] headers)
+    {
+        var request = new HttpRequestMessage(method, path);
+        foreach (var (name, value) in headers)
+            request.Headers.TryAddWithoutValidation(name, value);
+        return Client.SendAsync(request, TestContext.Current.CancellationToken);
+    }
+
+    public async Task<string> TextAsync(string path, params (string Name, string Value)[] headers)
+    {
+        using var response = await GetAsync(path, headers);
+        return await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+    }
+
+    /// <summary>Repeats a request until it answers as expected; the test's own limit ends it otherwise.</summary>
+    public async Task UntilAsync(Func<Task<bool>> holds, string what)
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        while (!await holds())
+        {
+            if (limit.IsCancellationRequested)
+                throw new TimeoutException(what);
+            await Task.Yield();
+        }
+    }
+
+    public async Task<HealthStatus> HealthAsync() =>
+        (await Health.CheckHealthAsync(TestContext.Current.CancellationToken)).Status;
+
+    public async ValueTask DisposeAsync()
+    {
+        Client.Dispose();
+        await app.StopAsync(CancellationToken.None);
+        await app.DisposeAsync();
+        if (Directory.Exists(BlobFolder))
+            Directory.Delete(BlobFolder, recursive: true);
+    }
+}

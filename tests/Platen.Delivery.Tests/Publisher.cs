@@ -1,0 +1,142 @@
+using System.Collections.Immutable;
+using System.IO.Compression;
+using System.Text;
+using Platen.Kernel;
+using Platen.Platform.Blobs;
+using Platen.Platform.Postgres;
+using Platen.Platform.Releases;
+
+namespace Platen.Delivery.Tests;
+
+/// <summary>Publishes small releases through the real tables and the real store.</summary>
+internal sealed class Publisher(PostgresPools pools, IBlobStore blobs)
+{
+    public const string Policy = "default-src 'none'; style-src 'sha256-x'";
+
+    private static readonly OperationContext publisher = OperationContext.ForSystem(OwnerId.Platform, "test");
+
+    /// <summary>A public id that no other test uses.</summary>
+    public static string NewId() => $"wgt_curated_t{Guid.CreateVersion7():N}";
+
+    public static string PageText(string id, string version, string locale, string theme) =>
+        $"<!doctype html><title>{id}</title><p>{version} {locale} {theme} {new string('x', 600)}";
+
+    public static string ConfigText(string version, string locale) =>
+        $$"""{"locale":"{{locale}}","version":"{{version}}","text":"0123456789"}""";
+
+    public static string ArtifactName(string version, string locale) =>
+        $"{locale}.{Digest.Of(Encoding.UTF8.GetBytes(ConfigText(version, locale))).Hex}.json";
+
+    public async Task PublishAsync(
+        string id,
+        string version,
+        string status = "published",
+        string type = "content.faq",
+        params string[] locales
+    )
+    {
+        if (locales.Length == 0)
+            locales = ["en"];
+        var files = ImmutableArray.CreateBuilder<DraftFile>();
+        foreach (var locale in locales)
+        {
+            files.Add(
+                Of(
+                    ArtifactName(version, locale),
+                    "application/json",
+                    Encoding.UTF8.GetBytes(ConfigText(version, locale)),
+                    ("kind", "artifact"),
+                    ("locale", locale)
+                )
+            );
+            foreach (var theme in new[] { "auto", "light", "dark" })
+            {
+                var page = Encoding.UTF8.GetBytes(PageText(id, version, locale, theme));
+                foreach (var (suffix, coding, bytes) in Codings(page))
+                {
+                    files.Add(
+                        Of(
+                            $"html/{locale}/{theme}.html{suffix}",
+                            "text/html; charset=utf-8",
+                            bytes,
+                            ("kind", "page"),
+                            ("locale", locale),
+                            ("theme", theme),
+                            ("csp", Policy),
+                            ("encoding", coding)
+                        )
+                    );
+                }
+            }
+        }
+        var manifest = Encoding.UTF8.GetBytes($$"""{"publicId":"{{id}}","version":"{{version}}"}""");
+        foreach (var (suffix, coding, bytes) in Codings(manifest))
+        {
+            files.Add(
+                Of("manifest.json" + suffix, "application/json", bytes, ("kind", "manifest"), ("encoding", coding))
+            );
+        }
+        var annotations = Annotations([
+            ("public-id", id),
+            ("widget-type", type),
+            ("status", status),
+            ("base-locale", locales[0]),
+        ]);
+        var draft = new ReleaseDraft(
+            ChannelLookup.SubjectOf(PublicId.Parse(id)),
+            "application/vnd.platen.widget.v1",
+            files.ToImmutable(),
+            annotations
+        );
+        await ReleaseStore.StoreBytesAsync(blobs, OwnerId.Platform, draft, TestContext.Current.CancellationToken);
+        await using var session = await pools.OpenAsync(publisher, TestContext.Current.CancellationToken);
+        await ReleaseStore.RecordAsync(session, draft, TestContext.Current.CancellationToken);
+        await MoveAsync(session, draft.Subject, draft.Digest);
+        await session.CommitAsync(TestContext.Current.CancellationToken);
+    }
+
+    public async Task UnpublishAsync(string id)
+    {
+        await using var session = await pools.OpenAsync(publisher, TestContext.Current.CancellationToken);
+        await MoveAsync(session, ChannelLookup.SubjectOf(PublicId.Parse(id)), null);
+        await session.CommitAsync(TestContext.Current.CancellationToken);
+    }
+
+    // The row, and the announcement with it, that a move makes.
+    private static Task MoveAsync(Session session, string subject, Digest? to) =>
+        session.ExecuteAsync(
+            """
+            with moved as (
+                insert into platform.channel (owner, subject, name, release_digest, revision, moved_at)
+                values ($1, $2, 'live', $3, 1, clock_timestamp())
+                on conflict (owner, subject, name) do update
+                set release_digest = excluded.release_digest, revision = channel.revision + 1, moved_at = clock_timestamp()
+                returning revision
+            )
+            select pg_notify('platen_event', $1::text || ' ' || revision || ' channel/' || $2 || '/live') from moved
+            """,
+            TestContext.Current.CancellationToken,
+            Sql.Owner(OwnerId.Platform),
+            Sql.Text(subject),
+            Sql.Digest(to)
+        );
+
+    private static IEnumerable<(string Suffix, string Coding, byte[] Bytes)> Codings(byte[] bytes) =>
+        [("", "identity", bytes), (".br", "br", Compress(bytes, s => new BrotliStream(s, CompressionLevel.Optimal))), (".gz", "gzip", Compress(bytes, s => new GZipStream(s, CompressionLevel.Optimal)))];
+
+    private static byte[] Compress(byte[] bytes, Func<Stream, Stream> coding)
+    {
+        using var packed = new MemoryStream();
+        using (var stream = coding(packed))
+            stream.Write(bytes);
+        return packed.ToArray();
+    }
+
+    private static DraftFile Of(string path, string type, byte[] bytes, params (string, string)[] annotations) =>
+        new(path, type, bytes, Annotations(annotations));
+
+    private static ImmutableSortedDictionary<string, string> Annotations((string Key, string Value)[] values) =>
+        values
+            .Where(value => value is not { Key: "encoding", Value: "identity" })
+            .ToImmutableSortedDictionary(value => "dev.platen." + value.Key, value => value.Value, StringComparer.Ordinal);
+}
