@@ -1,0 +1,370 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+using NpgsqlTypes;
+using Platen.Kernel;
+using Platen.Platform.Postgres;
+
+namespace Platen.Platform.Events;
+
+/// <summary>
+/// Live subscriptions of one process. A notification marks its stream; one query reads all marked streams and feeds all
+/// their subscribers, however many notifications and subscribers there are. Thread-safe.
+/// </summary>
+public sealed class EventHub(
+    PostgresPools pools,
+    NotificationListener listener,
+    IHostApplicationLifetime? lifetime,
+    ILogger<EventHub> logger,
+    TimeProvider time
+) : BackgroundService
+{
+    private static readonly TimeSpan MostBackoff = TimeSpan.FromSeconds(5);
+
+    // Notifications do not get lost while the connection stands; this is for what nobody thought of.
+    private static readonly TimeSpan SafetyPoll = TimeSpan.FromSeconds(15);
+
+    private readonly Lock gate = new();
+    private readonly Dictionary<(OwnerId, StreamId), StreamFeed> feeds = [];
+    private readonly HashSet<StreamFeed> marked = [];
+    private readonly SemaphoreSlim work = new(0, 1);
+    private int subscribers;
+    private bool stopped;
+
+    /// <summary>Streams with a subscriber in this process.</summary>
+    public int Streams
+    {
+        get
+        {
+            lock (gate)
+                return feeds.Count;
+        }
+    }
+
+    /// <summary>
+    /// The events of a stream after a revision, and then each new one as it is committed: every one once, in order. Ends
+    /// when the process stops or <paramref name="ct"/> is cancelled.
+    /// </summary>
+    /// <param name="owner">Whose stream; the caller has checked that the reader may.</param>
+    /// <param name="stream">The stream; it need not exist yet.</param>
+    /// <param name="afterRevision">The last revision the subscriber has; 0 for the beginning.</param>
+    /// <param name="ct">Ends the subscription.</param>
+    /// <exception cref="EventConsumerCutException">The subscriber is too slow; it continues from the cursor given.</exception>
+    /// <exception cref="ProblemException"><see cref="EventsProblems.CursorGone"/>: events after that revision are gone, or the
+    /// stream has not come as far; <see cref="EventsProblems.TooManySubscribers"/>.</exception>
+    public async IAsyncEnumerable<Event> SubscribeAsync(
+        OwnerId owner,
+        StreamId stream,
+        long afterRevision,
+        [EnumeratorCancellation] CancellationToken ct
+    )
+    {
+        await using var subscription = await OpenAsync(owner, stream, afterRevision, ct);
+        var batch = new List<Event>();
+        while (!ct.IsCancellationRequested)
+        {
+            while (await subscription.TakeAsync(batch, ct))
+            {
+                foreach (var next in batch)
+                    yield return next;
+            }
+            if (await subscription.WaitAsync() == Wake.Ended)
+                yield break;
+        }
+    }
+
+    internal async ValueTask<EventSubscription> OpenAsync(
+        OwnerId owner,
+        StreamId stream,
+        long afterRevision,
+        CancellationToken ct
+    )
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(afterRevision);
+        ct.ThrowIfCancellationRequested();
+        var subscription = Add(owner, stream, afterRevision, ct);
+        try
+        {
+            // Registered first, read second: what commits after this read is notified to a feed that is already there.
+            await using var session = await pools.OpenAsync(OperationContext.ForSystem(owner, "events"), ct);
+            var head = await EventLog.HeadAsync(session, stream, ct);
+            if (afterRevision < head.RemovedThrough || afterRevision > head.Revision)
+                throw Gone(head, afterRevision);
+            subscription.Feed.Begin(head.Revision);
+            if (subscription.Feed.Last < head.Revision)
+                Mark(subscription.Feed);
+            else
+                Wakeup();
+            return subscription;
+        }
+        catch
+        {
+            await subscription.DisposeAsync();
+            throw;
+        }
+    }
+
+    internal async Task<List<Event>> ReadPageAsync(StreamFeed feed, long cursor, CancellationToken ct)
+    {
+        await using var session = await pools.OpenAsync(OperationContext.ForSystem(feed.Owner, "events"), ct);
+        EventsTelemetry.Reads.Add(1);
+        var page = await EventLog.ReadAsync(session, feed.Stream, cursor, EventLimits.PageEvents, ct);
+        if (page.Count == 0 || page[0].Revision != cursor + 1)
+            throw Gone(await EventLog.HeadAsync(session, feed.Stream, ct), cursor);
+        return page;
+    }
+
+    internal void Remove(EventSubscription subscription)
+    {
+        lock (gate)
+        {
+            lock (subscription.Feed.Gate)
+            {
+                if (!subscription.Feed.Subscribers.Remove(subscription))
+                    return;
+                if (subscription.Feed.Subscribers.Count == 0)
+                {
+                    feeds.Remove((subscription.Feed.Owner, subscription.Feed.Stream));
+                    marked.Remove(subscription.Feed);
+                }
+            }
+            subscribers--;
+        }
+        EventsTelemetry.Subscribers.Add(-1);
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var ear = listener.Add(EventLog.Channel, Hear, MarkAll);
+        // Requests are drained before hosted services stop: open streams must end at the first sign of stopping.
+        using var stopping = lifetime?.ApplicationStopping.Register(EndAll);
+        try
+        {
+            await FeedAsync(stoppingToken);
+        }
+        finally
+        {
+            EndAll();
+        }
+    }
+
+    private async Task FeedAsync(CancellationToken ct)
+    {
+        var backoff = new Backoff(MostBackoff);
+        var polled = time.GetTimestamp();
+        while (!ct.IsCancellationRequested)
+        {
+            try
+            {
+                var left = SafetyPoll - time.GetElapsedTime(polled);
+                if (left <= TimeSpan.Zero || !await WaitForWorkAsync(left, ct))
+                {
+                    polled = time.GetTimestamp();
+                    MarkAll();
+                    SignalIdle();
+                }
+                while (TakeMarked() is { Count: > 0 } batch)
+                    await ReadAsync(batch, ct);
+                backoff.Reset();
+            }
+            catch (OperationCanceledException) when (ct.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception exception) when (exception is NpgsqlException or IOException or TimeoutException)
+            {
+                var delay = backoff.Next();
+                Log.ReadFailed(logger, delay, exception);
+                await Task.Delay(delay, time, ct).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                Wakeup();
+            }
+        }
+    }
+
+    private async Task<bool> WaitForWorkAsync(TimeSpan atMost, CancellationToken ct) => await work.WaitAsync(atMost, ct);
+
+    private async Task ReadAsync(List<StreamFeed> batch, CancellationToken ct)
+    {
+        var owners = new Guid[batch.Count];
+        var streams = new string[batch.Count];
+        var cursors = new long[batch.Count];
+        for (var i = 0; i < batch.Count; i++)
+        {
+            owners[i] = batch[i].Owner.Value;
+            streams[i] = batch[i].Stream.Value;
+            cursors[i] = batch[i].Last;
+        }
+        List<(int Feed, Event Event)> events;
+        try
+        {
+            await using var session = await pools.OpenWorkerAsync("events", ct);
+            EventsTelemetry.Reads.Add(1);
+            events = await session.ListAsync(
+                """
+                select w.place::int, e.owner, e.stream_id, e.revision, e.type, e.data, e.at, e.actor
+                  from unnest($1, $2, $3) with ordinality as w (owner, stream_id, cursor, place)
+                 cross join lateral (
+                    select * from platform.event e
+                     where e.owner = w.owner and e.stream_id = w.stream_id and e.revision > w.cursor
+                     order by e.revision limit $4) e
+                 order by w.place, e.revision
+                """,
+                row => (row.GetInt32(0) - 1, EventLog.Read(row, 1)),
+                ct,
+                new NpgsqlParameter { Value = owners, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Uuid },
+                new NpgsqlParameter { Value = streams, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text },
+                new NpgsqlParameter { Value = cursors, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Bigint },
+                Sql.Int(EventLimits.PageEvents)
+            );
+        }
+        catch
+        {
+            foreach (var feed in batch)
+                Mark(feed);
+            throw;
+        }
+        var now = time.GetUtcNow();
+        for (var i = 0; i < events.Count; )
+        {
+            var feed = batch[events[i].Feed];
+            var end = i;
+            EventSubscription[] told;
+            lock (feed.Gate)
+            {
+                for (; end < events.Count && events[end].Feed == events[i].Feed; end++)
+                {
+                    feed.Add(events[end].Event);
+                    EventsTelemetry.Lag.Record(Math.Max(0, (now - events[end].Event.At).TotalSeconds));
+                }
+                told = [.. feed.Subscribers];
+            }
+            foreach (var subscription in told)
+                subscription.Signal(Wake.Events);
+            if (end - i == EventLimits.PageEvents)
+                Mark(feed);
+            i = end;
+        }
+    }
+
+    private EventSubscription Add(OwnerId owner, StreamId stream, long cursor, CancellationToken ct)
+    {
+        EventSubscription added;
+        lock (gate)
+        {
+            if (subscribers >= EventLimits.Subscribers)
+                throw EventsProblems
+                    .TooManySubscribers.Because($"There are {EventLimits.Subscribers} open streams.")
+                    .AsException();
+            if (!feeds.TryGetValue((owner, stream), out var feed))
+                feeds.Add((owner, stream), feed = new StreamFeed(owner, stream));
+            added = new EventSubscription(this, feed, cursor, ct);
+            lock (feed.Gate)
+                feed.Subscribers.Add(added);
+            subscribers++;
+            if (stopped)
+                added.Signal(Wake.Ended);
+        }
+        EventsTelemetry.Subscribers.Add(1);
+        return added;
+    }
+
+    // "{owner} {revision} {stream}"
+    private void Hear(string payload)
+    {
+        var first = payload.IndexOf(' ', StringComparison.Ordinal);
+        var second = first < 0 ? -1 : payload.IndexOf(' ', first + 1);
+        if (
+            second < 0
+            || !OwnerId.TryParse(payload[..first], null, out var owner)
+            || !long.TryParse(
+                payload.AsSpan(first + 1, second - first - 1),
+                NumberStyles.None,
+                CultureInfo.InvariantCulture,
+                out var revision
+            )
+        )
+            return;
+        lock (gate)
+        {
+            if (feeds.TryGetValue((owner, new StreamId(payload[(second + 1)..])), out var feed) && revision > feed.Last)
+                marked.Add(feed);
+            else
+                return;
+        }
+        Wakeup();
+    }
+
+    private void Mark(StreamFeed feed)
+    {
+        lock (gate)
+        {
+            if (feeds.TryGetValue((feed.Owner, feed.Stream), out var current) && current == feed)
+                marked.Add(feed);
+        }
+        Wakeup();
+    }
+
+    private void MarkAll()
+    {
+        lock (gate)
+            marked.UnionWith(feeds.Values);
+        Wakeup();
+    }
+
+    private void Wakeup()
+    {
+        lock (work)
+        {
+            if (work.CurrentCount == 0)
+                work.Release();
+        }
+    }
+
+    // A feed whose head is still being read begins there; its subscriber marks it when a notification came before.
+    private List<StreamFeed> TakeMarked()
+    {
+        lock (gate)
+        {
+            var batch = marked.Where(feed => feed.Last >= 0).Take(EventLimits.StreamsARead).ToList();
+            marked.ExceptWith(batch);
+            return batch;
+        }
+    }
+
+    private void SignalIdle() => SignalEverybody(Wake.Idle);
+
+    private void EndAll()
+    {
+        lock (gate)
+            stopped = true;
+        SignalEverybody(Wake.Ended);
+    }
+
+    private void SignalEverybody(Wake reason)
+    {
+        List<EventSubscription> told = [];
+        lock (gate)
+        {
+            foreach (var feed in feeds.Values)
+            {
+                lock (feed.Gate)
+                    told.AddRange(feed.Subscribers);
+            }
+        }
+        foreach (var subscription in told)
+            subscription.Signal(reason);
+    }
+
+    private static ProblemException Gone(StreamHead head, long cursor) =>
+        EventsProblems
+            .CursorGone.Because(
+                cursor > head.Revision
+                    ? $"The stream has come to revision {head.Revision}, not {cursor}."
+                    : $"Events up to revision {head.RemovedThrough} have been removed; the cursor is {cursor}."
+            )
+            .With("revision", head.Revision)
+            .With("removedThrough", head.RemovedThrough)
+            .AsException();
+}
