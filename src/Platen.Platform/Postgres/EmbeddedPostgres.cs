@@ -369,7 +369,7 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
             "log_error_verbosity=terse",
             .. options.Durable
                 ? Array.Empty<string>()
-                : ["fsync=off", "synchronous_commit=off", "full_page_writes=off"],
+                : ["fsync=off", "full_page_writes=off"],
         ];
         foreach (var setting in settings)
         {
