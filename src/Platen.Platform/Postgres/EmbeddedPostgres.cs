@@ -367,9 +367,7 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
             // Statements and their details carry people's data: the server logs its own errors, with trace ids.
             "log_min_error_statement=panic",
             "log_error_verbosity=terse",
-            .. options.Durable
-                ? Array.Empty<string>()
-                : ["fsync=off", "full_page_writes=off"],
+            .. options.Durable ? Array.Empty<string>() : ["fsync=off", "full_page_writes=off"],
         ];
         foreach (var setting in settings)
         {

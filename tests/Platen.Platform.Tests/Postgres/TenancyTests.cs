@@ -54,7 +54,7 @@ public sealed class TenancyTests(PostgresFixture postgres)
         (await TenancyCatalogue.FindFaultsAsync(admin, Ct)).ShouldBeEmpty();
         var (breaches, attempts) = await TenancyAttack.RunAsync(admin, Ct);
         breaches.ShouldBeEmpty();
-        attempts.ShouldBe(13);
+        attempts.ShouldBeGreaterThanOrEqualTo(13, "six on each of two tables, and one foreign key");
     }
 
     [Theory]
