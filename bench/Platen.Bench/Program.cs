@@ -1,7 +1,10 @@
 using Platen.Bench;
 
 // Each bench compares Platen with a reference in one run and prints ratios: see bench/README.md.
-var benches = new SortedDictionary<string, Func<CancellationToken, Task>>(StringComparer.Ordinal) { };
+var benches = new SortedDictionary<string, Func<CancellationToken, Task>>(StringComparer.Ordinal)
+{
+    ["blobs"] = BlobsBench.RunAsync,
+};
 
 using var stop = new CancellationTokenSource();
 Console.CancelKeyPress += (_, e) =>

@@ -555,7 +555,7 @@ public sealed partial class FileBlobStore : IBlobStore
             logger.StoreFull(Location, e);
             return KernelProblems.StorageFull.Because("The blob store has no room for these bytes.").AsException();
         }
-        logger.StoreFailed(Location, e);
+        logger.StoreFailed(Location, e.Message, e);
         return KernelProblems.Unavailable.Because("The blob store cannot read or write its folder.").AsException();
     }
 

@@ -29,8 +29,8 @@ internal static partial class Log
     [LoggerMessage(1302, LogLevel.Error, "The blob store {Location} has no room left")]
     public static partial void StoreFull(this ILogger logger, string location, Exception cause);
 
-    [LoggerMessage(1303, LogLevel.Error, "The blob store {Location} failed")]
-    public static partial void StoreFailed(this ILogger logger, string location, Exception cause);
+    [LoggerMessage(1303, LogLevel.Error, "The blob store {Location} failed: {Reason}")]
+    public static partial void StoreFailed(this ILogger logger, string location, string reason, Exception cause);
 
     [LoggerMessage(
         1304,

@@ -549,7 +549,11 @@ internal sealed partial class S3BlobStore : IBlobStore, IDisposable
             logger.StoreFull(Location, e);
             return KernelProblems.StorageFull.Because("The blob store has no room for these bytes.").AsException();
         }
-        logger.StoreFailed(Location, e);
+        logger.StoreFailed(
+            Location,
+            e is AmazonServiceException s ? $"{s.ErrorCode} ({(int)s.StatusCode})" : e.Message,
+            e
+        );
         return KernelProblems.Unavailable.Because("The blob store's S3 server failed or refused.").AsException();
     }
 

@@ -1,6 +1,8 @@
+using System.Globalization;
 using Microsoft.Extensions.Logging.Abstractions;
 using Platen.Kernel;
 using Platen.Platform.Blobs;
+using Platen.Testing.Child;
 using Platen.Testing.Servers;
 
 namespace Platen.Platform.Tests.Blobs;
@@ -150,6 +152,39 @@ public sealed class FileBlobStoreTests : BlobStoreTests, IDisposable
 
         refused.Message.ShouldContain("eu-central-1");
     }
+
+    [Fact]
+    public async Task A_killed_process_leaves_no_wrong_blob_and_loses_no_finished_one()
+    {
+        for (var round = 0; round < 5; round++)
+        {
+            using var child = ChildProcess.Start("put-until-killed", Store.Location, Owner.ToString());
+            var stopAt = "half " + (3 + 4 * round).ToString(CultureInfo.InvariantCulture);
+            var done = 0;
+            while (await child.StandardOutput.ReadLineAsync(Ct) is { } line && line != stopAt)
+                done += line.StartsWith("done", StringComparison.Ordinal) ? 1 : 0;
+            child.Kill();
+            await child.WaitForExitAsync(Ct);
+
+            done.ShouldBe(2 + 4 * round);
+            for (var seed = 1; seed <= done; seed++)
+            {
+                var digest = PatternStream.DigestOf(seed, 1024 * 1024);
+                (await Store.ReadAllAsync(Owner, digest, int.MaxValue, Ct)).ShouldBeOfType<ReadOutcome.Read>();
+            }
+            await foreach (var blob in Store.ListAsync(Owner, Ct))
+                (await Store.ReadAllAsync(Owner, blob.Digest, int.MaxValue, Ct)).ShouldBeOfType<ReadOutcome.Read>();
+        }
+        Clock.Advance(TimeSpan.FromHours(25));
+        (await Store.SweepAsync(Ct)).Incoming.ShouldBeGreaterThan(0);
+        (await KeysAsync()).ShouldAllBe(key => key.Contains("/blobs/", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_large_blob_goes_through_in_constant_memory() =>
+        (await ChildProcess.GrowthOfThroughAsync(Store.Location, Owner, 256L * 1024 * 1024, null, Ct)).ShouldBeLessThan(
+            64L * 1024 * 1024
+        );
 
     private FileBlobStore Open(string path) => new(path, Clock, NullLogger<FileBlobStore>.Instance);
 

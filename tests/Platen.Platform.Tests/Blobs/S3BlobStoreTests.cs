@@ -164,13 +164,21 @@ public sealed class S3BlobStoreTests(Ceph ceph) : BlobStoreTests, IClassFixture<
         (await KeysAsync()).ShouldBeEmpty();
     }
 
+    [Fact]
+    public async Task A_large_blob_goes_through_in_constant_memory()
+    {
+        var credentials = new BlobCredentials(ceph.Server.AccessKey, ceph.Server.SecretKey);
+
+        (
+            await ChildProcess.GrowthOfThroughAsync(At(bucket), Owner, 128L * 1024 * 1024, credentials, Ct)
+        ).ShouldBeLessThan(64L * 1024 * 1024);
+    }
+
     private IBlobStore Open(string name, BlobCredentials credentials) =>
-        BlobStores.Open(
-            $"s3://{name}/some/where?endpoint={ceph.Server.Endpoint}&region={CephFixture.Region}&pathStyle=true",
-            credentials,
-            Clock,
-            loggers
-        );
+        BlobStores.Open(At(name), credentials, Clock, loggers);
+
+    private string At(string name) =>
+        $"s3://{name}/some/where?endpoint={ceph.Server.Endpoint}&region={CephFixture.Region}&pathStyle=true";
 
     /// <summary>Keeps every line logged, with its exception.</summary>
     private sealed class RecordingLoggers : ILoggerFactory, ILogger

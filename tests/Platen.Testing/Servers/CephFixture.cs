@@ -127,12 +127,13 @@ public sealed class CephFixture : IAsyncDisposable
 
     private async Task StartGatewayAsync(CancellationToken ct)
     {
+        // The first command makes the gateway's pools and its zone group, which is then given a region.
+        (AccessKey, SecretKey) = await CreateUserAsync("platen", ct);
         var group = JsonNode.Parse(await AdminAsync(ct, "zonegroup", "get"))!;
         group["api_name"] = Region;
         var file = Path.Combine(folder, "zonegroup.json");
         await File.WriteAllTextAsync(file, group.ToJsonString(), ct);
         await AdminAsync(ct, "zonegroup", "set", "--infile", file);
-        (AccessKey, SecretKey) = await CreateUserAsync("platen", ct);
         Start("radosgw", "-n", "client.rgw");
         using var http = new HttpClient { Timeout = TimeSpan.FromSeconds(5) };
         await ServerProcess.WaitUntilAsync("Ceph's gateway", StartLimit, AnswersAsync, ct);
