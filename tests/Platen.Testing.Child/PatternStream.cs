@@ -30,8 +30,8 @@ public sealed class PatternStream(int seed, long sizeBytes, Action? atHalf = nul
     public override int Read(byte[] buffer, int offset, int count)
     {
         var length = (int)Math.Min(count, sizeBytes - given);
-        for (var i = 0; i < length; i++)
-            buffer[offset + i] = Next();
+        // A seeded Random draws once a byte, so the bytes do not depend on how they are asked for.
+        random.NextBytes(buffer.AsSpan(offset, length));
         if (given < sizeBytes / 2 && given + length >= sizeBytes / 2)
             atHalf?.Invoke();
         given += length;
@@ -45,20 +45,4 @@ public sealed class PatternStream(int seed, long sizeBytes, Action? atHalf = nul
     public override void SetLength(long value) => throw new NotSupportedException();
 
     public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-    private ulong word;
-    private int left;
-
-    private byte Next()
-    {
-        if (left == 0)
-        {
-            word = (ulong)random.NextInt64();
-            left = 7;
-        }
-        left--;
-        var next = (byte)word;
-        word >>= 8;
-        return next;
-    }
 }
