@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 using Platen.Kernel;
 using Platen.Kernel.Json;
@@ -100,7 +101,11 @@ public sealed class ReleaseStoreTests(PostgresFixture postgres)
     public async Task Bytes_are_stored_before_the_rows_that_name_them()
     {
         var owner = TestOwner.New();
-        var store = new FileBlobStore(Path.Combine(postgres.Folder, "blobs"));
+        var store = new FileBlobStore(
+            Path.Combine(postgres.Folder, "blobs"),
+            TimeProvider.System,
+            NullLogger<FileBlobStore>.Instance
+        );
         var draft = Drafts.Of(Subject, ("a", "one"), ("b", "two"), ("c", "one"));
         await ReleaseStore.StoreBytesAsync(store, owner.Id, draft, Ct);
         await ReleaseStore.StoreBytesAsync(store, owner.Id, draft, Ct);
