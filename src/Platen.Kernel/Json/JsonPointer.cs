@@ -55,14 +55,14 @@ public sealed class JsonPointer : IEquatable<JsonPointer>, IParsable<JsonPointer
     public IReadOnlyList<string> Tokens => _tokens;
 
     /// <summary>Reads a pointer; false for anything else, beyond a limit, or <c>null</c>.</summary>
-    public static bool TryParse([NotNullWhen(true)] string? text, [NotNullWhen(true)] out JsonPointer? pointer)
+    public static bool TryParse([NotNullWhen(true)] string? text, [NotNullWhen(true)] out JsonPointer? parsed)
     {
-        pointer = null;
+        parsed = null;
         if (text is null || text.Length > MaxLength || (text.Length > 0 && text[0] != '/'))
             return false;
         if (text.Length == 0)
         {
-            pointer = Root;
+            parsed = Root;
             return true;
         }
         for (var tilde = text.IndexOf('~'); tilde >= 0; tilde = text.IndexOf('~', tilde + 1))
@@ -80,7 +80,7 @@ public sealed class JsonPointer : IEquatable<JsonPointer>, IParsable<JsonPointer
                 .Replace("~1", "/", StringComparison.Ordinal)
                 .Replace("~0", "~", StringComparison.Ordinal);
         }
-        pointer = new JsonPointer(tokens);
+        parsed = new JsonPointer(tokens);
         return true;
     }
 

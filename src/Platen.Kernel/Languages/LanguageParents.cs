@@ -64,9 +64,7 @@ internal static class LanguageParents
             var fullLength = Join(full, Join(full, parts.Language, implied), region);
             if (_parentOf.TryGetValue(full[..fullLength], out parent))
                 return Put(buffer, parent);
-            return implied.SequenceEqual(UsualScript(language))
-                ? parts.Language
-                : Join(buffer, parts.Language, implied);
+            return implied == UsualScript(language) ? parts.Language : Join(buffer, parts.Language, implied);
         }
         return !script.IsEmpty && script.SequenceEqual(UsualScript(language)) ? parts.Language : 0;
     }

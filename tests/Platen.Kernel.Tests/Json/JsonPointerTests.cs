@@ -21,17 +21,14 @@ public sealed class JsonPointerTests
     [InlineData("/k\"l", "6")]
     [InlineData("/ ", "7")]
     [InlineData("/m~0n", "8")]
-    public void The_examples_of_the_specification_are_read(string pointer, string value)
+    public void The_examples_of_the_specification_are_read(string text, string value)
     {
         using var document = JsonDocument.Parse(
             """{"foo":["bar","baz"],"":0,"a/b":1,"c%d":2,"e^f":3,"g|h":4,"i\\j":5,"k\"l":6," ":7,"m~n":8}"""
         );
-        JsonPointer.Parse(pointer).TryGet(document.RootElement, out var found).ShouldBeTrue();
+        JsonPointer.Parse(text).TryGet(document.RootElement, out var found).ShouldBeTrue();
         found.GetRawText().ShouldBe(value);
-        JsonPointer
-            .Parse(pointer)
-            .TryGet(JsonNode.Parse(document.RootElement.GetRawText()), out var node)
-            .ShouldBeTrue();
+        JsonPointer.Parse(text).TryGet(JsonNode.Parse(document.RootElement.GetRawText()), out var node).ShouldBeTrue();
         node!.ToJsonString().ShouldBe(value);
         JsonPointer.Parse("").TryGet(document.RootElement, out var root).ShouldBeTrue();
         root.ShouldBe(document.RootElement);
@@ -71,11 +68,11 @@ public sealed class JsonPointerTests
     [InlineData("/b")]
     [InlineData("/A")]
     [InlineData("/a/0/x")]
-    public void A_missing_value_is_not_found(string pointer)
+    public void A_missing_value_is_not_found(string text)
     {
         using var document = JsonDocument.Parse("""{"a":[1,2]}""");
-        JsonPointer.Parse(pointer).TryGet(document.RootElement, out _).ShouldBeFalse();
-        JsonPointer.Parse(pointer).TryGet(JsonNode.Parse("""{"a":[1,2]}"""), out _).ShouldBeFalse();
+        JsonPointer.Parse(text).TryGet(document.RootElement, out _).ShouldBeFalse();
+        JsonPointer.Parse(text).TryGet(JsonNode.Parse("""{"a":[1,2]}"""), out _).ShouldBeFalse();
     }
 
     [Theory]
