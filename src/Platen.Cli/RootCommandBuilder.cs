@@ -23,6 +23,7 @@ internal static class RootCommandBuilder
         root.Subcommands.Add(EventsCommand.Create());
         root.Subcommands.Add(JobsCommand.Create());
         root.Subcommands.Add(DoctorCommand.Create());
+        root.Subcommands.Add(SchemaCommand.Create());
         root.Subcommands.Add(CompletionCommand.Create());
         root.Subcommands.Add(DocsCommand.Create());
 
