@@ -49,9 +49,7 @@ internal sealed class InstanceFile
         {
             if (new FileInfo(path).Length > MostBytes)
             {
-                throw Unreadable(
-                    name,
-                    string.Create(CultureInfo.InvariantCulture, $"is larger than {MostBytes:N0} bytes."),
+                throw Unreadable(string.Create(CultureInfo.InvariantCulture, $"Larger than {MostBytes:N0} bytes."),
                     []
                 );
             }
@@ -59,7 +57,7 @@ internal sealed class InstanceFile
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw Unreadable(name, "cannot be read: " + e.Message, []);
+            throw Unreadable("Cannot be read: " + e.Message, []);
         }
         return Parse(bytes, name);
     }
@@ -77,9 +75,7 @@ internal sealed class InstanceFile
         var faults = new List<InputFault>();
         if (root.ValueKind != JsonValueKind.Object)
         {
-            throw Unreadable(
-                name,
-                "is not a widget instance.",
+            throw Unreadable("Not a widget instance.",
                 [new InputFault(read.Of(""), "an object is expected here")]
             );
         }
@@ -112,7 +108,7 @@ internal sealed class InstanceFile
         var overlays = ReadOverlays();
 
         if (faults.Count > 0)
-            throw Unreadable(name, "is not a widget instance.", faults);
+            throw Unreadable("Not a widget instance.", faults);
         return new InstanceFile(
             name,
             id!,
@@ -213,8 +209,8 @@ internal sealed class InstanceFile
         }
     }
 
-    private static CliException Unreadable(string name, string what, IReadOnlyList<InputFault> faults) =>
-        new(ExitCode.Usage, "unreadable-file", $"{name} {what}", "Mend the file and run the command again.")
+    private static CliException Unreadable(string what, IReadOnlyList<InputFault> faults) =>
+        new(ExitCode.Usage, "unreadable-file", what, "Mend the file and run the command again.")
         {
             Faults = faults,
         };

@@ -151,7 +151,7 @@ internal sealed class JsonPlaces
     }
 
     private CliException Refusal(int offset, string message) =>
-        new(ExitCode.Usage, "unreadable-file", $"{name} is not JSON.", "Mend the file and run the command again.")
+        new(ExitCode.Usage, "unreadable-file", "Not JSON.", "Mend the file and run the command again.")
         {
             Faults = [new InputFault(Place(offset), message)],
         };

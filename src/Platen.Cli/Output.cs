@@ -216,10 +216,10 @@ internal sealed record Refusal(
                 fault.Message
             )),
         ];
-        var validTypes = problem.ExtensionTexts("validTypes");
-        if (validTypes.Count > 0)
-            faults.Add(new InputFault("", "the widget types there are: " + string.Join(", ", validTypes)));
         var message = problem.Detail.Length > 0 ? problem.Detail : problem.Title;
+        var validTypes = problem.ExtensionTexts("validTypes");
+        if (validTypes.Any(type => !message.Contains(type, StringComparison.Ordinal)))
+            faults.Add(new InputFault("", "the widget types there are: " + string.Join(", ", validTypes)));
         return new Refusal(
             Cli.ExitCode.Of(e),
             problem.Slug,

@@ -105,8 +105,21 @@ public sealed class CommandLineTests
         var results = JsonElement.Parse(run.Out).GetProperty("results");
         results.GetArrayLength().ShouldBe(2);
         results[0].GetProperty("problem").GetProperty("exitCode").GetInt32().ShouldBe(ExitCode.Usage);
-        results[1].GetProperty("name").GetString().ShouldBe("wgt_main_content.faq");
+        results[1].GetProperty("name").GetString().ShouldBe(Path.Combine("w", "b.json"));
         results[1].GetProperty("problem").GetProperty("exitCode").GetInt32().ShouldBe(ExitCode.Unreachable);
+    }
+
+    [Fact]
+    public async Task Of_two_files_with_one_id_neither_is_published()
+    {
+        using var run = new CommandRun();
+        run.Write("w/a.json", Faq);
+        run.Write("w/b.json", Faq);
+        run.With("PLATEN_SERVER", $"http://127.0.0.1:{FreePort()}").With("PLATEN_KEY", "k");
+
+        (await run.RunAsync("publish", "w")).ShouldBe(ExitCode.Usage);
+
+        run.Error.ShouldContain(Path.Combine("w", "a.json") + ": wgt_main_content.faq is also what");
     }
 
     [Fact]

@@ -51,15 +51,16 @@ internal static class PublishCommand
             );
         }
         var sources = PublishSource.Expand(run.Value(What), run.Terminal.WorkingFolder);
+        var items = await PublishItem.ReadAsync(sources, ct);
         var publisher = new Publisher(run, run.Value(DryRun), reason);
         // Found before the first of several fails for want of it.
         _ = run.Connection;
         var results = new ConcurrentDictionary<int, PublishResult>();
 
-        async Task PublishAllAsync(Func<PublishSource, IPublishProgress> progressOf)
+        async Task PublishAllAsync(Func<PublishItem, IPublishProgress> progressOf)
         {
             await Parallel.ForEachAsync(
-                sources.Index(),
+                items.Index(),
                 new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = ct },
                 async (source, each) =>
                     results[source.Index] = await publisher.PublishAsync(source.Item, progressOf(source.Item), each)
@@ -73,14 +74,14 @@ internal static class PublishCommand
                 .AutoClear(true)
                 .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn())
                 .StartAsync(async bars =>
-                    await PublishAllAsync(source => new Bar(
-                        bars.AddTask(Markup.Escape(source.Name), maxValue: Publisher.Steps)
+                    await PublishAllAsync(item => new Bar(
+                        bars.AddTask(Markup.Escape(item.Name), maxValue: Publisher.Steps)
                     ))
                 );
         }
         else
         {
-            await PublishAllAsync(source => new Lines(run.Output, source.Name));
+            await PublishAllAsync(item => new Lines(run.Output, item.Name));
         }
         List<PublishResult> inOrder = [.. results.OrderBy(pair => pair.Key).Select(pair => pair.Value)];
         Report(run, inOrder);

@@ -55,3 +55,54 @@ internal sealed record PublishSource(string Name, string? File, PublicId? Id)
             "Check the spelling and the folder you are in; a public id starts with wgt_."
         );
 }
+
+/// <summary>A thing to publish after it was looked at: a file that was read, an id, or why neither.</summary>
+/// <param name="Name">As a person gave it.</param>
+/// <param name="File">The file's content; null for an id or a refusal.</param>
+/// <param name="Id">What is to be published; null for a refusal.</param>
+/// <param name="Refusal">Why it cannot be; null when it can.</param>
+internal sealed record PublishItem(string Name, InstanceFile? File, PublicId? Id, Refusal? Refusal)
+{
+    /// <summary>Reads every file before anything is written; of several that claim one id none is published.</summary>
+    public static async Task<IReadOnlyList<PublishItem>> ReadAsync(
+        IReadOnlyList<PublishSource> sources,
+        CancellationToken ct
+    )
+    {
+        var items = new List<PublishItem>();
+        foreach (var source in sources)
+            items.Add(await ReadAsync(source, ct));
+        return [.. items.Select(item => Sole(item, items))];
+    }
+
+    private static async Task<PublishItem> ReadAsync(PublishSource source, CancellationToken ct)
+    {
+        if (source.File is null)
+            return new PublishItem(source.Name, null, source.Id, null);
+        try
+        {
+            var file = await InstanceFile.ReadAsync(source.File, source.Name, ct);
+            return new PublishItem(source.Name, file, file.Id, null);
+        }
+        catch (CliException e)
+        {
+            return new PublishItem(source.Name, null, null, Cli.Refusal.Of(e));
+        }
+    }
+
+    private static PublishItem Sole(PublishItem item, List<PublishItem> all)
+    {
+        var others = all.Where(other => other != item && other.Id is not null && other.Id == item.Id).ToList();
+        if (others.Count == 0)
+            return item;
+        var refusal = new Refusal(
+            ExitCode.Usage,
+            "same-id-twice",
+            null,
+            $"{item.Id} is also what {string.Join(" and ", others.Select(other => other.Name))} would publish.",
+            "Name one of them only.",
+            []
+        );
+        return new PublishItem(item.Name, null, null, refusal);
+    }
+}

@@ -11,28 +11,28 @@ namespace Platen.Cli.Commands;
 internal sealed class Publisher(Invocation run, bool dryRun, string? reason)
 {
     /// <summary>How often a publish reports progress, at most.</summary>
-    public const int Steps = 4;
+    public const int Steps = 3;
 
     /// <summary>Publishes; what goes wrong is a result too, so that others go on.</summary>
-    public async Task<PublishResult> PublishAsync(PublishSource source, IPublishProgress progress, CancellationToken ct)
+    public async Task<PublishResult> PublishAsync(PublishItem item, IPublishProgress progress, CancellationToken ct)
     {
-        InstanceFile? file = null;
         try
         {
-            if (source.File is null)
-                return await PublishStoredAsync(source.Id!, progress, ct);
-            progress.Step("reading");
-            file = await InstanceFile.ReadAsync(source.File, source.Name, ct);
-            return dryRun ? await CompareAsync(file, progress, ct) : await PublishFileAsync(file, progress, ct);
+            return item switch
+            {
+                { Refusal: { } refusal } => PublishResult.Failed(item.Name, refusal),
+                { File: null } => await PublishStoredAsync(item.Id!, progress, ct),
+                { File: var file } when dryRun => await CompareAsync(file, progress, ct),
+                { File: var file } => await PublishFileAsync(file, progress, ct),
+            };
         }
         catch (CliException e)
         {
-            return PublishResult.Failed(file?.Id.ToString() ?? source.Name, Refusal.Of(e));
+            return PublishResult.Failed(item.Name, Refusal.Of(e));
         }
         catch (PlatenException e)
         {
-            var refusal = run.Explain(Refusal.Of(e, file is null ? null : file.PlaceOf));
-            return PublishResult.Failed(file?.Id.ToString() ?? source.Name, refusal);
+            return PublishResult.Failed(item.Name, run.Explain(Refusal.Of(e, item.File is null ? null : item.File.PlaceOf)));
         }
         finally
         {
@@ -165,16 +165,10 @@ internal sealed class Publisher(Invocation run, bool dryRun, string? reason)
     {
         progress.Step("comparing");
         var current = await run.Client.FindInstanceAsync(file.Id, ct);
+        if (current is null || !IsEqual(file.Content, current.Value))
+            await RefuseInvalidAsync(file, ct);
         if (current is null)
-        {
-            await RefuseUnknownTypeAsync(file, ct);
-            return PublishResult.Difference(
-                file.Id,
-                "would create",
-                [$"+ {file.Id} ({file.Content.WidgetType})"],
-                null
-            );
-        }
+            return PublishResult.Difference(file.Id, "would create", [$"+ {file.Id} ({file.Content.WidgetType})"], null);
         var changes = new List<string>();
         Compare("widgetType", current.Value.WidgetType, file.Content.WidgetType);
         Compare("status", current.Value.Status, file.Content.Status);
@@ -219,7 +213,8 @@ internal sealed class Publisher(Invocation run, bool dryRun, string? reason)
         return PublishResult.Difference(id, "would publish", changes, preview.Release);
     }
 
-    private async Task RefuseUnknownTypeAsync(InstanceFile file, CancellationToken ct)
+    /// <summary>What the server would refuse to write, found without writing.</summary>
+    private async Task RefuseInvalidAsync(InstanceFile file, CancellationToken ct)
     {
         var manifest = await run.Client.GetWidgetManifestAsync(ct);
         if (manifest.WidgetTypes.Any(entry => entry.Type == file.Content.WidgetType))
