@@ -49,9 +49,7 @@ internal sealed class InstanceFile
         {
             if (new FileInfo(path).Length > MostBytes)
             {
-                throw Unreadable(string.Create(CultureInfo.InvariantCulture, $"Larger than {MostBytes:N0} bytes."),
-                    []
-                );
+                throw Unreadable(string.Create(CultureInfo.InvariantCulture, $"Larger than {MostBytes:N0} bytes."), []);
             }
             bytes = await File.ReadAllBytesAsync(path, ct);
         }
@@ -75,9 +73,7 @@ internal sealed class InstanceFile
         var faults = new List<InputFault>();
         if (root.ValueKind != JsonValueKind.Object)
         {
-            throw Unreadable("Not a widget instance.",
-                [new InputFault(read.Of(""), "an object is expected here")]
-            );
+            throw Unreadable("Not a widget instance.", [new InputFault(read.Of(""), "an object is expected here")]);
         }
         foreach (var member in root.EnumerateObject())
         {
@@ -210,8 +206,5 @@ internal sealed class InstanceFile
     }
 
     private static CliException Unreadable(string what, IReadOnlyList<InputFault> faults) =>
-        new(ExitCode.Usage, "unreadable-file", what, "Mend the file and run the command again.")
-        {
-            Faults = faults,
-        };
+        new(ExitCode.Usage, "unreadable-file", what, "Mend the file and run the command again.") { Faults = faults };
 }

@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Platen.Client;
 using Platen.Kernel;
+using Platen.Kernel.Schemas;
 
 namespace Platen.Cli.Commands;
 
@@ -32,7 +33,10 @@ internal sealed class Publisher(Invocation run, bool dryRun, string? reason)
         }
         catch (PlatenException e)
         {
-            return PublishResult.Failed(item.Name, run.Explain(Refusal.Of(e, item.File is null ? null : item.File.PlaceOf)));
+            return PublishResult.Failed(
+                item.Name,
+                run.Explain(Refusal.Of(e, item.File is null ? null : item.File.PlaceOf))
+            );
         }
         finally
         {
@@ -168,7 +172,12 @@ internal sealed class Publisher(Invocation run, bool dryRun, string? reason)
         if (current is null || !IsEqual(file.Content, current.Value))
             await RefuseInvalidAsync(file, ct);
         if (current is null)
-            return PublishResult.Difference(file.Id, "would create", [$"+ {file.Id} ({file.Content.WidgetType})"], null);
+            return PublishResult.Difference(
+                file.Id,
+                "would create",
+                [$"+ {file.Id} ({file.Content.WidgetType})"],
+                null
+            );
         var changes = new List<string>();
         Compare("widgetType", current.Value.WidgetType, file.Content.WidgetType);
         Compare("status", current.Value.Status, file.Content.Status);
@@ -218,7 +227,10 @@ internal sealed class Publisher(Invocation run, bool dryRun, string? reason)
     {
         var manifest = await run.Client.GetWidgetManifestAsync(ct);
         if (manifest.WidgetTypes.Any(entry => entry.Type == file.Content.WidgetType))
+        {
+            await RefuseInvalidConfigAsync(file, ct);
             return;
+        }
         throw new CliException(
             ExitCode.No,
             "unknown-widget-type",
@@ -233,6 +245,41 @@ internal sealed class Publisher(Invocation run, bool dryRun, string? reason)
                     "",
                     "the widget types there are: " + string.Join(", ", manifest.WidgetTypes.Select(entry => entry.Type))
                 ),
+            ],
+        };
+    }
+
+    private async Task RefuseInvalidConfigAsync(InstanceFile file, CancellationToken ct)
+    {
+        var schema = await run.Client.GetWidgetSchemaAsync(WidgetType.Parse(file.Content.WidgetType), ct);
+        SchemaResult result;
+        try
+        {
+            result = JsonSchema.Compile(schema).Validate(file.Content.Config);
+        }
+        catch (SchemaCompileException e)
+        {
+            throw new CliException(
+                ExitCode.No,
+                "unusable-schema",
+                $"The server's schema of {file.Content.WidgetType} cannot be used here: {e.Message}",
+                "Publish without --dry-run: the server validates by itself."
+            );
+        }
+        if (result.IsValid)
+            return;
+        throw new CliException(
+            ExitCode.No,
+            "invalid",
+            $"The config does not meet the schema of {file.Content.WidgetType}.",
+            "Fix every place named."
+        )
+        {
+            Faults =
+            [
+                .. result
+                    .Errors.Take(Limits.Faults)
+                    .Select(error => new InputFault(file.PlaceOf("/config" + error.InstanceLocation), error.Message)),
             ],
         };
     }
