@@ -70,7 +70,10 @@ internal sealed class Output
         if (Json)
             return;
         lock (gate)
-            results.MarkupLine($"[{color}]{word, -4}[/]  {Markup.Escape(Printable(text))}");
+        {
+            results.Markup($"[{color}]{word, -4}[/]");
+            terminal.Out.WriteLine("  " + Printable(text));
+        }
     }
 
     /// <summary>The JSON document that is the result; nothing without --json.</summary>
@@ -143,7 +146,9 @@ internal sealed class Output
                 return;
             }
             var about = refusal.About is null ? "" : refusal.About + ": ";
-            notes.MarkupLine($"[red]error[/]: {Markup.Escape(Printable(about + refusal.Message))}");
+            // Only the mark is drawn: a drawn sentence would be broken into lines, and could not be copied.
+            notes.Markup("[red]error[/]");
+            terminal.Error.WriteLine(": " + Printable(about + refusal.Message));
             foreach (var fault in refusal.Faults)
             {
                 var place = fault.Place.Length == 0 ? "" : fault.Place + ": ";
