@@ -1,0 +1,7 @@
+-- A comment may name widgets.instance.
+create function access.count() returns bigint
+language sql
+return (
+    select count(*)
+    from widgets.instance
+);

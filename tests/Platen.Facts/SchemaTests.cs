@@ -1,0 +1,51 @@
+using Platen.Testing;
+
+namespace Platen.Facts;
+
+[Collection(typeof(DatabaseFacts))]
+public sealed class SchemaTests(PostgresFixture postgres)
+{
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task The_schema_is_the_one_that_was_agreed()
+    {
+        await using var connection = await postgres.OpenAdminAsync(Ct);
+
+        Expected.Equal("tests/expected/schema.txt", await SchemaDump.ReadAsync(connection, Ct));
+    }
+
+    [Fact]
+    public async Task Every_table_forces_row_level_security()
+    {
+        await using var connection = await postgres.OpenAdminAsync(Ct);
+
+        Expected.NoFaults(SchemaDump.Faults(await SchemaDump.ReadAsync(connection, Ct)));
+    }
+
+    [Fact]
+    public async Task Anything_added_to_the_schema_shows_in_the_dump()
+    {
+        await using var database = await postgres.CreateDatabaseAsync(Ct);
+        await using (await database.StartAsync(postgres.Modules, Ct)) { }
+        await using var connection = new Npgsql.NpgsqlConnection(database.ConnectionString + ";Pooling=false");
+        await connection.OpenAsync(Ct);
+        var before = await SchemaDump.ReadAsync(connection, Ct);
+        await using (
+            var change = new Npgsql.NpgsqlCommand(Repository.Fixture("Schema/unguarded.sql"), connection)
+        )
+            await change.ExecuteNonQueryAsync(Ct);
+
+        var after = await SchemaDump.ReadAsync(connection, Ct);
+
+        var added = after.Split('\n').Except(before.Split('\n')).ToList();
+        added.ShouldContain(line => line.StartsWith("table platform.unguarded", StringComparison.Ordinal));
+        added.ShouldContain(line => line.Contains("secret text not null default 'x'::text  grants platen_edge select"));
+        added.ShouldContain(line => line.Contains("constraint unguarded_secret_check CHECK", StringComparison.Ordinal));
+        added.ShouldContain(line => line.Contains("index INDEX unguarded_secret_idx", StringComparison.Ordinal));
+        added.ShouldContain(line => line.Contains("policy open all to public  using (true)", StringComparison.Ordinal));
+        added.ShouldContain(line => line.StartsWith("view platform.leak", StringComparison.Ordinal));
+        added.ShouldContain(line => line.StartsWith("function platform.leaking(a integer)", StringComparison.Ordinal));
+        SchemaDump.Faults(after).ShouldHaveSingleItem().ShouldContain("platform.unguarded");
+    }
+}
