@@ -1,0 +1,130 @@
+using System.Globalization;
+using System.Text;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+using Platen.Kernel;
+
+namespace Platen.Platform.Events;
+
+/// <summary>Serves streams as text/event-stream (WHATWG HTML section 9.2).</summary>
+public static class EventStreamEndpoint
+{
+    private static readonly byte[] Opening = "retry: 1000\n\n"u8.ToArray();
+    private static readonly byte[] Heartbeat = ": still here\n\n"u8.ToArray();
+
+    /// <summary>
+    /// Maps <c>GET</c> on a pattern: events after <c>Last-Event-ID</c> (or <c>?after=</c>; without either, from the beginning),
+    /// then each as it is committed, with its revision as <c>id</c> and its type as <c>event</c>. A comment every 15 s shows
+    /// that the connection lives. A reader that is too slow gets <c>event: platen.cut</c> with its cursor, one whose events
+    /// were removed meanwhile <c>event: platen.gone</c>, and the response ends; it ends without either when the server stops.
+    /// </summary>
+    /// <param name="app">Where to map.</param>
+    /// <param name="pattern">The route.</param>
+    /// <param name="resolve">Says which stream of which owner is meant, after checking that the caller may read it; throws
+    /// <see cref="ProblemException"/> otherwise.</param>
+    /// <returns>For the policy and the name.</returns>
+    public static IEndpointConventionBuilder MapEventStream(
+        this IEndpointRouteBuilder app,
+        string pattern,
+        Func<HttpContext, ValueTask<(OwnerId Owner, StreamId Stream)>> resolve
+    ) =>
+        app.MapGet(
+            pattern,
+            async (HttpContext http) =>
+            {
+                var (owner, stream) = await resolve(http);
+                await ServeAsync(http, owner, stream);
+            }
+        );
+
+    /// <summary>Serves one stream until the reader leaves or the server stops.</summary>
+    /// <exception cref="ProblemException">Before anything is sent: <see cref="KernelProblems.Malformed"/> for a bad cursor, or as
+    /// <see cref="EventHub.SubscribeAsync"/>.</exception>
+    public static async Task ServeAsync(HttpContext http, OwnerId owner, StreamId stream)
+    {
+        var ct = http.RequestAborted;
+        var hub = http.RequestServices.GetRequiredService<EventHub>();
+        await using var subscription = await hub.OpenAsync(owner, stream, Cursor(http.Request), ct);
+        http.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
+        http.Response.ContentType = "text/event-stream";
+        http.Response.Headers.CacheControl = "no-store";
+        http.Response.Headers.ContentEncoding = "identity";
+        http.Response.Headers["X-Accel-Buffering"] = "no";
+        var body = http.Response.BodyWriter;
+        try
+        {
+            await body.WriteAsync(Opening, ct);
+            var batch = new List<Event>();
+            while (!ct.IsCancellationRequested)
+            {
+                while (await subscription.TakeAsync(batch, ct))
+                {
+                    foreach (var next in batch)
+                    {
+                        var frame = next.Frame.Span;
+                        frame.CopyTo(body.GetSpan(frame.Length));
+                        body.Advance(frame.Length);
+                    }
+                    await body.FlushAsync(ct);
+                }
+                switch (await subscription.WaitAsync())
+                {
+                    case Wake.Ended:
+                        return;
+                    case Wake.Idle:
+                        await body.WriteAsync(Heartbeat, ct);
+                        break;
+                }
+            }
+        }
+        catch (OperationCanceledException) when (ct.IsCancellationRequested)
+        {
+            // The reader left: there is nobody to tell.
+        }
+        catch (EventConsumerCutException cut)
+        {
+            await EndAsync(http, "platen.cut", $"{{\"cursor\": {Text(cut.Cursor)}}}");
+        }
+        catch (ProblemException gone) when (gone.Problem.Type == EventsProblems.CursorGone)
+        {
+            await EndAsync(http, "platen.gone", $"{{\"cursor\": {Text(subscription.Cursor)}}}");
+        }
+        catch (NpgsqlException lost)
+        {
+            // Headers are gone already; the reader comes back with its cursor.
+            var logger = http.RequestServices.GetRequiredService<ILogger<EventHub>>();
+            Log.ReadFailed(logger, TimeSpan.FromSeconds(1), lost);
+        }
+    }
+
+    private static async Task EndAsync(HttpContext http, string type, string json) =>
+        await http.Response.BodyWriter.WriteAsync(
+            Encoding.UTF8.GetBytes($"event: {type}\ndata: {json}\n\n"),
+            http.RequestAborted
+        );
+
+    private static long Cursor(HttpRequest request)
+    {
+        string? text = request.Headers["Last-Event-ID"];
+        var name = "Last-Event-ID";
+        if (text is null)
+        {
+            text = request.Query["after"];
+            name = "after";
+        }
+        if (text is null)
+            return 0;
+        return long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var cursor)
+            ? cursor
+            : throw KernelProblems
+                .Malformed.Because($"'{name}' is the revision of the last event you have: a number from 0.")
+                .AsException();
+    }
+
+    private static string Text(long value) => value.ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,17 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Platen.Platform.Events;
+
+namespace Platen.Platform.Jobs;
+
+/// <summary>Wires the worker into a host.</summary>
+public static class JobsServices
+{
+    /// <summary>Adds the runner, which serves each registered <see cref="IJobHandler"/>.</summary>
+    public static IServiceCollection AddJobRunner(this IServiceCollection services, JobRunnerOptions? options = null)
+    {
+        services.AddEvents();
+        services.TryAddSingleton(options ?? new JobRunnerOptions());
+        return services.AddHostedService<JobRunner>();
+    }
+}
