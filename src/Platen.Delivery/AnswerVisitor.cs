@@ -12,7 +12,12 @@ namespace Platen.Delivery;
 /// Answers one request for published content. What is in memory is written without a query, a hash, a template or a
 /// wait; only then is the slow way taken, where instances are loaded and refusals are worded.
 /// </summary>
-internal sealed class AnswerVisitor(InstanceCache cache, DeliveryMetrics metrics, TimeProvider time, ILogger<AnswerVisitor> logger)
+internal sealed class AnswerVisitor(
+    InstanceCache cache,
+    DeliveryMetrics metrics,
+    TimeProvider time,
+    ILogger<AnswerVisitor> logger
+)
 {
     private static readonly StringValues revalidated = "public, max-age=0, must-revalidate, stale-if-error=86400";
     private static readonly StringValues immutable = "public, max-age=31536000, immutable";

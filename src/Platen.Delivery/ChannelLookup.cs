@@ -43,7 +43,10 @@ internal sealed class ChannelLookup(PostgresPools pools)
             return null;
         var subject = stream[prefix.Length..^suffix.Length];
         var slash = subject.IndexOf('/');
-        return slash > 0 && PublicId.TryParse(subject[(slash + 1)..].ToString(), out var id) && subject.SequenceEqual(SubjectOf(id))
+        return
+            slash > 0
+            && PublicId.TryParse(subject[(slash + 1)..].ToString(), out var id)
+            && subject.SequenceEqual(SubjectOf(id))
             ? id.ToString()
             : null;
     }

@@ -39,11 +39,24 @@ internal sealed class DeliveryMetrics : IDisposable
 
     public DeliveryMetrics()
     {
-        evictions = meter.CreateCounter<long>("platen.delivery.evictions", "{key}", "Keys removed to stay in the budget.");
-        loads = meter.CreateHistogram<double>("platen.delivery.load.duration", "s", "Time to load an instance or artifact.");
+        evictions = meter.CreateCounter<long>(
+            "platen.delivery.evictions",
+            "{key}",
+            "Keys removed to stay in the budget."
+        );
+        loads = meter.CreateHistogram<double>(
+            "platen.delivery.load.duration",
+            "s",
+            "Time to load an instance or artifact."
+        );
         meter.CreateObservableCounter("platen.delivery.requests", Requests, "{request}", "Requests answered.");
         meter.CreateObservableGauge("platen.delivery.hit_ratio", HitRatio, "1", "Share of lookups found in memory.");
-        meter.CreateObservableGauge("platen.delivery.memory", () => cache?.Bytes ?? 0, "By", "Bytes of content in memory.");
+        meter.CreateObservableGauge(
+            "platen.delivery.memory",
+            () => cache?.Bytes ?? 0,
+            "By",
+            "Bytes of content in memory."
+        );
         meter.CreateObservableGauge("platen.delivery.keys", () => cache?.Count ?? 0, "{key}", "Keys in memory.");
         meter.CreateObservableGauge(
             "platen.delivery.stale",

@@ -8,7 +8,11 @@ internal static partial class Log
     [LoggerMessage(7000, LogLevel.Information, "Hearing of channel moves; {Cached} keys in memory are up to date.")]
     public static partial void Listening(this ILogger logger, int cached);
 
-    [LoggerMessage(7001, LogLevel.Warning, "Channel moves are not heard of: serving what is in memory and reconnecting.")]
+    [LoggerMessage(
+        7001,
+        LogLevel.Warning,
+        "Channel moves are not heard of: serving what is in memory and reconnecting."
+    )]
     public static partial void ListeningLost(this ILogger logger, Exception cause);
 
     [LoggerMessage(7002, LogLevel.Warning, "Loading {Key} failed; an earlier release is served on: {ServedOn}.")]

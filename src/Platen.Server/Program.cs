@@ -1,2 +1,3 @@
-var app = WebApplication.Create(args);
-await app.RunAsync();
+using Platen.Server;
+
+return await ServerProcess.RunAsync(args);

@@ -102,7 +102,10 @@ public sealed class LifeTests(PostgresFixture postgres)
         await host.UntilAsync(async () => await host.HealthAsync() == HealthStatus.Healthy, "never listened");
 
         await CutAsync(database.Name, allow: false);
-        await host.UntilAsync(async () => await host.HealthAsync() == HealthStatus.Degraded, "the loss was not noticed");
+        await host.UntilAsync(
+            async () => await host.HealthAsync() == HealthStatus.Degraded,
+            "the loss was not noticed"
+        );
         Directory.Move(host.BlobFolder, host.BlobFolder + ".away");
         (await host.TextAsync($"/e/{moved}")).ShouldContain("1 en");
         (await host.TextAsync($"/e/{moved}?theme=dark", ("Accept-Encoding", "identity"))).ShouldContain("1 en dark");
@@ -127,7 +130,10 @@ public sealed class LifeTests(PostgresFixture postgres)
             );
         }
         await host.Publisher.PublishAsync(moved, "2");
-        await host.UntilAsync(async () => (await host.TextAsync($"/e/{moved}")).Contains("2 en"), "the move was missed");
+        await host.UntilAsync(
+            async () => (await host.TextAsync($"/e/{moved}")).Contains("2 en"),
+            "the move was missed"
+        );
         await host.UntilAsync(
             async () => (await host.GetAsync($"/e/{gone}")).StatusCode == HttpStatusCode.NotFound,
             "the withdrawal was missed"

@@ -122,7 +122,11 @@ internal sealed class Publisher(PostgresPools pools, IBlobStore blobs)
         );
 
     private static IEnumerable<(string Suffix, string Coding, byte[] Bytes)> Codings(byte[] bytes) =>
-        [("", "identity", bytes), (".br", "br", Compress(bytes, s => new BrotliStream(s, CompressionLevel.Optimal))), (".gz", "gzip", Compress(bytes, s => new GZipStream(s, CompressionLevel.Optimal)))];
+        [
+            ("", "identity", bytes),
+            (".br", "br", Compress(bytes, s => new BrotliStream(s, CompressionLevel.Optimal))),
+            (".gz", "gzip", Compress(bytes, s => new GZipStream(s, CompressionLevel.Optimal))),
+        ];
 
     private static byte[] Compress(byte[] bytes, Func<Stream, Stream> coding)
     {
@@ -138,5 +142,9 @@ internal sealed class Publisher(PostgresPools pools, IBlobStore blobs)
     private static ImmutableSortedDictionary<string, string> Annotations((string Key, string Value)[] values) =>
         values
             .Where(value => value is not { Key: "encoding", Value: "identity" })
-            .ToImmutableSortedDictionary(value => "dev.platen." + value.Key, value => value.Value, StringComparer.Ordinal);
+            .ToImmutableSortedDictionary(
+                value => "dev.platen." + value.Key,
+                value => value.Value,
+                StringComparer.Ordinal
+            );
 }

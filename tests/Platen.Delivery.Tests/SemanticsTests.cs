@@ -186,7 +186,21 @@ public sealed class SemanticsTests(PostgresFixture postgres)
         var id = Publisher.NewId();
         await host.Publisher.PublishAsync(id, "1");
         using var plain = await host.GetAsync($"/e/{id}");
-        foreach (var name in new[] { "Origin", "X-Forwarded-Host", "X-Forwarded-Proto", "Cookie", "Authorization", "User-Agent", "X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override", "Accept" })
+        foreach (
+            var name in new[]
+            {
+                "Origin",
+                "X-Forwarded-Host",
+                "X-Forwarded-Proto",
+                "Cookie",
+                "Authorization",
+                "User-Agent",
+                "X-Original-URL",
+                "X-Rewrite-URL",
+                "X-HTTP-Method-Override",
+                "Accept",
+            }
+        )
         {
             using var response = await host.GetAsync($"/e/{id}", (name, "/evil.example"));
             response.Headers.ETag.ShouldBe(plain.Headers.ETag, name);
@@ -277,7 +291,11 @@ public sealed class SemanticsTests(PostgresFixture postgres)
     {
         await using var host = await DeliveryHost.StartAsync(postgres.Pools);
         using var socket = new TcpClient();
-        await socket.ConnectAsync(host.Client.BaseAddress!.Host, host.Client.BaseAddress.Port, TestContext.Current.CancellationToken);
+        await socket.ConnectAsync(
+            host.Client.BaseAddress!.Host,
+            host.Client.BaseAddress.Port,
+            TestContext.Current.CancellationToken
+        );
         await using var stream = socket.GetStream();
         await stream.WriteAsync(
             Encoding.Latin1.GetBytes($"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
@@ -317,7 +335,9 @@ public sealed class SemanticsTests(PostgresFixture postgres)
         Field(response, "Link").ShouldBe("</e/wgt_main_test.deprecated>; rel=\"successor-version\"");
         var artifact = Publisher.ArtifactName("old", "en");
         (await host.TextAsync($"/w/{id}/{artifact}")).ShouldBe(Publisher.ConfigText("old", "en"));
-        (await host.TextAsync($"/w/{id}/{Publisher.ArtifactName("base", "en")}")).ShouldBe(Publisher.ConfigText("base", "en"));
+        (await host.TextAsync($"/w/{id}/{Publisher.ArtifactName("base", "en")}")).ShouldBe(
+            Publisher.ConfigText("base", "en")
+        );
         (await host.TextAsync("/e/wgt_test.deprecated")).ShouldContain("base en");
     }
 

@@ -59,9 +59,7 @@ internal static class CSharpStrings
         {
             var close = new string('"', quotes);
             var end = source.IndexOf(close, start + quotes, StringComparison.Ordinal);
-            return end < 0
-                ? throw Unended(source, start)
-                : (source[(start + quotes)..end], end + quotes - 1);
+            return end < 0 ? throw Unended(source, start) : (source[(start + quotes)..end], end + quotes - 1);
         }
 
         var (verbatim, interpolated) = Prefix(source, start);
@@ -70,7 +68,13 @@ internal static class CSharpStrings
         for (var at = start + 1; at < source.Length; at++)
         {
             var letter = source[at];
-            if (interpolated && letter is '{' or '}' && at + 1 < source.Length && source[at + 1] == letter && depth == 0)
+            if (
+                interpolated
+                && letter is '{' or '}'
+                && at + 1 < source.Length
+                && source[at + 1] == letter
+                && depth == 0
+            )
             {
                 text.Append(letter);
                 at++;

@@ -9,12 +9,7 @@ internal static partial class ForbiddenText
 {
     private static readonly string[] CodeFolders = ["src/", "tests/", "bench/"];
 
-    private static readonly HashSet<string> Binary = new(StringComparer.OrdinalIgnoreCase)
-    {
-        ".ico",
-        ".png",
-        ".woff2",
-    };
+    private static readonly HashSet<string> Binary = new(StringComparer.OrdinalIgnoreCase) { ".ico", ".png", ".woff2" };
 
     private static readonly (Regex Pattern, string Why)[] InCode =
     [
@@ -28,7 +23,9 @@ internal static partial class ForbiddenText
         (new Regex(@"\bAssert\.True\(\s*true\b"), "a test tests something"),
         (new Regex(@"catch(\s*\([^)]*\))?\s*\{\s*\}"), "an error is answered, not swallowed"),
         (
-            new Regex(@"\b(class|record|struct|interface|enum)\s+(\w*(Manager|Helpers?|Utils?|Utilities|Common|Impl|Base)|Data|Core)\b"),
+            new Regex(
+                @"\b(class|record|struct|interface|enum)\s+(\w*(Manager|Helpers?|Utils?|Utilities|Common|Impl|Base)|Data|Core)\b"
+            ),
             "a name says what the thing is"
         ),
     ];

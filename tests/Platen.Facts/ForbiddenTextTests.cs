@@ -30,7 +30,10 @@ public sealed class ForbiddenTextTests
     [InlineData("public static class {0} {{ }}", "Core")]
     public void A_forbidden_word_in_code_is_found(string line, string word)
     {
-        var file = new SourceFile("tests/broken.cs", () => string.Format(System.Globalization.CultureInfo.InvariantCulture, "// a line\n" + line + "\n", word));
+        var file = new SourceFile(
+            "tests/broken.cs",
+            () => string.Format(System.Globalization.CultureInfo.InvariantCulture, "// a line\n" + line + "\n", word)
+        );
 
         var fault = ForbiddenText.Faults([file]).ShouldHaveSingleItem();
 

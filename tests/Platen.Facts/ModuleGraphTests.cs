@@ -32,10 +32,14 @@ public sealed class ModuleGraphTests
 
         var faults = ModuleGraph.Faults(ModuleGraph.Discover(Path.Combine(broken, "src"), broken)).ToList();
 
-        faults.ShouldContain(fault => fault.StartsWith("Platen.Kernel refers to Platen.Platform", StringComparison.Ordinal));
+        faults.ShouldContain(fault =>
+            fault.StartsWith("Platen.Kernel refers to Platen.Platform", StringComparison.Ordinal)
+        );
         faults.ShouldContain(fault => fault.StartsWith("Platen.Kernel is pure", StringComparison.Ordinal));
         faults.ShouldContain(fault => fault.StartsWith("Platen.Access calls Platen.Widgets", StringComparison.Ordinal));
-        faults.ShouldContain(fault => fault.StartsWith("src/Platen.Stray/Platen.Stray.csproj", StringComparison.Ordinal));
+        faults.ShouldContain(fault =>
+            fault.StartsWith("src/Platen.Stray/Platen.Stray.csproj", StringComparison.Ordinal)
+        );
         faults.ShouldContain(fault => fault.StartsWith("The call from Platen.Widgets", StringComparison.Ordinal));
         faults.Count.ShouldBe(5);
     }

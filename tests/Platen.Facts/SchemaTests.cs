@@ -31,9 +31,7 @@ public sealed class SchemaTests(PostgresFixture postgres)
         await using var connection = new Npgsql.NpgsqlConnection(database.ConnectionString + ";Pooling=false");
         await connection.OpenAsync(Ct);
         var before = await SchemaDump.ReadAsync(connection, Ct);
-        await using (
-            var change = new Npgsql.NpgsqlCommand(Repository.Fixture("Schema/unguarded.sql"), connection)
-        )
+        await using (var change = new Npgsql.NpgsqlCommand(Repository.Fixture("Schema/unguarded.sql"), connection))
             await change.ExecuteNonQueryAsync(Ct);
 
         var after = await SchemaDump.ReadAsync(connection, Ct);

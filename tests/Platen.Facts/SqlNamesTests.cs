@@ -24,7 +24,10 @@ public sealed class SqlNamesTests
             .Select(file => file with { Path = file.Path.Replace(".cs.txt", ".cs", StringComparison.Ordinal) })
             .ToList();
 
-        var faults = SqlNames.Faults(files).Select(fault => fault[..fault.IndexOf(',', StringComparison.Ordinal)]).ToList();
+        var faults = SqlNames
+            .Faults(files)
+            .Select(fault => fault[..fault.IndexOf(',', StringComparison.Ordinal)])
+            .ToList();
 
         faults.ShouldBe(
             [

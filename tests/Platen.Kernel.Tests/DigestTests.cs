@@ -8,10 +8,7 @@ public sealed class DigestTests
 {
     [Fact]
     public void The_digest_of_nothing_is_the_known_one() =>
-        Digest
-            .Of([])
-            .ToString()
-            .ShouldBe("sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        Digest.Of([]).ToString().ShouldBe("sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 
     [Fact]
     public void Print_and_parse_are_inverse() =>

@@ -33,9 +33,7 @@ public sealed class PreconditionTests
     [Fact]
     public void A_stale_version_is_412_with_the_current_one()
     {
-        var problem = Should
-            .Throw<ProblemException>(() => Precondition.Require("\"1\"", null).Check("\"2\""))
-            .Problem;
+        var problem = Should.Throw<ProblemException>(() => Precondition.Require("\"1\"", null).Check("\"2\"")).Problem;
         problem.Type.Status.ShouldBe(412);
         problem.Extensions["currentVersion"].ShouldBe("\"2\"");
     }

@@ -13,12 +13,13 @@ public static class AccessModule
 
     public static IServiceCollection AddAccess(this IServiceCollection services)
     {
-        services
-            .AddAuthentication(MachineKeyAuthentication.SchemeName)
-            .AddScheme<AuthenticationSchemeOptions, MachineKeyAuthentication>(
-                MachineKeyAuthentication.SchemeName,
-                null
-            );
+        // The parts of AddAuthentication that a bearer key needs: the rest would write a key ring to the home folder.
+        services.AddWebEncoders();
+        services.AddAuthenticationCore(options => options.DefaultScheme = MachineKeyAuthentication.SchemeName);
+        new AuthenticationBuilder(services).AddScheme<AuthenticationSchemeOptions, MachineKeyAuthentication>(
+            MachineKeyAuthentication.SchemeName,
+            configureOptions: null
+        );
         var authorization = services.AddAuthorizationBuilder();
         foreach (var scope in Scopes.Known)
         {

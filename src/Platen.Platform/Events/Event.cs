@@ -55,6 +55,15 @@ public sealed record Event(
     {
         Span<byte> digits = stackalloc byte[20];
         Utf8Formatter.TryFormat(Revision, digits, out var length);
-        return [.. "id: "u8, .. digits[..length], .. "\nevent: "u8, .. Encoding.UTF8.GetBytes(Type), .. "\ndata: "u8, .. Data.Span, .. "\n\n"u8];
+        return
+        [
+            .. "id: "u8,
+            .. digits[..length],
+            .. "\nevent: "u8,
+            .. Encoding.UTF8.GetBytes(Type),
+            .. "\ndata: "u8,
+            .. Data.Span,
+            .. "\n\n"u8,
+        ];
     }
 }

@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using Npgsql;
 using Platen.Platform.Postgres;
 
 namespace Platen.Platform.Events;

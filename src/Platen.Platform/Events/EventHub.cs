@@ -183,7 +183,8 @@ public sealed class EventHub(
         }
     }
 
-    private async Task<bool> WaitForWorkAsync(TimeSpan atMost, CancellationToken ct) => await work.WaitAsync(atMost, ct);
+    private async Task<bool> WaitForWorkAsync(TimeSpan atMost, CancellationToken ct) =>
+        await work.WaitAsync(atMost, ct);
 
     private async Task ReadAsync(List<StreamFeed> batch, CancellationToken ct)
     {

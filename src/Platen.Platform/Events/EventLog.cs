@@ -118,12 +118,7 @@ public static class EventLog
     /// <param name="limit">At most this many in one transaction.</param>
     /// <param name="ct">Cancels.</param>
     /// <returns>How many were removed; fewer than the limit when nothing is left to remove.</returns>
-    public static async Task<int> RemoveOldAsync(
-        Session worker,
-        TimeSpan olderThan,
-        int limit,
-        CancellationToken ct
-    ) =>
+    public static async Task<int> RemoveOldAsync(Session worker, TimeSpan olderThan, int limit, CancellationToken ct) =>
         await worker.FirstAsync(
             "select platform.remove_old_events($1, $2)",
             row => row.GetInt32(0),

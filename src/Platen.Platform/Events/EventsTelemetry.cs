@@ -11,7 +11,10 @@ internal static class EventsTelemetry
     public static readonly Counter<long> Delivered = Meter.CreateCounter<long>("platen.events.delivered", "{event}");
     public static readonly Counter<long> Cut = Meter.CreateCounter<long>("platen.events.cut", "{subscriber}");
     public static readonly Counter<long> Reads = Meter.CreateCounter<long>("platen.events.reads", "{query}");
-    public static readonly Counter<long> Reconnects = Meter.CreateCounter<long>("platen.events.reconnects", "{connection}");
+    public static readonly Counter<long> Reconnects = Meter.CreateCounter<long>(
+        "platen.events.reconnects",
+        "{connection}"
+    );
     public static readonly Counter<long> Dispatched = Meter.CreateCounter<long>("platen.events.dispatched", "{event}");
     public static readonly UpDownCounter<long> Subscribers = Meter.CreateUpDownCounter<long>(
         "platen.events.subscribers",

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.IO.Pipelines;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -14,6 +15,9 @@ namespace Platen.Platform.Http;
 public static partial class ProblemResponses
 {
     public const string ContentType = "application/problem+json";
+
+    /// <summary>The media type is not HTML and is not sniffed: quotes and letters stay readable.</summary>
+    private static readonly JsonWriterOptions Plain = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>
     /// Answers every <see cref="ProblemException"/> of the rest of the pipeline with its problem; a database that does not
@@ -64,7 +68,7 @@ public static partial class ProblemResponses
 
     private static void Write(PipeWriter body, HttpContext context, Problem problem)
     {
-        using var json = new Utf8JsonWriter(body);
+        using var json = new Utf8JsonWriter(body, Plain);
         json.WriteStartObject();
         json.WriteString("type", problem.Type.Uri);
         json.WriteString("title", problem.Type.Title);

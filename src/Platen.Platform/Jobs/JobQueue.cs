@@ -192,7 +192,12 @@ public static class JobQueue
 
     /// <summary>Queues a dead job of the session's owner again, with all its attempts.</summary>
     public static async Task<RetryOutcome> RetryAsync(Session session, JobId id, CancellationToken ct) =>
-        await session.FirstAsync("select platform.retry_job($1)", row => row.GetString(0), ct, Sql.Uuid(id.Value)) switch
+        await session.FirstAsync(
+            "select platform.retry_job($1)",
+            row => row.GetString(0),
+            ct,
+            Sql.Uuid(id.Value)
+        ) switch
         {
             "retried" => RetryOutcome.Retried,
             "missing" => RetryOutcome.Missing,

@@ -49,7 +49,15 @@ public sealed class JobRunner(
     {
         if (byKind.Count == 0)
             return;
-        using var ear = listener.Add(JobQueue.Channel, kind => { if (byKind.ContainsKey(kind)) Wakeup(); }, Wakeup);
+        using var ear = listener.Add(
+            JobQueue.Channel,
+            kind =>
+            {
+                if (byKind.ContainsKey(kind))
+                    Wakeup();
+            },
+            Wakeup
+        );
         using var renewing = new CancellationTokenSource();
         var renewal = RenewAsync(renewing.Token);
         var backoff = new Backoff(MostQueueBackoff);
@@ -256,9 +264,19 @@ public sealed class JobRunner(
                 {
                     Log.QueueFailed(logger, options.Lease / 3, exception);
                     // Without an answer for a whole lease, each job may be somebody else's by now.
-                    lost = [.. entries.Select(entry => entry.Key).Where(key => !held.TryAdd(key, time.GetTimestamp()) && time.GetElapsedTime(held[key]) >= options.Lease)];
+                    lost =
+                    [
+                        .. entries
+                            .Select(entry => entry.Key)
+                            .Where(key =>
+                                !held.TryAdd(key, time.GetTimestamp())
+                                && time.GetElapsedTime(held[key]) >= options.Lease
+                            ),
+                    ];
                 }
-                foreach (var entry in entries.Where(entry => lost.Contains(entry.Key) && running.ContainsKey(entry.Key)))
+                foreach (
+                    var entry in entries.Where(entry => lost.Contains(entry.Key) && running.ContainsKey(entry.Key))
+                )
                     await CancelAsync(entry.Value.Job);
                 foreach (var gone in held.Keys.Where(key => !running.ContainsKey(key)).ToList())
                     held.Remove(gone);
@@ -287,9 +305,21 @@ public sealed class JobRunner(
     {
         NpgsqlParameter[] Parameters() =>
             [
-                new() { Value = jobs.Select(job => job.Owner.Value).ToArray(), NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Uuid },
-                new() { Value = jobs.Select(job => job.Id.Value).ToArray(), NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Uuid },
-                new() { Value = jobs.Select(job => job.Attempt).ToArray(), NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Integer },
+                new()
+                {
+                    Value = jobs.Select(job => job.Owner.Value).ToArray(),
+                    NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Uuid,
+                },
+                new()
+                {
+                    Value = jobs.Select(job => job.Id.Value).ToArray(),
+                    NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Uuid,
+                },
+                new()
+                {
+                    Value = jobs.Select(job => job.Attempt).ToArray(),
+                    NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Integer,
+                },
             ];
         await using var session = await pools.OpenWorkerAsync("renew leases", ct);
         await session.ExecuteAsync(

@@ -14,4 +14,12 @@ public static class JobsServices
         services.TryAddSingleton(options ?? new JobRunnerOptions());
         return services.AddHostedService<JobRunner>();
     }
+
+    /// <summary>Adds the hourly housekeeping; it needs an <see cref="Blobs.IBlobStore"/>.</summary>
+    public static IServiceCollection AddMaintenance(this IServiceCollection services)
+    {
+        services.AddSingleton<Maintain>();
+        services.AddSingleton<IJobHandler>(provider => provider.GetRequiredService<Maintain>());
+        return services.AddHostedService(provider => provider.GetRequiredService<Maintain>());
+    }
 }

@@ -15,5 +15,8 @@ internal static class JobsTelemetry
         "{job}",
         "Jobs that are due and not taken"
     );
-    public static readonly UpDownCounter<long> Running = Meter.CreateUpDownCounter<long>("platen.jobs.running", "{job}");
+    public static readonly UpDownCounter<long> Running = Meter.CreateUpDownCounter<long>(
+        "platen.jobs.running",
+        "{job}"
+    );
 }

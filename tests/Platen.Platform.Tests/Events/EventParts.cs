@@ -33,7 +33,13 @@ internal sealed class EventParts : IAsyncDisposable
         return parts;
     }
 
-    public async Task<List<Event>> TakeAsync(TestOwner owner, StreamId stream, long after, int count, CancellationToken ct)
+    public async Task<List<Event>> TakeAsync(
+        TestOwner owner,
+        StreamId stream,
+        long after,
+        int count,
+        CancellationToken ct
+    )
     {
         var seen = new List<Event>();
         await foreach (var next in Hub.SubscribeAsync(owner.Id, stream, after, ct))

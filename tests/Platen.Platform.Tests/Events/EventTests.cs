@@ -95,7 +95,9 @@ public sealed class EventTests(PostgresFixture postgres)
         var random = new Random(7);
         var plan = Enumerable
             .Range(0, Writers)
-            .Select(_ => Enumerable.Range(0, Each).Select(_ => (random.Next(3), random.Next(5), random.Next(4))).ToArray())
+            .Select(_ =>
+                Enumerable.Range(0, Each).Select(_ => (random.Next(3), random.Next(5), random.Next(4))).ToArray()
+            )
             .ToArray();
         var totals = streams
             .Select((_, s) => plan.Sum(writer => writer.Count(step => step.Item1 == s && step.Item2 != 0)))

@@ -1,5 +1,10 @@
 create schema if not exists access;
 
+grant usage on schema access to platen_app, platen_view;
+
+-- access.find_key belongs to platen_view; to own a function a role must be allowed to create in its schema.
+grant create on schema access to platen_view;
+
 -- A key a machine acts with. Only its SHA-256 is kept: the key has 190 random bits, so a slow hash would protect nothing.
 create table access.machine_key (
     owner uuid not null,

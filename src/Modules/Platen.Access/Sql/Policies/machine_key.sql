@@ -1,5 +1,3 @@
-grant usage on schema access to platen_app, platen_view;
-
 alter table access.machine_key enable row level security;
 alter table access.machine_key force row level security;
 

@@ -1,0 +1,111 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Npgsql;
+using Platen.Kernel;
+using Platen.Kernel.Json;
+using Platen.Platform.Postgres;
+
+namespace Platen.Widgets;
+
+/// <summary>
+/// One change a locale makes. <see cref="Base"/> is the text it was made from: when the instance's text is another by now, the
+/// change is stale and is not applied, so that no reader gets the translation of a sentence that is gone.
+/// </summary>
+internal sealed record OverlayOp(string Op, JsonPointer Path, string? Value, string? Base);
+
+/// <summary>What a locale changes of its instance, as stored.</summary>
+internal sealed record Overlay(
+    string Locale,
+    IReadOnlyList<OverlayOp> Ops,
+    Digest BaseDigest,
+    long Revision,
+    DateTimeOffset UpdatedAt,
+    string UpdatedBy
+)
+{
+    public string Tag => Precondition.TagOf(Revision);
+
+    public const string Columns = "locale, ops::text, base_digest, revision, updated_at, updated_by_name";
+
+    public static Task<List<Overlay>> ListAsync(Session session, PublicId id, CancellationToken ct) =>
+        session.ListAsync(
+            $"""
+            select {Columns} from widgets.widget_instance_locales where public_id = $1 and scope = 'curated'
+            order by locale limit {WidgetsLimits.Locales}
+            """,
+            Read,
+            ct,
+            Sql.Text(id.ToString())
+        );
+
+    public static Task<Overlay?> FindAsync(Session session, PublicId id, string locale, CancellationToken ct) =>
+        session.FirstAsync(
+            $"""
+            select {Columns} from widgets.widget_instance_locales
+            where public_id = $1 and locale = $2 and scope = 'curated'
+            """,
+            Read,
+            ct,
+            Sql.Text(id.ToString()),
+            Sql.Text(locale)
+        );
+
+    /// <summary>The config in this locale, and the places whose change is stale and was left out.</summary>
+    public (JsonElement Config, IReadOnlyList<string> Stale) ApplyTo(JsonElement config)
+    {
+        var localized = JsonNode.Parse(config.GetRawText())!;
+        var stale = new List<string>();
+        // From the last to the first: removing an item does not move those still to be changed.
+        foreach (var op in Ops.OrderByDescending(o => o.Path.ToString(), StringComparer.Ordinal))
+        {
+            if (
+                op.Path.TryGet(config, out var now)
+                && now.ValueKind == JsonValueKind.String
+                && now.GetString() == op.Base
+            )
+                Change(localized, op);
+            else
+                stale.Add(op.Path.ToString());
+        }
+        return (JsonSerializer.SerializeToElement(localized), stale);
+    }
+
+    /// <summary>The stored form of operations.</summary>
+    public static byte[] Write(IEnumerable<OverlayOp> ops) =>
+        JsonSerializer.SerializeToUtf8Bytes(
+            ops.Select(o => new
+            {
+                op = o.Op,
+                path = o.Path.ToString(),
+                value = o.Value,
+                @base = o.Base,
+            })
+        );
+
+    private static void Change(JsonNode localized, OverlayOp op)
+    {
+        var outcome = op.Op == "set" ? op.Path.Set(localized, JsonValue.Create(op.Value)) : op.Path.Remove(localized);
+        if (outcome != JsonPointerOutcome.Done)
+            throw new InvalidOperationException($"'{op.Path}' was there a moment ago: {outcome}.");
+    }
+
+    public static Overlay Read(NpgsqlDataReader row) =>
+        new(
+            row.GetString(0),
+            [
+                .. JsonElement
+                    .Parse(row.GetString(1))
+                    .EnumerateArray()
+                    .Select(o => new OverlayOp(
+                        o.GetProperty("op").GetString()!,
+                        JsonPointer.Parse(o.GetProperty("path").GetString()!),
+                        o.GetProperty("value").GetString(),
+                        o.GetProperty("base").GetString()
+                    )),
+            ],
+            Digest.Parse(row.GetString(2)),
+            row.GetInt64(3),
+            row.GetFieldValue<DateTimeOffset>(4),
+            row.GetString(5)
+        );
+}

@@ -1,0 +1,224 @@
+using System.Collections.Frozen;
+using System.Collections.Immutable;
+using System.Text;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Platen.Kernel;
+using Platen.Kernel.Json;
+using Platen.Kernel.Schemas;
+
+namespace Platen.Widgets.Packages;
+
+/// <summary>A widget package that cannot be used: which file, and why.</summary>
+public sealed class WidgetPackageException(string file, string reason) : Exception($"{file}: {reason}")
+{
+    public string File { get; } = file;
+}
+
+/// <summary>
+/// A widget type as <c>widgets/README.md</c> defines it: schema, template, styles and manifest, read once from a folder, checked
+/// and compiled. Immutable and thread-safe.
+/// </summary>
+public sealed partial class WidgetPackage
+{
+    private static readonly FrozenSet<string> Members = FrozenSet.Create(
+        StringComparer.Ordinal,
+        "formatVersion",
+        "widgetType",
+        "title",
+        "description",
+        "version",
+        "schema",
+        "template",
+        "styles",
+        "cssVariables",
+        "budgets"
+    );
+
+    private WidgetPackage(JsonElement manifest, string folder, string tokens)
+    {
+        string File(string name) => ReadFile(folder, name);
+        Type = WidgetType.TryParse(Text(manifest, "widgetType"), out var type)
+            ? type
+            : throw Bad("'widgetType' is not a widget type.");
+        if (Type.Value != Path.GetFileName(folder))
+            throw Bad($"'widgetType' is '{Type}', but the folder is '{Path.GetFileName(folder)}'.");
+        Title = Text(manifest, "title", 80);
+        Description = Text(manifest, "description", 300);
+        Version = Text(manifest, "version", 100);
+
+        var schemaFile = Text(manifest, "schema");
+        var schemaBytes = Encoding.UTF8.GetBytes(File(schemaFile));
+        SchemaBytes = schemaBytes;
+        Schema = CompileSchema(schemaBytes, schemaFile);
+
+        var templateFile = Text(manifest, "template");
+        Template = WidgetTemplate.Compile(File(templateFile), templateFile);
+
+        var styles = Required(manifest, "styles").EnumerateArray().Select(s => s.GetString() ?? "").ToList();
+        if (styles.Count is 0 or > 8)
+            throw Bad("'styles' lists 1 to 8 files.");
+        Styles = tokens + string.Concat(styles.Select(name => CheckStyles(File(name), name)));
+
+        CssVariables = manifest.TryGetProperty("cssVariables", out var variables) ? ReadCssVariables(variables) : [];
+        GzipBudgetBytes = Required(manifest, "budgets").TryGetProperty("gzipBytes", out var budget)
+            ? budget.GetInt32()
+            : throw Bad("'budgets' has no 'gzipBytes'.");
+
+        var content = string.Join('\n', [manifest.GetRawText(), File(schemaFile), File(templateFile), Styles]);
+        Digest = Digest.Of(Encoding.UTF8.GetBytes(content));
+    }
+
+    public WidgetType Type { get; }
+
+    public string Title { get; }
+
+    public string Description { get; }
+
+    /// <summary>The package's own version, SemVer.</summary>
+    public string Version { get; }
+
+    /// <summary>Of everything in the package that shapes a page.</summary>
+    public Digest Digest { get; }
+
+    /// <summary>What a config must be.</summary>
+    public JsonSchema Schema { get; }
+
+    /// <summary>The schema as it stands in the package.</summary>
+    public ReadOnlyMemory<byte> SchemaBytes { get; }
+
+    internal WidgetTemplate Template { get; }
+
+    /// <summary>The shared tokens followed by the package's styles, as they go into a page.</summary>
+    internal string Styles { get; }
+
+    /// <summary>CSS custom properties and where in the config their values are.</summary>
+    internal ImmutableArray<(string Name, JsonPointer Pointer)> CssVariables { get; }
+
+    /// <summary>What a whole page may measure with gzip -9, in bytes.</summary>
+    internal int GzipBudgetBytes { get; }
+
+    /// <summary>Reads a package.</summary>
+    /// <param name="folder">Holds <c>widget.json</c>.</param>
+    /// <param name="tokens">The shared token sheet.</param>
+    /// <exception cref="WidgetPackageException">A file is missing, too large, or breaks a rule.</exception>
+    public static WidgetPackage Load(string folder, string tokens)
+    {
+        JsonDocument manifest;
+        try
+        {
+            manifest = JsonDocument.Parse(
+                ReadFile(folder, "widget.json"),
+                new JsonDocumentOptions { AllowDuplicateProperties = false, MaxDepth = Limits.JsonDepth }
+            );
+        }
+        catch (JsonException e)
+        {
+            throw new WidgetPackageException(Path.Combine(folder, "widget.json"), e.Message);
+        }
+        using (manifest)
+        {
+            var root = manifest.RootElement;
+            if (root.ValueKind != JsonValueKind.Object)
+                throw Bad("The manifest is not an object.");
+            foreach (var member in root.EnumerateObject())
+            {
+                if (!Members.Contains(member.Name))
+                    throw Bad($"'{member.Name}' is not a member of a package manifest.");
+            }
+            if (!root.TryGetProperty("formatVersion", out var format) || !format.TryGetInt32(out var n) || n != 1)
+                throw Bad("'formatVersion' must be 1.");
+            try
+            {
+                return new WidgetPackage(root, folder, tokens);
+            }
+            catch (InvalidOperationException e)
+            {
+                throw new WidgetPackageException(Path.Combine(folder, "widget.json"), e.Message);
+            }
+        }
+    }
+
+    /// <summary>The shared token sheet beside the packages; empty when there is none.</summary>
+    public static string LoadTokens(string widgetsFolder) =>
+        System.IO.File.Exists(Path.Combine(widgetsFolder, "tokens.css"))
+            ? CheckStyles(ReadFile(widgetsFolder, "tokens.css"), "tokens.css")
+            : "";
+
+    private static JsonSchema CompileSchema(byte[] utf8, string file)
+    {
+        try
+        {
+            return JsonSchema.Compile(utf8);
+        }
+        catch (SchemaCompileException e)
+        {
+            throw new WidgetPackageException(file, e.Message);
+        }
+    }
+
+    private static ImmutableArray<(string, JsonPointer)> ReadCssVariables(JsonElement members)
+    {
+        var variables = ImmutableArray.CreateBuilder<(string, JsonPointer)>();
+        foreach (var member in members.EnumerateObject())
+        {
+            if (!CssVariableName().IsMatch(member.Name))
+                throw Bad($"'{member.Name}' is not the name of a CSS custom property.");
+            if (!JsonPointer.TryParse(member.Value.GetString(), out var pointer))
+                throw Bad($"The value of '{member.Name}' is not a JSON Pointer.");
+            variables.Add((member.Name, pointer));
+        }
+        return variables.Count <= 16 ? variables.ToImmutable() : throw Bad("'cssVariables' has more than 16 members.");
+    }
+
+    private static string CheckStyles(string css, string file)
+    {
+        foreach (var refused in (ReadOnlySpan<string>)["@import", "url(", "</"])
+        {
+            if (css.Contains(refused, StringComparison.OrdinalIgnoreCase))
+                throw new WidgetPackageException(file, $"'{refused}' is not allowed: a page fetches nothing.");
+        }
+        return CssComments().Replace(css, "").Trim() + "\n";
+    }
+
+    private static string ReadFile(string folder, string name)
+    {
+        if (!FileName().IsMatch(name))
+            throw Bad($"'{name}' is not the name of a file in the package.");
+        var path = Path.Combine(folder, name);
+        var info = new FileInfo(path);
+        if (!info.Exists)
+            throw new WidgetPackageException(path, "The file is missing.");
+        if (info.Length > WidgetsLimits.PackageFileBytes)
+            throw new WidgetPackageException(path, $"The file is larger than {WidgetsLimits.PackageFileBytes} bytes.");
+        try
+        {
+            return new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(System.IO.File.ReadAllBytes(path));
+        }
+        catch (DecoderFallbackException)
+        {
+            throw new WidgetPackageException(path, "The file is not valid UTF-8.");
+        }
+    }
+
+    private static JsonElement Required(JsonElement manifest, string name) =>
+        manifest.TryGetProperty(name, out var value) ? value : throw Bad($"'{name}' is missing.");
+
+    private static string Text(JsonElement manifest, string name, int maxLength = 200) =>
+        Required(manifest, name) is { ValueKind: JsonValueKind.String } value
+        && value.GetString() is { Length: > 0 } text
+        && text.Length <= maxLength
+            ? text
+            : throw Bad($"'{name}' is a text of 1 to {maxLength} characters.");
+
+    private static WidgetPackageException Bad(string reason) => new("widget.json", reason);
+
+    [GeneratedRegex("^[a-z0-9][a-z0-9.-]*$", RegexOptions.NonBacktracking)]
+    private static partial Regex FileName();
+
+    [GeneratedRegex("^--[a-z][a-z0-9-]*$", RegexOptions.NonBacktracking)]
+    private static partial Regex CssVariableName();
+
+    [GeneratedRegex(@"/\*.*?\*/", RegexOptions.Singleline | RegexOptions.NonBacktracking)]
+    private static partial Regex CssComments();
+}

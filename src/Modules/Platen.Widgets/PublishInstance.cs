@@ -1,0 +1,209 @@
+using System.Text.Json;
+using Platen.Access;
+using Platen.Kernel;
+using Platen.Platform.Blobs;
+using Platen.Platform.Channels;
+using Platen.Platform.Events;
+using Platen.Platform.Postgres;
+using Platen.Platform.Releases;
+using Platen.Widgets.Packages;
+
+namespace Platen.Widgets;
+
+/// <summary>
+/// Freezes the current version into a release and moves the live channel to it. Rendering and storing hold no lock; the last
+/// transaction checks that the instance is still the version that was rendered. Repeating it changes nothing.
+/// </summary>
+internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, WidgetRegistry registry)
+{
+    /// <param name="Reason">Kept with the move of the channel.</param>
+    /// <param name="Release">A former release to go back to, instead of the current version.</param>
+    public sealed record Body(string? Reason = null, string? Release = null);
+
+    public sealed record Outcome(
+        bool Moved,
+        Instance Instance,
+        Release Release,
+        long ChannelRevision,
+        IReadOnlyDictionary<string, IReadOnlyList<string>> Stale
+    );
+
+    public async Task<Outcome> RunAsync(
+        Caller caller,
+        PublicId id,
+        Body body,
+        Precondition precondition,
+        CancellationToken ct
+    )
+    {
+        if (body.Reason?.Length > Limits.ReasonLength)
+        {
+            throw KernelProblems
+                .Invalid.Because(
+                    "The reason is too long.",
+                    [new Fault("/reason", $"At most {Limits.ReasonLength} characters.")]
+                )
+                .AsException();
+        }
+        var operation = InstanceRequests.Publisher(caller, body.Reason ?? "publish");
+        return body.Release is { } release
+            ? await GoBackAsync(operation, id, release, precondition, ct)
+            : await PublishCurrentAsync(operation, id, precondition, ct);
+    }
+
+    private async Task<Outcome> PublishCurrentAsync(
+        OperationContext operation,
+        PublicId id,
+        Precondition precondition,
+        CancellationToken ct
+    )
+    {
+        var (instance, overlays, channel) = await ReadAsync(operation, id, ct);
+        precondition.Check(instance.Tag);
+        RefuseUnpublished(instance);
+        var made = InstanceRelease.Make(registry.Find(instance.WidgetType), instance, overlays);
+        if (channel?.Release != made.Draft.Digest)
+            await ReleaseStore.StoreBytesAsync(blobs, operation.Owner, made.Draft, ct);
+
+        await using var session = await pools.OpenAsync(operation, ct);
+        await CheckUnchangedAsync(session, id, instance, overlays, ct);
+        await ReleaseStore.RecordAsync(session, made.Draft, ct);
+        var (moved, revision) = await MoveAsync(session, instance, channel?.Revision ?? 0, made.Draft.Digest, ct);
+        if (moved || instance.PublishedRevision != instance.Revision)
+            await RecordPublicationAsync(session, instance, instance.Revision, made.Draft.Digest, revision, ct);
+        var release = await ReleaseStore.FindAsync(session, instance.Subject, made.Draft.Digest, ct);
+        await session.CommitAsync(ct);
+        var published = instance with { PublishedRevision = instance.Revision };
+        return new Outcome(moved, published, release!, revision, made.Stale);
+    }
+
+    private async Task<Outcome> GoBackAsync(
+        OperationContext operation,
+        PublicId id,
+        string digestText,
+        Precondition precondition,
+        CancellationToken ct
+    )
+    {
+        await using var session = await pools.OpenAsync(operation, ct);
+        var instance = await Instance.LockAsync(session, id, ct) ?? throw InstanceRequests.NotFound(id);
+        precondition.Check(instance.Tag);
+        RefuseUnpublished(instance);
+        if (
+            !Digest.TryParse(digestText, out var digest)
+            || await ReleaseStore.FindAsync(session, instance.Subject, digest, ct) is not { } release
+        )
+        {
+            throw WidgetsProblems
+                .NoSuchRelease.Because(
+                    $"'{id}' has no release '{digestText}'.",
+                    [new Fault("/release", "Not a release of this instance.")]
+                )
+                .AsException();
+        }
+        var channel = await ChannelStore.FindAsync(session, instance.Live, ct);
+        var (moved, revision) = await MoveAsync(session, instance, channel?.Revision ?? 0, digest, ct);
+        // What is live now is not the version that stands in the table.
+        if (moved)
+            await RecordPublicationAsync(session, instance, sourceRevision: null, digest, revision, ct);
+        await session.CommitAsync(ct);
+        var live = moved ? instance with { PublishedRevision = null } : instance;
+        return new Outcome(moved, live, release, revision, new Dictionary<string, IReadOnlyList<string>>());
+    }
+
+    private static void RefuseUnpublished(Instance instance)
+    {
+        if (instance.Status == InstanceStatus.Unpublished)
+        {
+            throw KernelProblems
+                .Conflict.Because($"'{instance.PublicId}' has the status unpublished; save it as published first.")
+                .AsException();
+        }
+    }
+
+    private async Task<(Instance, List<Overlay>, Channel?)> ReadAsync(
+        OperationContext operation,
+        PublicId id,
+        CancellationToken ct
+    )
+    {
+        await using var session = await pools.OpenAsync(operation, ct);
+        var instance = await Instance.FindAsync(session, id, ct) ?? throw InstanceRequests.NotFound(id);
+        var overlays = await Overlay.ListAsync(session, id, ct);
+        return (instance, overlays, await ChannelStore.FindAsync(session, instance.Live, ct));
+    }
+
+    private static async Task CheckUnchangedAsync(
+        Session session,
+        PublicId id,
+        Instance rendered,
+        List<Overlay> overlays,
+        CancellationToken ct
+    )
+    {
+        var now = await Instance.LockAsync(session, id, ct);
+        new Precondition.OneOf([rendered.Tag]).Check(now?.Tag);
+        var overlaysNow = await Overlay.ListAsync(session, id, ct);
+        if (
+            !overlaysNow.Select(o => (o.Locale, o.Revision)).SequenceEqual(overlays.Select(o => (o.Locale, o.Revision)))
+        )
+        {
+            throw KernelProblems
+                .StaleVersion.Because($"A locale of '{id}' was changed while it was being published.")
+                .AsException();
+        }
+    }
+
+    private static async Task<(bool Moved, long Revision)> MoveAsync(
+        Session session,
+        Instance instance,
+        long seenRevision,
+        Digest to,
+        CancellationToken ct
+    ) =>
+        await ChannelStore.MoveAsync(session, instance.Live, seenRevision, to, ct) switch
+        {
+            ChannelMove.Moved(var revision) => (true, revision),
+            ChannelMove.Unchanged(var revision) => (false, revision),
+            // Another publisher moved it to the same content first: that is what was asked for.
+            ChannelMove.Conflict(var revision, var release) when release == to => (false, revision),
+            ChannelMove.Conflict(var revision, var release) => throw KernelProblems
+                .StaleVersion.Because($"'{instance.PublicId}' was published by somebody else just now.")
+                .With("currentChannelRevision", revision)
+                .With("currentRelease", release?.ToString() ?? "")
+                .AsException(),
+            var other => throw new InvalidOperationException($"The release was recorded, and yet: {other}."),
+        };
+
+    private static async Task RecordPublicationAsync(
+        Session session,
+        Instance instance,
+        long? sourceRevision,
+        Digest release,
+        long channelRevision,
+        CancellationToken ct
+    )
+    {
+        await session.ExecuteAsync(
+            "update widgets.curated_widget_instances set published_revision = $2 where public_id = $1",
+            ct,
+            Sql.Text(instance.PublicId),
+            Sql.Long(sourceRevision)
+        );
+        await EventLog.AppendAsync(
+            session,
+            WidgetEvents.Stream(instance.PublicId),
+            WidgetEvents.Published,
+            JsonSerializer.SerializeToUtf8Bytes(
+                new
+                {
+                    publicId = instance.PublicId,
+                    release,
+                    channelRevision,
+                    sourceRevision,
+                }
+            ),
+            ct
+        );
+    }
+}

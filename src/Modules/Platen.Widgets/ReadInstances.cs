@@ -1,0 +1,126 @@
+using Npgsql;
+using Platen.Access;
+using Platen.Kernel;
+using Platen.Platform.Channels;
+using Platen.Platform.Postgres;
+
+namespace Platen.Widgets;
+
+/// <summary>An instance with what is live of it.</summary>
+/// <param name="Instance">The version in the table.</param>
+/// <param name="Locales">Locales that have an overlay.</param>
+/// <param name="Live">Its channel, when something is live.</param>
+/// <param name="LastMove">The move that made it live.</param>
+internal sealed record InstanceDetail(
+    Instance Instance,
+    IReadOnlyList<string> Locales,
+    Channel? Live,
+    ChannelMoveRecord? LastMove
+);
+
+/// <summary>A line of a list: everything but the config.</summary>
+internal sealed record InstanceSummary(
+    string PublicId,
+    string Kind,
+    string WidgetType,
+    string Status,
+    long Revision,
+    long? PublishedRevision,
+    DateTimeOffset UpdatedAt,
+    string UpdatedBy
+);
+
+/// <summary>Reads one instance, its publication, or a page of the list.</summary>
+internal sealed class ReadInstances(PostgresPools pools)
+{
+    public sealed record Page(IReadOnlyList<InstanceSummary> Items, string? NextCursor);
+
+    public sealed record Publication(Channel? Channel, IReadOnlyList<ChannelMoveRecord> Moves, long? NextBefore);
+
+    public async Task<InstanceDetail> OneAsync(Caller caller, PublicId id, CancellationToken ct)
+    {
+        await using var session = await pools.OpenAsync(caller.Operation("read instance"), ct);
+        var instance = await Instance.FindAsync(session, id, ct) ?? throw InstanceRequests.NotFound(id);
+        var locales = await session.ListAsync(
+            """
+            select locale from widgets.widget_instance_locales
+            where public_id = $1 and scope = 'curated' order by locale
+            """,
+            row => row.GetString(0),
+            ct,
+            Sql.Text(instance.PublicId)
+        );
+        var channel = await ChannelStore.FindAsync(session, instance.Live, ct);
+        var moves = await ChannelStore.MovesAsync(session, instance.Live, beforeRevision: null, limit: 1, ct);
+        return new InstanceDetail(instance, locales, channel, moves.FirstOrDefault());
+    }
+
+    public async Task<Publication> PublicationAsync(
+        Caller caller,
+        PublicId id,
+        long? before,
+        int limit,
+        CancellationToken ct
+    )
+    {
+        await using var session = await pools.OpenAsync(caller.Operation("read publication"), ct);
+        var instance = await Instance.FindAsync(session, id, ct) ?? throw InstanceRequests.NotFound(id);
+        var channel = await ChannelStore.FindAsync(session, instance.Live, ct);
+        var moves = await ChannelStore.MovesAsync(session, instance.Live, before, limit, ct);
+        return new Publication(channel, moves, moves is [.., { Revision: > 1 and var last }] ? last : null);
+    }
+
+    public async Task<Overlay> OverlayAsync(Caller caller, PublicId id, string localeText, CancellationToken ct)
+    {
+        var locale = InstanceRequests.ParseLocale(localeText, "").ToString();
+        await using var session = await pools.OpenAsync(caller.Operation("read overlay"), ct);
+        return await Overlay.FindAsync(session, id, locale, ct)
+            ?? throw KernelProblems.NotFound.Because($"'{id}' has no overlay for '{locale}'.").AsException();
+    }
+
+    /// <summary>Ordered by public id, so that a cursor is simply the last one seen.</summary>
+    public async Task<Page> PageAsync(
+        Caller caller,
+        string? cursor,
+        int? limit,
+        string? type,
+        string? status,
+        CancellationToken ct
+    )
+    {
+        if (cursor is not null && !PublicId.TryParse(cursor, out _))
+            throw KernelProblems.Malformed.Because("The cursor is not one that a list gave out.").AsException();
+        var size = Math.Clamp(limit ?? Limits.DefaultPageItems, 1, Limits.PageItems);
+        await using var session = await pools.OpenAsync(caller.Operation("list instances"), ct);
+        var items = await session.ListAsync(
+            """
+            select public_id, kind, widget_type, status, revision, published_revision, updated_at, updated_by_name
+            from widgets.curated_widget_instances
+            where ($1::text is null or public_id > $1)
+                and ($2::text is null or widget_type = $2)
+                and ($3::text is null or status = $3)
+            order by public_id
+            limit $4
+            """,
+            ReadSummary,
+            ct,
+            Sql.Text(cursor),
+            Sql.Text(type),
+            Sql.Text(status),
+            Sql.Int(size + 1)
+        );
+        return items.Count > size ? new Page(items[..size], items[size - 1].PublicId) : new Page(items, null);
+    }
+
+    private static InstanceSummary ReadSummary(NpgsqlDataReader row) =>
+        new(
+            row.GetString(0),
+            row.GetString(1),
+            row.GetString(2),
+            row.GetString(3),
+            row.GetInt64(4),
+            row.IsDBNull(5) ? null : row.GetInt64(5),
+            row.GetFieldValue<DateTimeOffset>(6),
+            row.GetString(7)
+        );
+}

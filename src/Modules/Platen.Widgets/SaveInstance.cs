@@ -1,0 +1,159 @@
+using System.Text.Json;
+using Npgsql;
+using Platen.Access;
+using Platen.Kernel;
+using Platen.Platform.Events;
+using Platen.Platform.Postgres;
+using Platen.Widgets.Packages;
+
+namespace Platen.Widgets;
+
+/// <summary>Creates or changes an instance. Saving what is there already writes nothing and keeps the revision.</summary>
+internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
+{
+    public sealed record Body(string WidgetType, JsonElement Config, string? Status = null, string? BaseLocale = null);
+
+    /// <param name="Instance">As it is now.</param>
+    /// <param name="Created">Whether it was not there before.</param>
+    public sealed record Outcome(Instance Instance, bool Created);
+
+    public async Task<Outcome> RunAsync(
+        Caller caller,
+        PublicId id,
+        Body body,
+        Precondition precondition,
+        CancellationToken ct
+    )
+    {
+        var operation = InstanceRequests.Publisher(caller, "save instance");
+        var wanted = Validate(id, body);
+
+        await using var session = await pools.OpenAsync(operation, ct);
+        var current = await Instance.LockAsync(session, id, ct);
+        precondition.Check(current?.Tag);
+        if (current is null)
+            return new Outcome(await InsertAsync(session, id, wanted, ct), Created: true);
+        if (Same(current, wanted))
+            return new Outcome(current, Created: false);
+        return new Outcome(await UpdateAsync(session, current, wanted, ct), Created: false);
+    }
+
+    private Wanted Validate(PublicId id, Body body)
+    {
+        var faults = new List<Fault>();
+        var package = registry.Find(body.WidgetType);
+        if (id is PublicId.Baseline baseline && baseline.Type != package.Type)
+            faults.Add(new Fault("/widgetType", $"'{id}' is the baseline of {baseline.Type}, so its type is that."));
+        var status = body.Status ?? InstanceStatus.Published;
+        if (status is not (InstanceStatus.Published or InstanceStatus.Unpublished or InstanceStatus.Deprecated))
+            faults.Add(new Fault("/status", "Must be published, unpublished or deprecated."));
+        var locale = InstanceRequests.ParseLocale(body.BaseLocale ?? "en", "/baseLocale");
+
+        var canonical = Configs.Check(package, body.Config, "/config", faults);
+        if (faults.Count > 0)
+            throw KernelProblems.Invalid.Because($"The instance has {Count(faults.Count)}.", faults).AsException();
+        return new Wanted(package.Type.Value, status, locale.ToString(), canonical, Digest.Of(canonical));
+    }
+
+    private static async Task<Instance> InsertAsync(Session session, PublicId id, Wanted wanted, CancellationToken ct)
+    {
+        Instance? made;
+        try
+        {
+            made = await session.FirstAsync(
+                $"""
+                insert into widgets.curated_widget_instances (
+                    id, public_id, widget_type, kind, status, base_locale, config, config_digest, updated_by, updated_by_name
+                ) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                returning {Instance.Columns}
+                """,
+                Instance.Read,
+                ct,
+                Sql.Uuid(Guid.CreateVersion7()),
+                Sql.Text(id.ToString()),
+                Sql.Text(wanted.WidgetType),
+                Sql.Text(id is PublicId.Baseline ? "baseline" : "curated"),
+                Sql.Text(wanted.Status),
+                Sql.Text(wanted.BaseLocale),
+                Sql.Json(wanted.Config),
+                Sql.Digest(wanted.ConfigDigest),
+                Sql.Uuid(session.Context.Actor.Id.Value),
+                Sql.Text(session.Context.Actor.Name)
+            );
+        }
+        catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.UniqueViolation)
+        {
+            // Two creators at once: the other one won between our look and our insert.
+            throw KernelProblems.StaleVersion.Because($"'{id}' was created by somebody else just now.").AsException();
+        }
+        await AppendSavedAsync(session, made!, ct);
+        await session.CommitAsync(ct);
+        return made!;
+    }
+
+    private static async Task<Instance> UpdateAsync(
+        Session session,
+        Instance current,
+        Wanted wanted,
+        CancellationToken ct
+    )
+    {
+        var changed = await session.FirstAsync(
+            $"""
+            update widgets.curated_widget_instances
+            set widget_type = $2, status = $3, base_locale = $4, config = $5, config_digest = $6, revision = revision + 1,
+                updated_at = clock_timestamp(), updated_by = $7, updated_by_name = $8
+            where public_id = $1
+            returning {Instance.Columns}
+            """,
+            Instance.Read,
+            ct,
+            Sql.Text(current.PublicId),
+            Sql.Text(wanted.WidgetType),
+            Sql.Text(wanted.Status),
+            Sql.Text(wanted.BaseLocale),
+            Sql.Json(wanted.Config),
+            Sql.Digest(wanted.ConfigDigest),
+            Sql.Uuid(session.Context.Actor.Id.Value),
+            Sql.Text(session.Context.Actor.Name)
+        );
+        if (wanted.Status == InstanceStatus.Unpublished)
+            await Unpublish.EndAsync(session, changed!, ct);
+        await AppendSavedAsync(session, changed!, ct);
+        await session.CommitAsync(ct);
+        return changed!;
+    }
+
+    private static Task AppendSavedAsync(Session session, Instance saved, CancellationToken ct) =>
+        EventLog.AppendAsync(
+            session,
+            WidgetEvents.Stream(saved.PublicId),
+            WidgetEvents.Saved,
+            JsonSerializer.SerializeToUtf8Bytes(
+                new
+                {
+                    publicId = saved.PublicId,
+                    revision = saved.Revision,
+                    status = saved.Status,
+                    configDigest = saved.ConfigDigest,
+                }
+            ),
+            ct
+        );
+
+    private static bool Same(Instance current, Wanted wanted) =>
+        current.WidgetType == wanted.WidgetType
+        && current.Status == wanted.Status
+        && current.BaseLocale == wanted.BaseLocale
+        && current.ConfigDigest == wanted.ConfigDigest;
+
+    private static string Count(int faults) => faults == 1 ? "a fault" : $"{faults} faults";
+
+    private sealed record Wanted(
+        string WidgetType,
+        string Status,
+        string BaseLocale,
+        byte[] Config,
+        Digest ConfigDigest
+    );
+}

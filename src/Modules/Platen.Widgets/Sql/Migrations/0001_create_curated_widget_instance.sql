@@ -1,0 +1,44 @@
+create schema if not exists widgets;
+
+-- Instances the platform authors. They belong to no workspace and have a table of their own: nothing a tenant writes can be
+-- mistaken for them.
+create table widgets.curated_widget_instances (
+    id uuid primary key,
+    public_id text not null unique,
+    widget_type text not null check (
+        length(widget_type) <= 64
+        and widget_type ~ '^[a-z][a-z0-9]*(\.[a-z][a-z0-9]*)*$'
+        and widget_type not in ('main', 'curated')
+    ),
+    kind text not null check (kind in ('baseline', 'curated')),
+    status text not null check (status in ('published', 'unpublished', 'deprecated')),
+    base_locale text not null default 'en' check (length(base_locale) between 2 and 35),
+    config jsonb not null check (jsonb_typeof(config) = 'object'),
+    config_digest text not null check (config_digest ~ '^sha256:[0-9a-f]{64}$'),
+    revision bigint not null default 1 check (revision > 0),
+    published_revision bigint,
+    created_at timestamptz not null default now(),
+    updated_at timestamptz not null default now(),
+    updated_by uuid not null,
+    updated_by_name text not null,
+    constraint curated_public_id_is_of_its_kind check (
+        (kind = 'baseline' and public_id = 'wgt_main_' || widget_type)
+        or (kind = 'curated' and public_id ~ '^wgt_curated_[a-z0-9]+(-[a-z0-9]+)*$')
+    )
+);
+
+-- What a locale changes of its instance. A scope is said, never implied by a missing workspace.
+create table widgets.widget_instance_locales (
+    scope text not null check (scope in ('curated', 'user')),
+    workspace_id uuid,
+    public_id text not null,
+    locale text not null check (length(locale) between 2 and 35),
+    ops jsonb not null check (jsonb_typeof(ops) = 'array'),
+    base_digest text not null check (base_digest ~ '^sha256:[0-9a-f]{64}$'),
+    revision bigint not null default 1 check (revision > 0),
+    updated_at timestamptz not null default now(),
+    updated_by uuid not null,
+    updated_by_name text not null,
+    primary key (public_id, locale),
+    constraint locale_scope_says_whose check ((scope = 'user') = (workspace_id is not null))
+);

@@ -1,0 +1,33 @@
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Platen.Platform.Postgres;
+using Platen.Widgets.Packages;
+
+namespace Platen.Widgets;
+
+/// <summary>Widget types, the platform's own instances of them, and their publication.</summary>
+public static class WidgetsModule
+{
+    /// <summary>The module's SQL.</summary>
+    public static readonly SqlModule Sql = new("widgets", typeof(WidgetsModule).Assembly);
+
+    /// <param name="services">Where to register.</param>
+    /// <param name="widgetsFolder">Holds the widget packages.</param>
+    public static IServiceCollection AddWidgets(this IServiceCollection services, string widgetsFolder) =>
+        services
+            .AddSingleton(s => new WidgetRegistry(widgetsFolder, s.GetRequiredService<ILogger<WidgetRegistry>>()))
+            .AddSingleton<SaveInstance>()
+            .AddSingleton<SaveOverlay>()
+            .AddSingleton<ReadInstances>()
+            .AddSingleton<PreviewPublication>()
+            .AddSingleton<PublishInstance>()
+            .AddSingleton<Unpublish>();
+
+    /// <summary>Publishes the samples of a folder when the server starts without any instance.</summary>
+    public static IServiceCollection AddSampleWidgets(this IServiceCollection services, string samplesFolder) =>
+        services.AddHostedService(s => ActivatorUtilities.CreateInstance<SampleContent>(s, samplesFolder));
+
+    /// <summary>Maps the module's routes.</summary>
+    public static void MapWidgets(this IEndpointRouteBuilder app) => WidgetsEndpoints.Map(app);
+}

@@ -1,0 +1,85 @@
+using System.Globalization;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Platen.Kernel;
+using Platen.Platform.Blobs;
+using Platen.Platform.Events;
+using Platen.Platform.Postgres;
+
+namespace Platen.Platform.Jobs;
+
+/// <summary>
+/// The hourly housekeeping: abandoned uploads, events and finished jobs past their retention. It is a job like any other, so one
+/// node does it, a crash repeats it, and a failure is seen; each run enqueues the next, and every start makes sure there is
+/// one. The hour is its key: however many nodes enqueue, it exists once.
+/// </summary>
+internal sealed class Maintain(IBlobStore blobs, PostgresPools pools, TimeProvider clock, ILogger<Maintain> logger)
+    : IJobHandler,
+        IHostedService
+{
+    private static readonly TimeSpan EventsFor = TimeSpan.FromDays(30);
+    private static readonly TimeSpan SucceededFor = TimeSpan.FromDays(7);
+    private static readonly TimeSpan DeadFor = TimeSpan.FromDays(90);
+    private const int RowsATransaction = 5_000;
+
+    public string Kind => "platform.maintain";
+
+    public int Concurrency => 1;
+
+    public async Task RunAsync(JobContext job, CancellationToken ct)
+    {
+        var swept = await blobs.SweepAsync(ct);
+        await job.ReportAsync(0.3, "swept the blob store", ct);
+        var events = await RemoveAllAsync(s => EventLog.RemoveOldAsync(s, EventsFor, RowsATransaction, ct), ct);
+        await job.ReportAsync(0.7, "removed old events", ct);
+        var jobs = await RemoveAllAsync(
+            s => JobQueue.RemoveOldAsync(s, SucceededFor, DeadFor, RowsATransaction, ct),
+            ct
+        );
+        Log.Maintained(logger, swept.Uploads, events, jobs);
+
+        await using var session = await job.OpenAsync(ct);
+        await EnqueueAsync(session, clock.GetUtcNow().AddHours(1), ct);
+        await job.CompleteAsync(session, ct);
+        await session.CommitAsync(ct);
+    }
+
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        await using var session = await pools.OpenAsync(
+            OperationContext.ForSystem(OwnerId.Platform, "schedule maintenance"),
+            cancellationToken
+        );
+        await EnqueueAsync(session, clock.GetUtcNow(), cancellationToken);
+        await session.CommitAsync(cancellationToken);
+    }
+
+    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    private Task<EnqueueOutcome> EnqueueAsync(Session session, DateTimeOffset due, CancellationToken ct)
+    {
+        var wait = due - clock.GetUtcNow();
+        return JobQueue.EnqueueAsync(
+            session,
+            Kind,
+            due.ToString("yyyy-MM-dd'T'HH", CultureInfo.InvariantCulture),
+            "{}"u8.ToArray(),
+            new JobOptions { Delay = wait > TimeSpan.Zero ? wait : TimeSpan.Zero },
+            ct
+        );
+    }
+
+    private async Task<int> RemoveAllAsync(Func<Session, Task<int>> remove, CancellationToken ct)
+    {
+        var total = 0;
+        while (true)
+        {
+            await using var session = await pools.OpenWorkerAsync("maintain", ct);
+            var removed = await remove(session);
+            await session.CommitAsync(ct);
+            total += removed;
+            if (removed < RowsATransaction)
+                return total;
+        }
+    }
+}

@@ -1,0 +1,14 @@
+namespace Platen.Server;
+
+/// <summary>What the composition root says, 1000 to 1099.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(1000, LogLevel.Information, "Platen {Version} is ready at {Urls} after {Seconds:0.00} s")]
+    public static partial void Ready(ILogger logger, string version, string urls, double seconds);
+
+    [LoggerMessage(1001, LogLevel.Information, "Stopping: finishing requests, then jobs, then the database")]
+    public static partial void Stopping(ILogger logger);
+
+    [LoggerMessage(1002, LogLevel.Warning, "Not ready: {Check} says {Detail}")]
+    public static partial void NotReady(ILogger logger, string check, string detail);
+}

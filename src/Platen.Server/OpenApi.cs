@@ -1,0 +1,162 @@
+using Microsoft.AspNetCore.OpenApi;
+using Microsoft.OpenApi;
+using Platen.Access;
+using Platen.Kernel;
+
+namespace Platen.Server;
+
+/// <summary>The OpenAPI 3.1 document: the routes as they are mapped, with the scope each needs and the problems it answers with.</summary>
+internal static class OpenApi
+{
+    public static IServiceCollection AddPlatenOpenApi(this IServiceCollection services) =>
+        services.AddOpenApi(
+            "v1",
+            options =>
+            {
+                options.OpenApiVersion = OpenApiSpecVersion.OpenApi3_1;
+                options.AddDocumentTransformer(
+                    (document, _, _) =>
+                    {
+                        Describe(document);
+                        return Task.CompletedTask;
+                    }
+                );
+                options.AddOperationTransformer(
+                    (operation, context, _) =>
+                    {
+                        Describe(operation, context);
+                        return Task.CompletedTask;
+                    }
+                );
+            }
+        );
+
+    private static void Describe(OpenApiDocument document)
+    {
+        document.Info = new OpenApiInfo
+        {
+            Title = "Platen",
+            Version = "v1",
+            Description =
+                "Edit a versioned document, freeze it into an immutable release, move a named channel, serve bytes by digest. "
+                + "Writes state the version they saw (If-Match); errors are RFC 9457 problems.",
+            License = new OpenApiLicense { Name = "MIT", Identifier = "MIT" },
+        };
+        // The server a client asked is the server it talks to: the document is the same everywhere.
+        document.Servers = [];
+        document.Components ??= new OpenApiComponents();
+        document.Components.SecuritySchemes = new Dictionary<string, IOpenApiSecurityScheme>(StringComparer.Ordinal)
+        {
+            ["key"] = new OpenApiSecurityScheme
+            {
+                Type = SecuritySchemeType.Http,
+                Scheme = "bearer",
+                Description = "A machine key. The owner's is in the data folder's owner.key.",
+            },
+        };
+        document.Components.Schemas ??= new Dictionary<string, IOpenApiSchema>(StringComparer.Ordinal);
+        document.Components.Schemas["Problem"] = ProblemSchema();
+    }
+
+    private static void Describe(OpenApiOperation operation, OpenApiOperationTransformerContext context)
+    {
+        var metadata = context.Description.ActionDescriptor.EndpointMetadata;
+        operation.Responses ??= new OpenApiResponses();
+        if (metadata.OfType<NeededScope>().FirstOrDefault() is { } needed)
+        {
+            operation.Description = $"Needs the scope `{needed.Scope}`.";
+            operation.Security =
+            [
+                new OpenApiSecurityRequirement { [new OpenApiSecuritySchemeReference("key", context.Document)] = [] },
+            ];
+            Add(operation, context, KernelProblems.Unauthenticated);
+            Add(operation, context, KernelProblems.Forbidden);
+        }
+        var method = context.Description.HttpMethod;
+        if (context.Description.RelativePath?.Contains('{', StringComparison.Ordinal) == true)
+            Add(operation, context, KernelProblems.NotFound);
+        if (method is not ("PUT" or "DELETE"))
+            return;
+        operation.Parameters ??= [];
+        operation.Parameters.Add(
+            new OpenApiParameter
+            {
+                Name = "If-Match",
+                In = ParameterLocation.Header,
+                Description = "The ETag of the version you saw, or `*`.",
+                Schema = new OpenApiSchema { Type = JsonSchemaType.String },
+            }
+        );
+        Add(operation, context, KernelProblems.StaleVersion);
+        Add(operation, context, KernelProblems.PreconditionRequired);
+        if (method == "DELETE")
+            return;
+        operation.Parameters.Add(
+            new OpenApiParameter
+            {
+                Name = "If-None-Match",
+                In = ParameterLocation.Header,
+                Description = "`*` to create what must not exist yet.",
+                Schema = new OpenApiSchema { Type = JsonSchemaType.String },
+            }
+        );
+        Add(operation, context, KernelProblems.Malformed);
+        Add(operation, context, KernelProblems.TooLarge);
+        Add(operation, context, KernelProblems.UnsupportedMediaType);
+        Add(operation, context, KernelProblems.Invalid);
+    }
+
+    private static void Add(OpenApiOperation operation, OpenApiOperationTransformerContext context, ProblemType problem)
+    {
+        var status = problem.Status.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        operation.Responses!.TryAdd(
+            status,
+            new OpenApiResponse
+            {
+                Description = $"{problem.Title}. {problem.Advice}",
+                Content = new Dictionary<string, OpenApiMediaType>(StringComparer.Ordinal)
+                {
+                    ["application/problem+json"] = new()
+                    {
+                        Schema = new OpenApiSchemaReference("Problem", context.Document),
+                    },
+                },
+            }
+        );
+    }
+
+    private static OpenApiSchema ProblemSchema()
+    {
+        static OpenApiSchema Text(string description) =>
+            new() { Type = JsonSchemaType.String, Description = description };
+        return new OpenApiSchema
+        {
+            Type = JsonSchemaType.Object,
+            Description = "An RFC 9457 problem.",
+            Required = new HashSet<string>(StringComparer.Ordinal) { "type", "title", "status", "detail" },
+            Properties = new Dictionary<string, IOpenApiSchema>(StringComparer.Ordinal)
+            {
+                ["type"] = Text("Which problem: a URI reference that leads to its page."),
+                ["title"] = Text("The same at every occurrence."),
+                ["status"] = new OpenApiSchema { Type = JsonSchemaType.Integer },
+                ["detail"] = Text("What happened here."),
+                ["advice"] = Text("What to do about it."),
+                ["instance"] = Text("The path that was asked for."),
+                ["traceId"] = Text("Finds the request in logs and traces."),
+                ["faults"] = new OpenApiSchema
+                {
+                    Type = JsonSchemaType.Array,
+                    Items = new OpenApiSchema
+                    {
+                        Type = JsonSchemaType.Object,
+                        Properties = new Dictionary<string, IOpenApiSchema>(StringComparer.Ordinal)
+                        {
+                            ["pointer"] = Text("Where in the body: a JSON Pointer."),
+                            ["message"] = Text("What is wrong and what would be right."),
+                        },
+                    },
+                },
+            },
+        };
+    }
+}

@@ -1,0 +1,33 @@
+namespace Platen.Server;
+
+/// <summary>Health, metrics, the front page and the problem pages: what an operator and a lost client look at.</summary>
+internal static class OperatingEndpoints
+{
+    public static void MapOperating(this WebApplication app)
+    {
+        // Liveness asks nothing of the parts: a restart does not mend a database.
+        app.MapGet("/healthz", () => TypedResults.Ok(new { status = "live", version = ServerProcess.Version }))
+            .WithName("getHealth")
+            .WithTags("operating")
+            .AllowAnonymous();
+        app.MapGet("/readyz", Ready).WithName("getReadiness").WithTags("operating").AllowAnonymous();
+        app.MapGet(
+                "/metrics",
+                (PrometheusText metrics) => TypedResults.Text(metrics.Write(), PrometheusText.ContentType)
+            )
+            .WithName("getMetrics")
+            .WithTags("operating")
+            .AllowAnonymous();
+        app.MapOpenApi("/openapi/{documentName}.json").AllowAnonymous();
+        app.MapGet("/", FrontPage.Get).ExcludeFromDescription().AllowAnonymous();
+        app.MapGet("/problems", ProblemPages.List).ExcludeFromDescription().AllowAnonymous();
+        app.MapGet("/problems/{slug}", ProblemPages.Get).ExcludeFromDescription().AllowAnonymous();
+    }
+
+    private static async Task<IResult> Ready(Readiness readiness, HttpContext context, CancellationToken ct)
+    {
+        context.Response.Headers.CacheControl = "no-store";
+        var report = await readiness.LookAsync(ct);
+        return TypedResults.Json(report, statusCode: report.Status == "ready" ? 200 : 503);
+    }
+}

@@ -1,0 +1,149 @@
+using System.Diagnostics;
+using System.Text.Json.Serialization;
+using Microsoft.AspNetCore.Http.Json;
+using Microsoft.Extensions.Logging.Console;
+using Platen.Access;
+using Platen.Delivery;
+using Platen.Kernel;
+using Platen.Platform.Blobs;
+using Platen.Platform.Events;
+using Platen.Platform.Http;
+using Platen.Platform.Jobs;
+using Platen.Platform.Postgres;
+using Platen.Widgets;
+using Platen.Widgets.Packages;
+
+namespace Platen.Server;
+
+/// <summary>The composition root: which parts this process is, and the order in which a request meets them.</summary>
+public static class ServerHost
+{
+    /// <summary>Meters whose instruments are exported.</summary>
+    private static readonly string[] Meters =
+    [
+        "Platen.",
+        "Microsoft.AspNetCore.Hosting",
+        "Microsoft.AspNetCore.Server.Kestrel",
+        "System.Runtime",
+        "Npgsql",
+    ];
+
+    /// <summary>Puts the process together; the caller starts it. Listens where <see cref="ServerSettings.Urls"/> says.</summary>
+    /// <exception cref="WidgetPackageException">A widget package breaks a rule.</exception>
+    /// <exception cref="BlobLocationException"><see cref="ServerSettings.Blobs"/> cannot be read.</exception>
+    public static WebApplication Build(ServerSettings settings, PostgresRuntime postgres)
+    {
+        var builder = WebApplication.CreateSlimBuilder(
+            new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory }
+        );
+        ConfigureLogging(builder.Logging);
+        builder.WebHost.UseUrls(settings.Urls.Split(';', StringSplitOptions.TrimEntries));
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = Limits.JsonBodyBytes;
+            kestrel.Limits.MaxRequestHeadersTotalSize = 16 * 1024;
+            kestrel.Limits.MaxRequestLineSize = 4 * 1024;
+            kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(15);
+        });
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(10));
+        AddServices(builder.Services, settings, postgres);
+
+        var app = builder.Build();
+        app.Services.GetRequiredService<WidgetRegistry>().Reload();
+        Use(app, settings);
+        return app;
+    }
+
+    internal static void ConfigureLogging(ILoggingBuilder logging)
+    {
+        logging.ClearProviders();
+        logging.Configure(options =>
+            options.ActivityTrackingOptions = ActivityTrackingOptions.TraceId | ActivityTrackingOptions.SpanId
+        );
+        logging.SetMinimumLevel(LogLevel.Information);
+        logging.AddFilter("Microsoft", LogLevel.Warning);
+        logging.AddFilter("Npgsql", LogLevel.Warning);
+        // Refused credentials are answered and counted; a line for each would let anybody fill the log.
+        logging.AddFilter("Platen.Access.MachineKeyAuthentication", LogLevel.Warning);
+        if (Environment.GetEnvironmentVariable("PLATEN_LOG") == "json")
+        {
+            logging.AddJsonConsole(json =>
+            {
+                json.IncludeScopes = true;
+                json.UseUtcTimestamp = true;
+                json.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ";
+            });
+        }
+        else
+        {
+            logging.AddSimpleConsole(console =>
+            {
+                console.SingleLine = true;
+                console.TimestampFormat = "HH:mm:ss ";
+                console.ColorBehavior = LoggerColorBehavior.Default;
+            });
+        }
+    }
+
+    private static void AddServices(IServiceCollection services, ServerSettings settings, PostgresRuntime postgres)
+    {
+        services.AddSingleton(settings);
+        services.AddSingleton(postgres.Pools);
+        services.AddSingleton(TimeProvider.System);
+        services.AddBlobStore(settings.Blobs);
+        services.AddEvents();
+        if (settings.Roles.HasFlag(ServerRoles.Worker))
+            services.AddJobRunner().AddMaintenance();
+        services.AddAccess();
+        services.AddWidgets(settings.WidgetsFolder);
+        if (settings.Roles.HasFlag(ServerRoles.Delivery))
+            services.AddDelivery();
+        if (settings.Roles.HasFlag(ServerRoles.Api) && settings is { Profile: "standalone", Samples: true })
+            services.AddSampleWidgets(ServerSettings.SamplesFolder);
+        services.AddSingleton<Readiness>();
+        services.AddSingleton(_ => new PrometheusText(Meters));
+        services.AddPlatenOpenApi();
+        services.AddTelemetryExport(Meters);
+        services.Configure<JsonOptions>(json =>
+        {
+            json.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.Never;
+            json.SerializerOptions.Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping;
+        });
+    }
+
+    private static void Use(WebApplication app, ServerSettings settings)
+    {
+        // Made now, so that nothing that happens from here on is missing from the metrics.
+        _ = app.Services.GetRequiredService<PrometheusText>();
+
+        // Published pages come first: no routing, no authentication, no problem handling of the API on that path.
+        if (settings.Roles.HasFlag(ServerRoles.Delivery))
+            app.UseDelivery();
+
+        app.Use(AddCommonHeaders);
+        app.UseProblems(app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Platen.Http"));
+        app.UseRouting();
+        app.UseAuthentication();
+        app.UseAuthorization();
+
+        app.MapOperating();
+        if (settings.Roles.HasFlag(ServerRoles.Api))
+        {
+            app.MapWidgets();
+            app.MapStreams();
+            app.MapJobs();
+        }
+    }
+
+    private static Task AddCommonHeaders(HttpContext context, RequestDelegate next)
+    {
+        var headers = context.Response.Headers;
+        headers.XContentTypeOptions = "nosniff";
+        headers["Referrer-Policy"] = "no-referrer";
+        headers.ContentSecurityPolicy = "default-src 'none'; frame-ancestors 'none'";
+        if (Activity.Current?.Id is { } traceParent)
+            headers.TraceParent = traceParent;
+        return next(context);
+    }
+}

@@ -1,0 +1,139 @@
+using System.Diagnostics;
+using System.Net.Sockets;
+using System.Reflection;
+using System.Runtime.InteropServices;
+using Microsoft.AspNetCore.Connections;
+using Platen.Access;
+using Platen.Platform;
+using Platen.Platform.Blobs;
+using Platen.Platform.Postgres;
+using Platen.Widgets;
+using Platen.Widgets.Packages;
+
+namespace Platen.Server;
+
+/// <summary>
+/// One run of the server, in order: settings, data folder, database, migrations, owner key, widget types, listening; and back again in
+/// the opposite order. Anything that stops it from starting is one sentence on standard error and exit code 1.
+/// </summary>
+internal static class ServerProcess
+{
+    /// <summary>The product's version.</summary>
+    public static readonly string Version =
+        typeof(ServerProcess).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion
+        ?? "0";
+
+    /// <summary>The modules' SQL, those that others refer to first.</summary>
+    public static readonly IReadOnlyList<SqlModule> Modules = [PlatformModule.Sql, AccessModule.Sql, WidgetsModule.Sql];
+
+    private const string Usage = """
+        platen-server: one server that is the API, delivery, the workers and the studio.
+
+        It takes no arguments but --help and --version. Settings are environment variables:
+
+          PLATEN_DATA                  data folder                           platen-data in this folder
+          PLATEN_URLS                  where to listen                       http://127.0.0.1:5080
+          PLATEN_PROFILE               standalone, authoring or cloud        standalone
+          PLATEN_ROLES                 api,delivery,worker,studio            all of them
+          PLATEN_BLOBS                 file:PATH or s3://BUCKET?…            file:$PLATEN_DATA/blobs
+          PLATEN_WIDGETS               folder of widget packages             the one that comes with the server
+          PLATEN_SAMPLES               on or off: publish samples when empty on
+          ConnectionStrings__Platen    an external PostgreSQL 15 to 18       an embedded one in the data folder
+          OTEL_EXPORTER_OTLP_ENDPOINT  where to send traces and metrics      nowhere
+
+        docs/operating explains each.
+        """;
+
+    public static async Task<int> RunAsync(string[] args)
+    {
+        switch (args)
+        {
+            case []:
+                break;
+            case ["--help" or "-h"]:
+                await Console.Out.WriteLineAsync(Usage);
+                return 0;
+            case ["--version"]:
+                await Console.Out.WriteLineAsync(Version);
+                return 0;
+            default:
+                await Console.Error.WriteLineAsync($"platen-server does not know '{args[0]}'. Try --help.");
+                return 2;
+        }
+
+        using var stop = new CancellationTokenSource();
+        // Until the host listens for signals itself, a signal ends the start.
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Cancel);
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Cancel);
+        try
+        {
+            await ServeAsync(stop.Token);
+            return 0;
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            return 0;
+        }
+        catch (Exception e) when (Explain(e) is { } sentence)
+        {
+            await Console.Error.WriteLineAsync($"platen-server cannot start: {sentence}");
+            return 1;
+        }
+
+        void Cancel(PosixSignalContext signal)
+        {
+            signal.Cancel = true;
+            stop.Cancel();
+        }
+    }
+
+    private static async Task ServeAsync(CancellationToken ct)
+    {
+        var started = Stopwatch.GetTimestamp();
+        var settings = ServerSettings.Read(new ConfigurationBuilder().AddEnvironmentVariables().Build());
+        CreateDataFolder(settings.DataFolder);
+        using var logging = LoggerFactory.Create(ServerHost.ConfigureLogging);
+
+        await using var postgres = await PostgresSetup.StartAsync(
+            settings.Postgres,
+            Modules,
+            logging.CreateLogger("Platen.Postgres"),
+            ct
+        );
+        var ownerKeyPath = await OwnerKey.EnsureAsync(postgres.Pools, settings.DataFolder, ct);
+        await using var app = ServerHost.Build(settings, postgres);
+        await app.StartAsync(ct);
+
+        var urls = app.Urls.ToList();
+        Log.Ready(app.Logger, Version, string.Join(' ', urls), Stopwatch.GetElapsedTime(started).TotalSeconds);
+        await Banner.WriteAsync(Console.Out, settings, postgres, urls, ownerKeyPath);
+        await app.WaitForShutdownAsync(ct);
+        Log.Stopping(app.Logger);
+    }
+
+    private static void CreateDataFolder(string path)
+    {
+        if (Directory.Exists(path))
+            return;
+        if (OperatingSystem.IsWindows())
+            Directory.CreateDirectory(path);
+        else
+            Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+    }
+
+    /// <summary>A sentence for the operator; null for a failure that is ours, which keeps its stack trace.</summary>
+    private static string? Explain(Exception failure) =>
+        failure switch
+        {
+            SettingException
+            or BlobLocationException
+            or PostgresStartException
+            or MigrationException
+            or WidgetPackageException
+            or InvalidDataException => failure.Message,
+            IOException { InnerException: AddressInUseException or SocketException } inUse =>
+                $"{inUse.Message} Stop what listens there, or set PLATEN_URLS to another address.",
+            UnauthorizedAccessException or IOException => failure.Message,
+            _ => null,
+        };
+}

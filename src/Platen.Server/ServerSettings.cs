@@ -1,0 +1,149 @@
+using Platen.Platform.Postgres;
+
+namespace Platen.Server;
+
+/// <summary>The parts of Platen that one process can be. A process is all of them unless told otherwise.</summary>
+[Flags]
+public enum ServerRoles
+{
+    None = 0,
+
+    /// <summary>The HTTP API under <c>/v1</c>.</summary>
+    Api = 1,
+
+    /// <summary>Published pages and artifacts.</summary>
+    Delivery = 2,
+
+    /// <summary>Background jobs.</summary>
+    Worker = 4,
+
+    /// <summary>The web application for people.</summary>
+    Studio = 8,
+
+    All = Api | Delivery | Worker | Studio,
+}
+
+/// <summary>A setting that cannot be used; the message names it and says what to write instead.</summary>
+public sealed class SettingException(string message) : Exception(message);
+
+/// <summary>What the environment says about this process. Read once, at start.</summary>
+public sealed record ServerSettings
+{
+    /// <summary><c>PLATEN_DATA</c>: where everything this machine keeps is.</summary>
+    public required string DataFolder { get; init; }
+
+    /// <summary><c>PLATEN_URLS</c>: where to listen, separated by semicolons.</summary>
+    public required string Urls { get; init; }
+
+    /// <summary><c>PLATEN_PROFILE</c>: standalone, authoring or cloud.</summary>
+    public required string Profile { get; init; }
+
+    /// <summary><c>PLATEN_ROLES</c>, separated by commas.</summary>
+    public required ServerRoles Roles { get; init; }
+
+    /// <summary><c>PLATEN_BLOBS</c>: <c>file:PATH</c> or <c>s3://BUCKET…</c>.</summary>
+    public required string Blobs { get; init; }
+
+    /// <summary><c>PLATEN_WIDGETS</c>: the folder of widget packages; by default the one that comes with the server.</summary>
+    public required string WidgetsFolder { get; init; }
+
+    /// <summary><c>PLATEN_SAMPLES</c>: whether an empty standalone server publishes the sample content.</summary>
+    public required bool Samples { get; init; }
+
+    /// <summary><c>ConnectionStrings__Platen*</c> and what else concerns the database.</summary>
+    public required PostgresOptions Postgres { get; init; }
+
+    /// <summary>The folder of sample content that comes with the server.</summary>
+    public static string SamplesFolder => Path.Combine(AppContext.BaseDirectory, "samples", "widgets");
+
+    /// <exception cref="SettingException">A setting has a value that means nothing.</exception>
+    public static ServerSettings Read(IConfiguration configuration)
+    {
+        var data = Path.GetFullPath(
+            configuration["PLATEN_DATA"] is { Length: > 0 } given ? given : DefaultDataFolder()
+        );
+        var profile = configuration["PLATEN_PROFILE"] is { Length: > 0 } p ? p : "standalone";
+        if (profile is not ("standalone" or "authoring" or "cloud"))
+            throw new SettingException($"PLATEN_PROFILE is '{profile}'; write standalone, authoring or cloud.");
+        var urls = configuration["PLATEN_URLS"] is { Length: > 0 } u ? u : "http://127.0.0.1:5080";
+        foreach (var url in urls.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+        {
+            if (
+                !Uri.TryCreate(
+                    url.Replace("*", "localhost").Replace("+", "localhost"),
+                    UriKind.Absolute,
+                    out var parsed
+                ) || parsed.Scheme is not ("http" or "https")
+            )
+            {
+                throw new SettingException($"PLATEN_URLS has '{url}'; write addresses such as http://127.0.0.1:5080.");
+            }
+        }
+        return new ServerSettings
+        {
+            DataFolder = data,
+            Urls = urls,
+            Profile = profile,
+            Roles = ReadRoles(configuration["PLATEN_ROLES"]),
+            Blobs = configuration["PLATEN_BLOBS"] is { Length: > 0 } blobs
+                ? blobs
+                : "file:" + Path.Combine(data, "blobs"),
+            WidgetsFolder = configuration["PLATEN_WIDGETS"] is { Length: > 0 } widgets
+                ? Path.GetFullPath(widgets)
+                : Path.Combine(AppContext.BaseDirectory, "widgets"),
+            Samples = configuration["PLATEN_SAMPLES"] switch
+            {
+                null or "" or "on" => true,
+                "off" => false,
+                var other => throw new SettingException($"PLATEN_SAMPLES is '{other}'; write on or off."),
+            },
+            Postgres = PostgresOptions.From(configuration, data) with { Url = urls },
+        };
+    }
+
+    private static ServerRoles ReadRoles(string? text)
+    {
+        if (string.IsNullOrWhiteSpace(text))
+            return ServerRoles.All;
+        var roles = ServerRoles.None;
+        foreach (var name in text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+        {
+            roles |= name switch
+            {
+                "api" => ServerRoles.Api,
+                "delivery" => ServerRoles.Delivery,
+                "worker" => ServerRoles.Worker,
+                "studio" => ServerRoles.Studio,
+                _ => throw new SettingException(
+                    $"PLATEN_ROLES has '{name}'; the roles are api, delivery, worker and studio."
+                ),
+            };
+        }
+        return roles;
+    }
+
+    /// <summary>
+    /// <c>platen-data</c> in the current folder. The embedded database does not run as root, so where root starts the server in a
+    /// folder that only root may enter, it is <c>/var/lib/platen</c>.
+    /// </summary>
+    private static string DefaultDataFolder()
+    {
+        var here = Path.GetFullPath("platen-data");
+        return
+            Environment.IsPrivilegedProcess
+            && OperatingSystem.IsLinux()
+            && !OthersMayEnter(Path.GetDirectoryName(here)!)
+            ? "/var/lib/platen"
+            : here;
+    }
+
+    private static bool OthersMayEnter(string folder)
+    {
+        for (var at = folder; at is not null; at = Path.GetDirectoryName(at))
+        {
+            if (!OperatingSystem.IsWindows() && !File.GetUnixFileMode(at).HasFlag(UnixFileMode.OtherExecute))
+                return false;
+        }
+        return true;
+    }
+}

@@ -1,0 +1,293 @@
+using System.Security.Cryptography;
+using System.Text.Json.Nodes;
+
+namespace Platen.Server.Tests;
+
+public sealed class PublicationTests(ServerFixture server)
+{
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_published_instance_is_served_and_a_change_replaces_it_whole()
+    {
+        var path = await CreateAsync("First heading");
+        var published = await PublishAsync(path, "\"1\"");
+        published.Json["outcome"]!.GetValue<string>().ShouldBe("published");
+        (await PageAsync(path)).ShouldContain("<h1");
+        (await PageAsync(path)).ShouldContain("First heading");
+
+        await server.Owner.SendAsync(HttpMethod.Put, path, InstanceTests.Faq("Second heading"), "\"1\"");
+        (await PageAsync(path)).ShouldContain("First heading");
+        await PublishAsync(path, "\"2\"");
+        await UntilAsync(async () => (await PageAsync(path)).Contains("Second heading", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Publishing_again_is_already_live_and_moves_nothing()
+    {
+        var path = await CreateAsync("Same");
+        var first = await PublishAsync(path, "\"1\"");
+        var again = await PublishAsync(path, "\"1\"");
+        again.Json["outcome"]!.GetValue<string>().ShouldBe("alreadyLive");
+        again.Json["release"]!.GetValue<string>().ShouldBe(first.Json["release"]!.GetValue<string>());
+        again.Json["channelRevision"]!.GetValue<long>().ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Two_publishes_at_once_make_one_move()
+    {
+        var path = await CreateAsync("Race");
+        var answers = await Task.WhenAll(Enumerable.Range(0, 6).Select(_ => PublishAsync(path, "\"1\"")));
+        answers.ShouldAllBe(a => a.Status == 200);
+        answers.Count(a => a.Json["outcome"]!.GetValue<string>() == "published").ShouldBe(1);
+        var publication = await server.Owner.SendAsync(HttpMethod.Get, path + "/publication");
+        publication.Json["moves"]!.AsArray().Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_stale_publish_is_refused_and_says_what_is_current()
+    {
+        var path = await CreateAsync("v1");
+        await server.Owner.SendAsync(HttpMethod.Put, path, InstanceTests.Faq("v2"), "\"1\"");
+        var stale = await PublishAsync(path, "\"1\"");
+        (stale.Status, stale.Json["currentVersion"]!.GetValue<string>()).ShouldBe((412, "\"2\""));
+        (await server.Owner.SendAsync(HttpMethod.Put, path + "/publication")).Problem.ShouldBe("precondition-required");
+    }
+
+    [Fact]
+    public async Task Going_back_is_a_move_to_a_former_release()
+    {
+        var path = await CreateAsync("old text");
+        var first = await PublishAsync(path, "\"1\"");
+        await server.Owner.SendAsync(HttpMethod.Put, path, InstanceTests.Faq("new text"), "\"1\"");
+        await PublishAsync(path, "\"2\"");
+        var back = await server.Owner.SendAsync(
+            HttpMethod.Put,
+            path + "/publication",
+            new { release = first.Json["release"]!.GetValue<string>(), reason = "typo" },
+            "\"2\""
+        );
+        back.Json["outcome"]!.GetValue<string>().ShouldBe("published");
+        await UntilAsync(async () => (await PageAsync(path)).Contains("old text", StringComparison.Ordinal));
+        var moves = (await server.Owner.SendAsync(HttpMethod.Get, path + "/publication")).Json["moves"]!.AsArray();
+        moves.Select(m => m!["revision"]!.GetValue<long>()).ShouldBe([3, 2, 1]);
+        moves[0]!["reason"]!.GetValue<string>().ShouldBe("typo");
+        var unknown = new { release = "sha256:" + new string('0', 64) };
+        (await server.Owner.SendAsync(HttpMethod.Put, path + "/publication", unknown, "\"2\"")).Problem.ShouldBe(
+            "no-such-release"
+        );
+    }
+
+    [Fact]
+    public async Task What_is_unpublished_is_not_served()
+    {
+        var path = await CreateAsync("Gone soon");
+        await PublishAsync(path, "\"1\"");
+        await PageAsync(path);
+        (await server.Owner.SendAsync(HttpMethod.Delete, path + "/publication", ifMatch: "\"1\"")).Status.ShouldBe(204);
+        await UntilAsync(async () => (await server.Nobody.SendAsync(HttpMethod.Get, PagePath(path))).Status == 404);
+        var read = await server.Owner.SendAsync(HttpMethod.Get, path);
+        read.Json["status"]!.GetValue<string>().ShouldBe("unpublished");
+        (await PublishAsync(path, read.Tag!)).Problem.ShouldBe("conflict");
+    }
+
+    [Fact]
+    public async Task A_preview_says_what_would_change_and_changes_nothing()
+    {
+        var path = await CreateAsync("Preview");
+        var before = await server.Owner.SendAsync(HttpMethod.Get, path + "/publication:preview");
+        before.Json["wouldPublish"]!.GetValue<bool>().ShouldBeTrue();
+        (await server.Owner.SendAsync(HttpMethod.Get, path)).Json["publication"].ShouldBeNull();
+        await PublishAsync(path, "\"1\"");
+        var after = await server.Owner.SendAsync(HttpMethod.Get, path + "/publication:preview");
+        after.Json["wouldPublish"]!.GetValue<bool>().ShouldBeFalse();
+        after.Json["changes"]!.AsArray().Count.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task A_locale_is_served_and_a_stale_translation_falls_back_to_the_current_text()
+    {
+        var path = await CreateAsync("Good morning");
+        var ops = new
+        {
+            ops = new[]
+            {
+                new
+                {
+                    op = "set",
+                    path = "/heading",
+                    value = "Guten Morgen",
+                },
+                new
+                {
+                    op = "set",
+                    path = "/items/0/question",
+                    value = "Ist es?",
+                },
+            },
+        };
+        (await server.Owner.SendAsync(HttpMethod.Put, path + "/locales/de", ops, create: true)).Status.ShouldBe(201);
+        await PublishAsync(path, "\"1\"");
+        (await PageAsync(path, "?locale=de")).ShouldContain("Guten Morgen");
+        (await PageAsync(path, "?locale=de")).ShouldContain("lang=\"de\"");
+
+        await server.Owner.SendAsync(HttpMethod.Put, path, InstanceTests.Faq("Good evening"), "\"1\"");
+        var published = await PublishAsync(path, "\"2\"");
+        published.Json["staleTranslations"]!["de"]!.AsArray().Select(p => p!.GetValue<string>()).ShouldBe(["/heading"]);
+        await UntilAsync(async () =>
+            (await PageAsync(path, "?locale=de")).Contains("Good evening", StringComparison.Ordinal)
+        );
+        (await PageAsync(path, "?locale=de")).ShouldContain("Ist es?");
+    }
+
+    [Fact]
+    public async Task An_overlay_changes_translatable_text_only()
+    {
+        var path = await CreateAsync("x");
+        var ops = new
+        {
+            ops = new[]
+            {
+                new
+                {
+                    op = "set",
+                    path = "/accentColor",
+                    value = "#000000",
+                },
+                new
+                {
+                    op = "set",
+                    path = "/items/0/id",
+                    value = "zweite",
+                },
+                new
+                {
+                    op = "set",
+                    path = "/nowhere",
+                    value = "x",
+                },
+                new
+                {
+                    op = "move",
+                    path = "/heading",
+                    value = "x",
+                },
+            },
+        };
+        var refused = await server.Owner.SendAsync(HttpMethod.Put, path + "/locales/de", ops, create: true);
+        refused.FaultPointers.ShouldBe(["/ops/0/path", "/ops/1/path", "/ops/2/path", "/ops/3/op"]);
+        (await server.Owner.SendAsync(HttpMethod.Put, path + "/locales/not a tag", ops, create: true)).Status.ShouldBe(
+            422
+        );
+    }
+
+    [Fact]
+    public async Task Artifacts_are_named_by_their_hash_and_the_manifest_leads_to_them()
+    {
+        var path = await CreateAsync("Artifact");
+        await PublishAsync(path, "\"1\"");
+        var id = path.Split('/')[^1];
+        var manifest = (await server.Nobody.SendAsync(HttpMethod.Get, $"/w/{id}/manifest.json")).Json;
+        var artifact = manifest["locales"]!["en"]!["artifact"]!.GetValue<string>();
+        var bytes = await server.Nobody.GetByteArrayAsync(artifact, Ct);
+        artifact.ShouldBe($"/w/{id}/en.{Convert.ToHexStringLower(SHA256.HashData(bytes))}.json");
+        JsonNode.Parse(bytes)!["heading"]!.GetValue<string>().ShouldBe("Artifact");
+    }
+
+    [Fact]
+    public async Task Script_in_any_text_stays_text()
+    {
+        const string attack =
+            "</style></title><script>alert(1)</script><img src=x onerror=alert(1)>\" onmouseover=\"alert(1)' `{{7*7}}`";
+        var body = InstanceTests.Faq(attack);
+        body["config"]!["intro"] = attack;
+        body["config"]!["items"]![0]!["question"] = attack;
+        body["config"]!["items"]![0]!["answer"] = new JsonArray(
+            new JsonObject { ["type"] = "paragraph", ["text"] = attack },
+            new JsonObject { ["type"] = "list", ["items"] = new JsonArray(attack) },
+            new JsonObject { ["type"] = "code", ["code"] = attack },
+            new JsonObject
+            {
+                ["type"] = "link",
+                ["text"] = attack,
+                ["href"] = "https://example.org/\"onload=alert(1)",
+            }
+        );
+        var path = InstanceTests.NewPath();
+        (await server.Owner.SendAsync(HttpMethod.Put, path, body, create: true)).Status.ShouldBe(201);
+        await PublishAsync(path, "\"1\"");
+        var page = await PageAsync(path);
+        var document = await new AngleSharp.Html.Parser.HtmlParser().ParseDocumentAsync(page, Ct);
+        document.Scripts.ShouldBeEmpty();
+        document.QuerySelectorAll("img").ShouldBeEmpty();
+        document.All.SelectMany(e => e.Attributes).ShouldAllBe(a => !a.Name.StartsWith("on"));
+        document.QuerySelectorAll("style").Length.ShouldBe(1);
+        document.QuerySelector("h1")!.TextContent.ShouldContain("<script>alert(1)</script>");
+        foreach (var link in document.QuerySelectorAll("a[href]"))
+            link.GetAttribute("href")!.ShouldNotStartWith("javascript:");
+    }
+
+    [Fact]
+    public async Task A_page_that_is_over_its_budget_is_not_published()
+    {
+        var random = new Random(7);
+        var body = InstanceTests.Faq("Large");
+        var items = new JsonArray();
+        for (var i = 0; i < 30; i++)
+        {
+            // Text that does not compress.
+            var text = Convert.ToBase64String(RandomBytes(random, 600));
+            items.Add(
+                new JsonObject
+                {
+                    ["id"] = $"q{i}",
+                    ["question"] = $"Question {i}?",
+                    ["answer"] = new JsonArray(new JsonObject { ["type"] = "paragraph", ["text"] = text }),
+                }
+            );
+        }
+        body["config"]!["items"] = items;
+        var path = InstanceTests.NewPath();
+        (await server.Owner.SendAsync(HttpMethod.Put, path, body, create: true)).Status.ShouldBe(201);
+        var refused = await PublishAsync(path, "\"1\"");
+        (refused.Status, refused.Problem).ShouldBe((422, "over-budget"));
+        (await server.Owner.SendAsync(HttpMethod.Get, path)).Json["publication"].ShouldBeNull();
+    }
+
+    private static byte[] RandomBytes(Random random, int count)
+    {
+        var bytes = new byte[count];
+        random.NextBytes(bytes);
+        return bytes;
+    }
+
+    private async Task<string> CreateAsync(string heading)
+    {
+        var path = InstanceTests.NewPath();
+        (await server.Owner.SendAsync(HttpMethod.Put, path, InstanceTests.Faq(heading), create: true)).Status.ShouldBe(
+            201
+        );
+        return path;
+    }
+
+    private Task<Answer> PublishAsync(string path, string ifMatch) =>
+        server.Owner.SendAsync(HttpMethod.Put, path + "/publication", ifMatch: ifMatch);
+
+    private async Task<string> PageAsync(string path, string query = "")
+    {
+        var answer = await server.Nobody.SendAsync(HttpMethod.Get, PagePath(path) + query);
+        answer.Status.ShouldBe(200);
+        return answer.Text;
+    }
+
+    private static string PagePath(string path) => "/e/" + path.Split('/')[^1];
+
+    /// <summary>A move reaches every node by notification: soon, and not at once.</summary>
+    private static async Task UntilAsync(Func<Task<bool>> holds)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Ct);
+        patience.CancelAfter(TimeSpan.FromSeconds(10));
+        while (!await holds())
+            patience.Token.ThrowIfCancellationRequested();
+    }
+}

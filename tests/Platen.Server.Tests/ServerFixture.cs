@@ -1,0 +1,117 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Builder;
+using Platen.Access;
+using Platen.Platform.Postgres;
+using Platen.Testing;
+
+namespace Platen.Server.Tests;
+
+/// <summary>The whole server on a free port over the shared database, and a client that holds the owner's key.</summary>
+public sealed class ServerFixture(PostgresFixture postgres) : IAsyncLifetime
+{
+    private WebApplication? app;
+
+    /// <summary>With the owner's key.</summary>
+    public HttpClient Owner { get; private set; } = new();
+
+    /// <summary>With no credential.</summary>
+    public HttpClient Nobody { get; private set; } = new();
+
+    public async ValueTask InitializeAsync()
+    {
+        var keyPath = await OwnerKey.EnsureAsync(postgres.Pools, postgres.Folder, CancellationToken.None);
+        app = ServerHost.Build(
+            new ServerSettings
+            {
+                DataFolder = postgres.Folder,
+                Urls = "http://127.0.0.1:0",
+                Profile = "standalone",
+                Roles = ServerRoles.All,
+                Blobs = "file:" + Path.Combine(postgres.Folder, "blobs"),
+                WidgetsFolder = Path.Combine(AppContext.BaseDirectory, "widgets"),
+                Samples = false,
+                Postgres = new PostgresOptions { DataFolder = postgres.Folder },
+            },
+            postgres.Runtime
+        );
+        await app.StartAsync();
+        var address = new Uri(app.Urls.Single());
+        Nobody = NewClient(address);
+        Owner = NewClient(address);
+        Owner.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue(
+            "Bearer",
+            (await File.ReadAllTextAsync(keyPath)).Trim()
+        );
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Owner.Dispose();
+        Nobody.Dispose();
+        if (app is not null)
+            await app.DisposeAsync();
+    }
+
+    private static HttpClient NewClient(Uri address) =>
+        new(new SocketsHttpHandler { AutomaticDecompression = DecompressionMethods.None, AllowAutoRedirect = false })
+        {
+            BaseAddress = address,
+        };
+}
+
+internal static class Requests
+{
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    /// <summary>Sends JSON (or raw bytes) with a precondition and returns what came back.</summary>
+    public static async Task<Answer> SendAsync(
+        this HttpClient client,
+        HttpMethod method,
+        string path,
+        object? body = null,
+        string? ifMatch = null,
+        bool create = false
+    )
+    {
+        using var request = new HttpRequestMessage(method, path);
+        request.Content = body switch
+        {
+            null => null,
+            byte[] raw => new ByteArrayContent(raw),
+            JsonNode node => new StringContent(node.ToJsonString()),
+            _ => new StringContent(JsonSerializer.Serialize(body, JsonSerializerOptions.Web), Encoding.UTF8),
+        };
+        if (request.Content is not null)
+            request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
+        if (ifMatch is not null)
+            request.Headers.TryAddWithoutValidation("If-Match", ifMatch);
+        if (create)
+            request.Headers.TryAddWithoutValidation("If-None-Match", "*");
+        using var response = await client.SendAsync(request, Ct);
+        var text = await response.Content.ReadAsStringAsync(Ct);
+        return new Answer(
+            (int)response.StatusCode,
+            response.Headers.ETag?.ToString(),
+            response.Content.Headers.ContentType?.MediaType,
+            text
+        );
+    }
+
+    public static Task<Answer> GetAsync(this HttpClient client, string path, bool _ = true) =>
+        client.SendAsync(HttpMethod.Get, path);
+}
+
+internal sealed record Answer(int Status, string? Tag, string? MediaType, string Text)
+{
+    public JsonNode Json => JsonNode.Parse(Text)!;
+
+    /// <summary>The slug of a problem's type.</summary>
+    public string? Problem =>
+        MediaType == "application/problem+json" ? Json["type"]!.GetValue<string>()["/problems/".Length..] : null;
+
+    public string[] FaultPointers => [.. Json["faults"]!.AsArray().Select(f => f!["pointer"]!.GetValue<string>())];
+}
