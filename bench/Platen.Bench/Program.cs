@@ -4,6 +4,7 @@ using Platen.Bench;
 var benches = new SortedDictionary<string, Func<CancellationToken, Task>>(StringComparer.Ordinal)
 {
     ["blobs"] = BlobsBench.RunAsync,
+    ["schema"] = SchemaBench.RunAsync,
 };
 
 using var stop = new CancellationTokenSource();
