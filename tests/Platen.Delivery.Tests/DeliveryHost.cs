@@ -1,4 +1,3 @@
-using System.Net;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -45,15 +44,15 @@ internal sealed class DeliveryHost : IAsyncDisposable
         builder.Services.AddSingleton(pools);
         builder.Services.AddSingleton<IBlobStore>(blobs);
         builder.Services.AddDelivery(configure);
-        var app = builder.Build();
-        app.UseDelivery();
-        app.Run(context =>
+        var built = builder.Build();
+        built.UseDelivery();
+        built.Run(context =>
         {
             context.Response.StatusCode = StatusCodes.Status418ImATeapot;
             return Task.CompletedTask;
         });
-        await app.StartAsync(TestContext.Current.CancellationToken);
-        return new DeliveryHost(app, folder, new Publisher(pools, blobs));
+        await built.StartAsync(TestContext.Current.CancellationToken);
+        return new DeliveryHost(built, folder, new Publisher(pools, blobs));
     }
 
     public Task<HttpResponseMessage> GetAsync(string path, params (string Name, string Value)[] headers) =>
@@ -78,7 +77,7 @@ internal sealed class DeliveryHost : IAsyncDisposable
     }
 
     /// <summary>Repeats a request until it answers as expected; the test's own limit ends it otherwise.</summary>
-    public async Task UntilAsync(Func<Task<bool>> holds, string what)
+    public static async Task UntilAsync(Func<Task<bool>> holds, string what)
     {
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
         while (!await holds())

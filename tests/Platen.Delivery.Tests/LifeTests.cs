@@ -27,13 +27,13 @@ public sealed class LifeTests(PostgresFixture postgres)
         var id = Publisher.NewId();
         await host.Publisher.PublishAsync(id, "v0");
         await host.TextAsync($"/e/{id}");
-        await host.UntilAsync(async () => await host.HealthAsync() == HealthStatus.Healthy, "never listened");
+        await DeliveryHost.UntilAsync(async () => await host.HealthAsync() == HealthStatus.Healthy, "never listened");
         var delays = new List<double>();
         for (var i = 1; i <= 20; i++)
         {
             await host.Publisher.PublishAsync(id, $"v{i}");
             var published = Stopwatch.GetTimestamp();
-            await host.UntilAsync(
+            await DeliveryHost.UntilAsync(
                 async () =>
                 {
                     var page = await host.TextAsync($"/e/{id}");
@@ -60,7 +60,7 @@ public sealed class LifeTests(PostgresFixture postgres)
         await host.Publisher.PublishAsync(id, "1");
         await host.TextAsync($"/e/{id}");
         await host.Publisher.UnpublishAsync(id);
-        await host.UntilAsync(
+        await DeliveryHost.UntilAsync(
             async () => (await host.GetAsync($"/e/{id}")).StatusCode == HttpStatusCode.NotFound,
             "still served"
         );
@@ -99,10 +99,10 @@ public sealed class LifeTests(PostgresFixture postgres)
         await host.Publisher.PublishAsync(gone, "1");
         await host.TextAsync($"/e/{moved}");
         await host.TextAsync($"/e/{gone}");
-        await host.UntilAsync(async () => await host.HealthAsync() == HealthStatus.Healthy, "never listened");
+        await DeliveryHost.UntilAsync(async () => await host.HealthAsync() == HealthStatus.Healthy, "never listened");
 
         await CutAsync(database.Name, allow: false);
-        await host.UntilAsync(
+        await DeliveryHost.UntilAsync(
             async () => await host.HealthAsync() == HealthStatus.Degraded,
             "the loss was not noticed"
         );
@@ -130,15 +130,15 @@ public sealed class LifeTests(PostgresFixture postgres)
             );
         }
         await host.Publisher.PublishAsync(moved, "2");
-        await host.UntilAsync(
+        await DeliveryHost.UntilAsync(
             async () => (await host.TextAsync($"/e/{moved}")).Contains("2 en"),
             "the move was missed"
         );
-        await host.UntilAsync(
+        await DeliveryHost.UntilAsync(
             async () => (await host.GetAsync($"/e/{gone}")).StatusCode == HttpStatusCode.NotFound,
             "the withdrawal was missed"
         );
-        await host.UntilAsync(async () => await host.HealthAsync() == HealthStatus.Healthy, "never recovered");
+        await DeliveryHost.UntilAsync(async () => await host.HealthAsync() == HealthStatus.Healthy, "never recovered");
     }
 
     [Fact]
@@ -148,18 +148,18 @@ public sealed class LifeTests(PostgresFixture postgres)
         var id = Publisher.NewId();
         await host.Publisher.PublishAsync(id, "1");
         await host.TextAsync($"/e/{id}");
-        await host.UntilAsync(async () => await host.HealthAsync() == HealthStatus.Healthy, "never listened");
+        await DeliveryHost.UntilAsync(async () => await host.HealthAsync() == HealthStatus.Healthy, "never listened");
         await using (var other = await DeliveryHost.StartAsync(postgres.Pools))
         {
             // Its bytes go into another store: this host hears of a release that it cannot read.
             await other.Publisher.PublishAsync(id, "2");
         }
-        await host.UntilAsync(() => Task.FromResult(host.Cache.StaleCount == 1), "the failure was not noticed");
+        await DeliveryHost.UntilAsync(() => Task.FromResult(host.Cache.StaleCount == 1), "the failure was not noticed");
         (await host.TextAsync($"/e/{id}")).ShouldContain("1 en");
         (await host.HealthAsync()).ShouldBe(HealthStatus.Degraded);
         host.Metrics.CountOf(CacheLevel.Stale).ShouldBeGreaterThan(0);
         await host.Publisher.PublishAsync(id, "2");
-        await host.UntilAsync(async () => (await host.TextAsync($"/e/{id}")).Contains("2 en"), "never healed");
+        await DeliveryHost.UntilAsync(async () => (await host.TextAsync($"/e/{id}")).Contains("2 en"), "never healed");
     }
 
     [Fact]

@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Http.Headers;
 using System.Net.Sockets;
 using System.Text;
 using Platen.Kernel;
@@ -72,7 +71,7 @@ public sealed class SemanticsTests(PostgresFixture postgres)
         await host.Publisher.PublishAsync(id, "1");
         var tag = "";
         DateTimeOffset? modified = null;
-        await host.UntilAsync(
+        await DeliveryHost.UntilAsync(
             async () =>
             {
                 using var response = await host.GetAsync($"/e/{id}");
@@ -265,7 +264,7 @@ public sealed class SemanticsTests(PostgresFixture postgres)
         json.Content.Headers.ContentType!.MediaType.ShouldBe("application/problem+json");
 
         await host.Publisher.PublishAsync(id, "1");
-        await host.UntilAsync(
+        await DeliveryHost.UntilAsync(
             async () => (await host.TextAsync($"/e/{id}")).Contains("1 en auto"),
             "a publish did not end the absence"
         );
@@ -329,7 +328,10 @@ public sealed class SemanticsTests(PostgresFixture postgres)
             (await alone.Content.ReadAsStringAsync(TestContext.Current.CancellationToken)).ShouldContain("old en");
         }
         await host.Publisher.PublishAsync("wgt_main_test.deprecated", "base", type: "test.deprecated");
-        await host.UntilAsync(async () => (await host.TextAsync($"/e/{id}")).Contains("base en"), "no fallback");
+        await DeliveryHost.UntilAsync(
+            async () => (await host.TextAsync($"/e/{id}")).Contains("base en"),
+            "no fallback"
+        );
         using var response = await host.GetAsync($"/e/{id}");
         Field(response, "X-Platen-Fallback").ShouldBe("baseline");
         Field(response, "Link").ShouldBe("</e/wgt_main_test.deprecated>; rel=\"successor-version\"");
