@@ -5,6 +5,7 @@ using System.IO.Compression;
 using System.Net;
 using System.Net.Http.Json;
 using System.Net.Sockets;
+using System.Runtime.Versioning;
 using System.Text;
 using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Builder;
@@ -39,6 +40,8 @@ internal static partial class DeliveryBench
 
     public static async Task RunAsync(CancellationToken ct)
     {
+        if (!OperatingSystem.IsLinux())
+            throw new PlatformNotSupportedException("This bench pins its processes with taskset: run it on Linux.");
         using var http = new HttpClient();
         await using var platen = await Subject.StartAsync("delivery-platen", http, null, ct);
         await using var bare = await Subject.StartAsync("delivery-bare", http, platen.Url, ct);
@@ -281,7 +284,11 @@ internal static partial class DeliveryBench
         if (tag is not null)
             arguments.AddRange(["-H", "If-None-Match: " + tag]);
         arguments.Add(subject.Url);
-        var start = new ProcessStartInfo("taskset", arguments) { RedirectStandardOutput = true };
+        var start = new ProcessStartInfo("taskset", arguments)
+        {
+            RedirectStandardOutput = true,
+            UseShellExecute = false,
+        };
         using var wrk = Process.Start(start)!;
         var output = await wrk.StandardOutput.ReadToEndAsync(ct);
         await wrk.WaitForExitAsync(ct);
@@ -309,10 +316,10 @@ internal static partial class DeliveryBench
                 .OrderBy(f => f.Key, StringComparer.Ordinal),
         ];
 
-    [GeneratedRegex(@"(\d+) requests in")]
+    [GeneratedRegex(@"(\d+) requests in", RegexOptions.None, 1_000)]
     private static partial Regex RequestCount();
 
-    [GeneratedRegex(@"Requests/sec:\s+([\d.]+)")]
+    [GeneratedRegex(@"Requests/sec:\s+([\d.]+)", RegexOptions.None, 1_000)]
     private static partial Regex RequestRate();
 
     private sealed record Load(double PerSecond, double CpuMicroseconds, double AllocatedBytes);
@@ -340,6 +347,7 @@ internal static partial class DeliveryBench
             return subject;
         }
 
+        [SupportedOSPlatform("linux")]
         public static async Task<Subject> StartNginxAsync(HttpClient http, string reference, CancellationToken ct)
         {
             using var original = await http.SendAsync(Encoded(reference), ct);
