@@ -1,16 +1,14 @@
-using Platen.Testing;
-
 namespace Platen.Facts;
 
-[Collection(typeof(DatabaseFacts))]
-public sealed class SchemaTests(PostgresFixture postgres)
+[Collection(typeof(ServerFacts))]
+public sealed class SchemaTests(ServerFixture fixture)
 {
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
     [Fact]
     public async Task The_schema_is_the_one_that_was_agreed()
     {
-        await using var connection = await postgres.OpenAdminAsync(Ct);
+        await using var connection = await fixture.Postgres.OpenAdminAsync(Ct);
 
         Expected.Equal("tests/expected/schema.txt", await SchemaDump.ReadAsync(connection, Ct));
     }
@@ -18,7 +16,7 @@ public sealed class SchemaTests(PostgresFixture postgres)
     [Fact]
     public async Task Every_table_forces_row_level_security()
     {
-        await using var connection = await postgres.OpenAdminAsync(Ct);
+        await using var connection = await fixture.Postgres.OpenAdminAsync(Ct);
 
         Expected.NoFaults(SchemaDump.Faults(await SchemaDump.ReadAsync(connection, Ct)));
     }
@@ -26,8 +24,8 @@ public sealed class SchemaTests(PostgresFixture postgres)
     [Fact]
     public async Task Anything_added_to_the_schema_shows_in_the_dump()
     {
-        await using var database = await postgres.CreateDatabaseAsync(Ct);
-        await using (await database.StartAsync(postgres.Modules, Ct)) { }
+        await using var database = await fixture.Postgres.CreateDatabaseAsync(Ct);
+        await using (await database.StartAsync(fixture.Postgres.Modules, Ct)) { }
         await using var connection = new Npgsql.NpgsqlConnection(database.ConnectionString + ";Pooling=false");
         await connection.OpenAsync(Ct);
         var before = await SchemaDump.ReadAsync(connection, Ct);

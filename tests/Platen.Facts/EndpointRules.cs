@@ -1,0 +1,51 @@
+using System.Text;
+using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Platen.Access;
+
+namespace Platen.Facts;
+
+/// <summary>A mapped route and who may use it: a scope, or <c>anybody</c>; null when nobody has decided.</summary>
+internal sealed record MappedRoute(string Method, string Pattern, string? Who)
+{
+    public override string ToString() => $"{Method} {Pattern}";
+
+    public static IEnumerable<MappedRoute> Of(IEnumerable<Endpoint> endpoints) =>
+        from endpoint in endpoints.OfType<RouteEndpoint>()
+        from method in endpoint.Metadata.GetMetadata<IHttpMethodMetadata>()?.HttpMethods ?? ["ANY"]
+        let pattern = "/" + endpoint.RoutePattern.RawText!.TrimStart('/')
+        orderby pattern, method
+        select new MappedRoute(method, pattern, WhoOf(endpoint.Metadata));
+
+    // A scope counts only together with the authorization that enforces it.
+    private static string? WhoOf(EndpointMetadataCollection metadata)
+    {
+        var anonymous = metadata.GetMetadata<IAllowAnonymous>() is not null;
+        var scope = metadata.GetMetadata<NeededScope>()?.Scope;
+        var enforced = metadata.GetOrderedMetadata<IAuthorizeData>().Any(one => one.Policy == scope);
+        return (anonymous, scope) switch
+        {
+            (true, null) => "anybody",
+            (false, not null) when enforced => scope,
+            _ => null,
+        };
+    }
+}
+
+internal static class EndpointRules
+{
+    public static string Draw(IReadOnlyList<MappedRoute> routes)
+    {
+        var text = new StringBuilder("Every route and who may use it: anybody, or a key with the scope.\n\n");
+        var width = routes.Max(route => route.ToString().Length);
+        foreach (var route in routes)
+            text.Append(route.ToString().PadRight(width + 2)).Append(route.Who ?? "UNDECIDED").Append('\n');
+        return text.ToString();
+    }
+
+    public static IEnumerable<string> Faults(IEnumerable<MappedRoute> routes) =>
+        routes
+            .Where(route => route.Who is null || (route.Who != "anybody" && !Scopes.Known.Contains(route.Who)))
+            .Select(route => $"{route} has neither a known scope that is enforced nor AllowAnonymous.");
+}

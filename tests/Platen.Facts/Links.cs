@@ -1,0 +1,35 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+
+namespace Platen.Facts;
+
+/// <summary>Links of our Markdown files to each other.</summary>
+internal static partial class Links
+{
+    /// <summary>Links that lead to nothing. Addresses elsewhere are not asked.</summary>
+    public static IEnumerable<string> Faults(IEnumerable<SourceFile> files, string root)
+    {
+        foreach (var file in files.Where(file => file.Extension == ".md"))
+        {
+            var text = Code().Replace(file.Text, match => new string('\n', match.Value.Count(letter => letter == '\n')));
+            foreach (Match match in Link().Matches(text))
+            {
+                var target = match.Groups["target"].Value.Split('#')[0];
+                if (target.Length == 0 || target.Contains(':', StringComparison.Ordinal))
+                    continue;
+                var path = Path.GetFullPath(Path.Combine(root, Path.GetDirectoryName(file.Path) ?? "", target));
+                if (!Path.Exists(path))
+                    yield return string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"{file.Path}:{text.AsSpan(0, match.Index).Count('\n') + 1} links to {target}, which is not there."
+                    );
+            }
+        }
+    }
+
+    [GeneratedRegex(@"\]\((?<target>[^)\s]+)\)")]
+    private static partial Regex Link();
+
+    [GeneratedRegex(@"```.*?```|`[^`\n]*`", RegexOptions.Singleline)]
+    private static partial Regex Code();
+}
