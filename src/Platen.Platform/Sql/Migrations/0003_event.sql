@@ -1,7 +1,7 @@
 -- A stream's row is its head: an append locks it, so revisions have no gaps and become visible in their order.
 create table platform.stream (
     owner uuid not null,
-    stream_id text not null check (stream_id ~ '^[A-Za-z0-9._:/-]{1,300}$'),
+    stream_id text not null check (stream_id ~ '^[A-Za-z0-9._:/-]+$' and char_length(stream_id) <= 300),
     revision bigint not null check (revision > 0),
     -- Events up to this revision have been removed; a reader whose cursor is older has lost something.
     removed_through bigint not null default 0 check (removed_through >= 0 and removed_through <= revision),
