@@ -4,6 +4,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using Platen.JobWorker;
 using Platen.Platform;
 using Platen.Platform.Jobs;
 using Platen.Platform.Postgres;
@@ -21,14 +22,3 @@ builder.Services.AddSingleton<IJobHandler>(new Holder(args[1]));
 builder.Services.AddJobRunner(new JobRunnerOptions { Lease = TimeSpan.FromSeconds(2) });
 using var host = builder.Build();
 await host.RunAsync();
-
-internal sealed class Holder(string kind) : IJobHandler
-{
-    public string Kind => kind;
-
-    public Task RunAsync(JobContext job, CancellationToken ct)
-    {
-        Console.WriteLine($"started {job.Job.Id} {job.Job.Attempt}");
-        return Task.Delay(Timeout.InfiniteTimeSpan, ct);
-    }
-}

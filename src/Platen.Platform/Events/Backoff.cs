@@ -1,7 +1,7 @@
 namespace Platen.Platform.Events;
 
 /// <summary>Doubling waits with full jitter, from 50 ms up to a limit.</summary>
-internal struct Backoff(TimeSpan most)
+internal sealed class Backoff(TimeSpan most)
 {
     private static readonly TimeSpan First = TimeSpan.FromMilliseconds(50);
     private int failures;

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Buffers.Text;
+using System.Diagnostics.CodeAnalysis;
 using System.Text;
 using Platen.Kernel;
 
@@ -36,6 +37,7 @@ public readonly record struct StreamId(string Value)
 /// <param name="Data">UTF-8 JSON on one line, as PostgreSQL prints jsonb.</param>
 /// <param name="At">When it was written, by the database's clock; it can go back where that clock does.</param>
 /// <param name="Actor">Who did it.</param>
+[SuppressMessage("Naming", "CA1716", Justification = "An event is an event; Platen is called from C#.")]
 public sealed record Event(
     OwnerId Owner,
     StreamId Stream,

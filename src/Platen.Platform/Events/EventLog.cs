@@ -108,7 +108,7 @@ public static class EventLog
             row => new StreamHead(row.GetInt64(0), row.GetInt64(1)),
             ct,
             Sql.Text(stream.Value)
-        );
+        ) ?? new StreamHead(0, 0);
 
     /// <summary>
     /// Removes events older than <paramref name="olderThan"/> which every consumer has passed; a stream's newest stays.
@@ -142,4 +142,4 @@ public static class EventLog
 /// <summary>Where a stream begins and ends.</summary>
 /// <param name="Revision">The newest event's revision; 0 when there is none.</param>
 /// <param name="RemovedThrough">Events up to this revision are gone; 0 when all are there.</param>
-public readonly record struct StreamHead(long Revision, long RemovedThrough);
+public sealed record StreamHead(long Revision, long RemovedThrough);

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Diagnostics.CodeAnalysis;
 using Npgsql;
 using NpgsqlTypes;
 using Platen.Kernel;
@@ -82,6 +83,7 @@ public enum RetryOutcome
 }
 
 /// <summary>Enqueues jobs in the transaction of their fact, and shows them to their owner.</summary>
+[SuppressMessage("Naming", "CA1711", Justification = "It is a queue of jobs, if not a collection.")]
 public static class JobQueue
 {
     /// <summary>The PostgreSQL channel that is notified with the kind at commit.</summary>

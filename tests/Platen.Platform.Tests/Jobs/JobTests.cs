@@ -61,11 +61,14 @@ public sealed class JobTests(PostgresFixture postgres)
         for (var i = 0; i < 20; i++)
             ids.Add(await EnqueueAsync(null));
         var ran = new System.Collections.Concurrent.ConcurrentBag<JobId>();
-        var handler = new Handler(kind, async (job, ct) =>
-        {
-            await job.ReportAsync(0.5, "half", ct);
-            ran.Add(job.Job.Id);
-        });
+        var handler = new Handler(
+            kind,
+            async (job, ct) =>
+            {
+                await job.ReportAsync(0.5, "half", ct);
+                ran.Add(job.Job.Id);
+            }
+        );
         await using var one = await WorkAsync(handler);
         await using var two = await WorkAsync(handler);
         foreach (var id in ids)
@@ -112,22 +115,25 @@ public sealed class JobTests(PostgresFixture postgres)
         var secondDone = new TaskCompletionSource();
         Exception? late = null;
         var lateDone = new TaskCompletionSource();
-        var handler = new Handler(kind, async (job, ct) =>
-        {
-            if (job.Job.Attempt == 1)
+        var handler = new Handler(
+            kind,
+            async (job, ct) =>
             {
-                firstHas.SetResult();
-                await secondDone.Task;
-                await using var session = await job.OpenAsync(CancellationToken.None);
-                late = await Record.ExceptionAsync(() => job.CompleteAsync(session, CancellationToken.None));
-                lateDone.SetResult();
-                return;
+                if (job.Job.Attempt == 1)
+                {
+                    firstHas.SetResult();
+                    await secondDone.Task;
+                    await using var session = await job.OpenAsync(CancellationToken.None);
+                    late = await Record.ExceptionAsync(() => job.CompleteAsync(session, CancellationToken.None));
+                    lateDone.SetResult();
+                    return;
+                }
+                await using var mine = await job.OpenAsync(ct);
+                await job.CompleteAsync(mine, ct);
+                await mine.CommitAsync(ct);
+                secondDone.SetResult();
             }
-            await using var mine = await job.OpenAsync(ct);
-            await job.CompleteAsync(mine, ct);
-            await mine.CommitAsync(ct);
-            secondDone.SetResult();
-        });
+        );
         await using var worker = await WorkAsync(handler);
         await firstHas.Task.WaitAsync(Ct);
         await using (var admin = await postgres.OpenAdminAsync(Ct))
@@ -151,11 +157,14 @@ public sealed class JobTests(PostgresFixture postgres)
         var has = new TaskCompletionSource();
         await using (
             await WorkAsync(
-                new Handler(kind, (_, ct) =>
-                {
-                    has.SetResult();
-                    return Task.Delay(Timeout.InfiniteTimeSpan, ct);
-                })
+                new Handler(
+                    kind,
+                    (_, ct) =>
+                    {
+                        has.SetResult();
+                        return Task.Delay(Timeout.InfiniteTimeSpan, ct);
+                    }
+                )
             )
         )
             await has.Task.WaitAsync(Ct);
@@ -168,11 +177,14 @@ public sealed class JobTests(PostgresFixture postgres)
     public async Task A_job_longer_than_its_lease_keeps_it()
     {
         var id = await EnqueueAsync(null);
-        var handler = new Handler(kind, async (job, ct) =>
-        {
-            await using var session = await job.OpenAsync(ct);
-            await session.ExecuteAsync("select pg_sleep(2.5)", ct);
-        });
+        var handler = new Handler(
+            kind,
+            async (job, ct) =>
+            {
+                await using var session = await job.OpenAsync(ct);
+                await session.ExecuteAsync("select pg_sleep(2.5)", ct);
+            }
+        );
         await using var worker = await WorkAsync(handler);
         (await UntilAsync(id, job => job.State == JobState.Succeeded)).Attempt.ShouldBe(1);
     }
@@ -193,11 +205,14 @@ public sealed class JobTests(PostgresFixture postgres)
         (await child.StandardOutput.ReadLineAsync(Ct)).ShouldBe($"started {id} 1");
         var runs = 0;
         await using var worker = await WorkAsync(
-            new Handler(kind, (_, _) =>
-            {
-                Interlocked.Increment(ref runs);
-                return Task.CompletedTask;
-            })
+            new Handler(
+                kind,
+                (_, _) =>
+                {
+                    Interlocked.Increment(ref runs);
+                    return Task.CompletedTask;
+                }
+            )
         );
         child.Kill();
         await child.WaitForExitAsync(Ct);
