@@ -200,6 +200,7 @@ public sealed class JobTests(PostgresFixture postgres)
             )
             {
                 RedirectStandardOutput = true,
+                UseShellExecute = false,
             }
         )!;
         (await child.StandardOutput.ReadLineAsync(Ct)).ShouldBe($"started {id} 1");
