@@ -4,6 +4,9 @@ using Platen.Bench;
 var benches = new SortedDictionary<string, Func<CancellationToken, Task>>(StringComparer.Ordinal)
 {
     ["blobs"] = BlobsBench.RunAsync,
+    ["delivery"] = DeliveryBench.RunAsync,
+    ["delivery-bare"] = DeliveryBench.ServeBareAsync,
+    ["delivery-platen"] = DeliveryBench.ServePlatenAsync,
     ["schema"] = SchemaBench.RunAsync,
 };
 

@@ -83,7 +83,7 @@ internal static class JobsEndpoints
         };
         JobId? before = cursor switch
         {
-            null => null,
+            null or "" => null,
             _ when Guid.TryParseExact(cursor, "D", out var last) => new JobId(last),
             _ => throw KernelProblems.Malformed.Because("The cursor is not one that a list gave out.").AsException(),
         };

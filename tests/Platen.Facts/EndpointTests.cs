@@ -64,7 +64,9 @@ public sealed partial class EndpointTests(ServerFixture fixture)
     private async Task<List<MappedRoute>> RoutesAsync() =>
         [
             .. MappedRoute.Of(
-                (await fixture.ServerAsync(Ct)).Services.GetServices<EndpointDataSource>().SelectMany(one => one.Endpoints)
+                (await fixture.ServerAsync(Ct))
+                    .Services.GetServices<EndpointDataSource>()
+                    .SelectMany(one => one.Endpoints)
             ),
         ];
 

@@ -11,7 +11,8 @@ internal static partial class Links
     {
         foreach (var file in files.Where(file => file.Extension == ".md"))
         {
-            var text = Code().Replace(file.Text, match => new string('\n', match.Value.Count(letter => letter == '\n')));
+            var text = Code()
+                .Replace(file.Text, match => new string('\n', match.Value.Count(letter => letter == '\n')));
             foreach (Match match in Link().Matches(text))
             {
                 var target = match.Groups["target"].Value.Split('#')[0];

@@ -38,13 +38,11 @@ public sealed class PageSizesTests(ServerFixture fixture)
 
         PageSizes
             .Faults(budgets, [new("/e/a", "br", 100), new("/e/b", "br", 101), new("/e/c", "br", 1)])
-            .ShouldBe(
-                [
-                    "/e/b br weighs 101 bytes, and its budget is 100.",
-                    "/e/c br has no budget; it weighs 1 bytes.",
-                    "/e/gone br has a budget, but there is no such page.",
-                ]
-            );
+            .ShouldBe([
+                "/e/b br weighs 101 bytes, and its budget is 100.",
+                "/e/c br has no budget; it weighs 1 bytes.",
+                "/e/gone br has a budget, but there is no such page.",
+            ]);
     }
 
     private static async Task<string> PublishAsync(HttpClient owner, JsonElement sample)

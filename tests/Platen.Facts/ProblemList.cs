@@ -35,7 +35,9 @@ internal static partial class ProblemList
 
     public static IEnumerable<string> Faults(IReadOnlyList<ProblemType> problems)
     {
-        foreach (var twins in problems.GroupBy(problem => problem.Slug, StringComparer.Ordinal).Where(g => g.Count() > 1))
+        foreach (
+            var twins in problems.GroupBy(problem => problem.Slug, StringComparer.Ordinal).Where(g => g.Count() > 1)
+        )
             yield return $"Several problems are named {twins.Key}.";
         foreach (var problem in problems)
         {

@@ -11,7 +11,8 @@ public sealed partial class ProblemListTests
         Expected.Equal("docs/reference/problems.md", ProblemList.Draw(ProblemCatalogue.All));
 
     [Fact]
-    public void Problems_are_named_and_worded_as_agreed() => Expected.NoFaults(ProblemList.Faults(ProblemCatalogue.All));
+    public void Problems_are_named_and_worded_as_agreed() =>
+        Expected.NoFaults(ProblemList.Faults(ProblemCatalogue.All));
 
     [Fact]
     public void Every_problem_type_in_the_source_is_in_the_catalogue()
@@ -40,9 +41,20 @@ public sealed partial class ProblemListTests
             .Faults([
                 fine,
                 fine,
-                fine with { Slug = "Not_A_Name" },
-                fine with { Slug = "ok", Status = 200 },
-                fine with { Slug = "shouted", Advice = "look" },
+                fine with
+                {
+                    Slug = "Not_A_Name",
+                },
+                fine with
+                {
+                    Slug = "ok",
+                    Status = 200,
+                },
+                fine with
+                {
+                    Slug = "shouted",
+                    Advice = "look",
+                },
             ])
             .ToList();
 

@@ -1,5 +1,3 @@
 using Platen.Server.Tests;
-using Platen.Testing;
 
-[assembly: AssemblyFixture(typeof(PostgresFixture))]
 [assembly: AssemblyFixture(typeof(ServerFixture))]

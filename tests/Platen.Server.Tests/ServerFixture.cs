@@ -11,9 +11,13 @@ using Platen.Testing;
 namespace Platen.Server.Tests;
 
 /// <summary>The whole server on a free port over the shared database, and a client that holds the owner's key.</summary>
-public sealed class ServerFixture(PostgresFixture postgres) : IAsyncLifetime
+public sealed class ServerFixture : IAsyncLifetime
 {
+    private readonly PostgresFixture postgres = new();
     private WebApplication? app;
+
+    /// <summary>The database behind the server.</summary>
+    internal PostgresFixture Postgres => postgres;
 
     /// <summary>With the owner's key.</summary>
     public HttpClient Owner { get; private set; } = new();
@@ -23,6 +27,7 @@ public sealed class ServerFixture(PostgresFixture postgres) : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
+        await postgres.InitializeAsync();
         var keyPath = await OwnerKey.EnsureAsync(postgres.Pools, postgres.Folder, CancellationToken.None);
         app = ServerHost.Build(
             new ServerSettings
@@ -54,6 +59,7 @@ public sealed class ServerFixture(PostgresFixture postgres) : IAsyncLifetime
         Nobody.Dispose();
         if (app is not null)
             await app.DisposeAsync();
+        await postgres.DisposeAsync();
     }
 
     private static HttpClient NewClient(Uri address) =>
@@ -100,9 +106,6 @@ internal static class Requests
             text
         );
     }
-
-    public static Task<Answer> GetAsync(this HttpClient client, string path, bool _ = true) =>
-        client.SendAsync(HttpMethod.Get, path);
 }
 
 internal sealed record Answer(int Status, string? Tag, string? MediaType, string Text)

@@ -88,6 +88,7 @@ internal sealed class ReadInstances(PostgresPools pools)
         CancellationToken ct
     )
     {
+        cursor = string.IsNullOrEmpty(cursor) ? null : cursor;
         if (cursor is not null && !PublicId.TryParse(cursor, out _))
             throw KernelProblems.Malformed.Because("The cursor is not one that a list gave out.").AsException();
         var size = Math.Clamp(limit ?? Limits.DefaultPageItems, 1, Limits.PageItems);

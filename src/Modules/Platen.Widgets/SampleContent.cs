@@ -37,9 +37,10 @@ internal sealed partial class SampleContent(
             {
                 await PublishAsync(file, stoppingToken);
             }
-            catch (Exception e) when (e is ProblemException or JsonException or IOException)
+            catch (Exception e) when (e is not OperationCanceledException)
             {
-                LogFailed(logger, Path.GetFileName(file), e.Message);
+                // A sample is a courtesy: whatever is wrong with it, the server goes on.
+                LogFailed(logger, Path.GetFileName(file), e);
             }
         }
     }
@@ -82,6 +83,6 @@ internal sealed partial class SampleContent(
     [LoggerMessage(3001, LogLevel.Information, "Published the sample {PublicId}")]
     private static partial void LogPublished(ILogger logger, string publicId);
 
-    [LoggerMessage(3002, LogLevel.Warning, "The sample {File} was left out: {Reason}")]
-    private static partial void LogFailed(ILogger logger, string file, string reason);
+    [LoggerMessage(3002, LogLevel.Warning, "The sample {File} was left out")]
+    private static partial void LogFailed(ILogger logger, string file, Exception reason);
 }

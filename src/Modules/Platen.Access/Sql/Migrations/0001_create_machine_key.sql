@@ -19,3 +19,6 @@ create table access.machine_key (
     primary key (owner, id)
 );
 create unique index machine_key_hash on access.machine_key (hash);
+
+comment on index access.machine_key_hash is
+    'no owner: a presented key is found before its owner is known; nobody can guess the hash of another''s 190 random bits';

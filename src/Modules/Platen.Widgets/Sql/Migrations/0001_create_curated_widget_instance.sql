@@ -42,3 +42,8 @@ create table widgets.widget_instance_locales (
     primary key (public_id, locale),
     constraint locale_scope_says_whose check ((scope = 'user') = (workspace_id is not null))
 );
+
+comment on table widgets.curated_widget_instances is
+    'no owner: the platform''s own content, which everybody may read and only a publisher may write';
+comment on table widgets.widget_instance_locales is
+    'no owner: the scope says whose a row is; a curated row has no workspace and a user row always has one';
