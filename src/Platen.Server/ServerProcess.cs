@@ -91,6 +91,9 @@ internal static class ServerProcess
     {
         var started = Stopwatch.GetTimestamp();
         var settings = ServerSettings.Read(new ConfigurationBuilder().AddEnvironmentVariables().Build());
+        BlobStores.CheckLocation(settings.Blobs);
+        if (!Directory.Exists(settings.WidgetsFolder))
+            throw new SettingException($"PLATEN_WIDGETS is {settings.WidgetsFolder}, which is not a folder.");
         CreateDataFolder(settings.DataFolder);
         using var logging = LoggerFactory.Create(ServerHost.ConfigureLogging);
 
@@ -125,8 +128,8 @@ internal static class ServerProcess
     private static string? Explain(Exception failure) =>
         failure switch
         {
+            BlobLocationException => $"PLATEN_BLOBS cannot be used. {failure.Message}",
             SettingException
-            or BlobLocationException
             or PostgresStartException
             or MigrationException
             or WidgetPackageException

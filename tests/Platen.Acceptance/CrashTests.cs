@@ -31,9 +31,20 @@ public sealed class CrashTests
                 Numbered(page).ShouldBeInRange(acknowledged, acknowledged + 1);
                 acknowledged = Numbered(page);
             }
-            var writing = PublishUntilKilledAsync(client, acknowledged + 1, n => acknowledged = n);
-            var soon = random.Next(300, 1200);
-            await Task.WhenAny(writing, Task.Delay(TimeSpan.FromMilliseconds(soon), Ct));
+            var first = new TaskCompletionSource();
+            var writing = PublishUntilKilledAsync(
+                client,
+                acknowledged + 1,
+                n =>
+                {
+                    acknowledged = n;
+                    first.TrySetResult();
+                }
+            );
+            await first.Task.WaitAsync(TimeSpan.FromSeconds(60), Ct);
+            // At a random moment of one of the next publishes.
+            var soon = Task.Delay(TimeSpan.FromMilliseconds(random.Next(20, 400)), Ct);
+            await Task.WhenAny(writing, soon);
             await server.KillAsync(Ct);
             await writing;
         }

@@ -82,8 +82,8 @@ public sealed class FirstStartTests
     [InlineData("PLATEN_ROLES", "api,cook", "the roles are api, delivery, worker and studio")]
     [InlineData("PLATEN_PROFILE", "production", "write standalone, authoring or cloud")]
     [InlineData("PLATEN_URLS", "5080", "write addresses such as")]
-    [InlineData("PLATEN_BLOBS", "ftp://x", "ftp")]
-    [InlineData("PLATEN_WIDGETS", "/nowhere", "/nowhere")]
+    [InlineData("PLATEN_BLOBS", "ftp://x", "PLATEN_BLOBS cannot be used")]
+    [InlineData("PLATEN_WIDGETS", "/nowhere", "PLATEN_WIDGETS is /nowhere")]
     public async Task A_setting_that_means_nothing_stops_the_start_with_a_sentence(
         string name,
         string value,

@@ -20,6 +20,10 @@ public sealed record BlobCredentials(string AccessKey, string SecretKey, string?
 /// <summary>Makes the blob store that a location names.</summary>
 public static class BlobStores
 {
+    /// <summary>Whether a location can be read; nothing is opened.</summary>
+    /// <exception cref="BlobLocationException">It cannot; the message says what to write.</exception>
+    public static void CheckLocation(string location) => _ = BlobLocation.Parse(location);
+
     /// <summary>
     /// Registers the one <see cref="IBlobStore"/> of this process. Credentials for S3 are <c>PLATEN_BLOBS_ACCESS_KEY</c> and
     /// <c>PLATEN_BLOBS_SECRET_KEY</c> (and <c>PLATEN_BLOBS_SESSION_TOKEN</c>) of the configuration or environment, or else whatever the

@@ -42,3 +42,5 @@ create table platform.event_cursor (
 
 comment on table platform.event_cursor is
     'no owner: how far each consumer of all streams has come';
+comment on constraint event_cursor_pkey on platform.event_cursor is
+    'no owner: a consumer reads the streams of all; owner is a part of the place it has reached';

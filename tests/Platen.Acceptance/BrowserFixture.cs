@@ -1,0 +1,103 @@
+using Microsoft.Playwright;
+using Platen.Testing;
+using Platen.Testing.Servers;
+
+[assembly: AssemblyFixture(typeof(Platen.Acceptance.BrowserFixture))]
+
+namespace Platen.Acceptance;
+
+/// <summary>A real browser, the accessibility rules of axe-core, and a server with its sample content published.</summary>
+public sealed class BrowserFixture : IAsyncLifetime
+{
+    private IPlaywright? playwright;
+    private IBrowser? browser;
+    private PlatenServer? server;
+
+    /// <summary>The server's address.</summary>
+    public Uri Address => server!.Address;
+
+    /// <summary>The text of axe-core, for evaluating in a page.</summary>
+    public string Axe { get; private set; } = "";
+
+    /// <summary>Where screenshots go, for looking at.</summary>
+    public static string Screenshots { get; } =
+        Directory.CreateDirectory(Path.Combine(Build.Repository, "artifacts", "screenshots")).FullName;
+
+    public async ValueTask InitializeAsync()
+    {
+        var ct = CancellationToken.None;
+        await AptPackages.EnsureAsync("chromium", ct, "chromium");
+        Axe = await FetchAxeAsync(ct);
+        server = await PlatenServer.StartAsync(PostgresFixture.NewFolder(), ct);
+        using var client = new HttpClient { BaseAddress = server.Address };
+        await ServerProcess.WaitUntilAsync(
+            "the sample",
+            TimeSpan.FromSeconds(60),
+            async token => (await client.GetAsync("e/wgt_main_content.faq", token)).IsSuccessStatusCode,
+            ct
+        );
+        playwright = await Playwright.CreateAsync();
+        browser = await playwright.Chromium.LaunchAsync(
+            new BrowserTypeLaunchOptions
+            {
+                ExecutablePath = "/usr/bin/chromium",
+                Args =
+                [
+                    "--no-sandbox",
+                    "--disable-gpu",
+                    "--disable-background-networking",
+                    "--disable-component-update",
+                    "--disable-sync",
+                    "--no-first-run",
+                ],
+            }
+        );
+    }
+
+    /// <summary>A page of its own; what the browser complains about, a blocked script included, goes to <paramref name="complaints"/>.</summary>
+    public async Task<IPage> OpenAsync(string path, BrowserNewContextOptions options, List<string> complaints)
+    {
+        var context = await browser!.NewContextAsync(options);
+        var page = await context.NewPageAsync();
+        page.Console += (_, message) =>
+        {
+            if (message.Type is "error" or "warning")
+                complaints.Add(message.Text);
+        };
+        page.PageError += (_, error) => complaints.Add(error);
+        page.RequestFailed += (_, request) => complaints.Add($"{request.Url}: {request.Failure}");
+        page.Request += (_, request) =>
+        {
+            if (new Uri(request.Url).Authority != Address.Authority)
+                complaints.Add($"asked a third party: {request.Url}");
+        };
+        await page.GotoAsync(new Uri(Address, path).ToString());
+        return page;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (browser is not null)
+            await browser.DisposeAsync();
+        playwright?.Dispose();
+        if (server is not null)
+            await server.DisposeAsync();
+    }
+
+    private static async Task<string> FetchAxeAsync(CancellationToken ct)
+    {
+        var folder = Path.Combine(Build.Repository, "artifacts", "axe-core");
+        var script = Path.Combine(folder, "node_modules", "axe-core", "axe.min.js");
+        if (!File.Exists(script))
+        {
+            Directory.CreateDirectory(folder);
+            foreach (var name in (string[])["package.json", "package-lock.json"])
+            {
+                var source = Path.Combine(Build.Repository, "tests", "Platen.Acceptance", "browser", name);
+                File.Copy(source, Path.Combine(folder, name), overwrite: true);
+            }
+            await ServerProcess.RunAsync("npm", ["ci", "--prefix", folder, "--ignore-scripts"], ct);
+        }
+        return await File.ReadAllTextAsync(script, ct);
+    }
+}
