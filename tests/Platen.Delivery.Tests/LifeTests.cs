@@ -103,7 +103,10 @@ public sealed class LifeTests(PostgresFixture postgres)
         await host.TextAsync($"/e/{gone}");
         await DeliveryHost.UntilAsync(async () => await host.HealthAsync() == HealthStatus.Healthy, "never listened");
 
-        await CutAsync(database.Name, allow: false);
+        // Opened before the cut, which spares it: what it writes is written while nobody can listen.
+        await using var quiet = new NpgsqlConnection(database.ConnectionString + ";Pooling=false");
+        await quiet.OpenAsync(ct);
+        await CutAsync(database.Name, quiet.ProcessID);
         await DeliveryHost.UntilAsync(
             async () => await host.HealthAsync() == HealthStatus.Degraded,
             "the loss was not noticed"
@@ -118,19 +121,12 @@ public sealed class LifeTests(PostgresFixture postgres)
         }
         Directory.Move(host.BlobFolder + ".away", host.BlobFolder);
 
-        // What is missed: one move and one withdrawal, written while nobody listens.
+        await RunAsync(
+            quiet,
+            $"update platform.channel set release_digest = null, revision = revision + 1 where subject = 'curated/{gone}'"
+        );
         await using (var admin = await postgres.OpenAdminAsync(ct))
-        {
             await RunAsync(admin, $"alter database {database.Name} allow_connections true");
-        }
-        await using (var quiet = new NpgsqlConnection(database.ConnectionString + ";Pooling=false"))
-        {
-            await quiet.OpenAsync(ct);
-            await RunAsync(
-                quiet,
-                $"update platform.channel set release_digest = null, revision = revision + 1 where subject = 'curated/{gone}'"
-            );
-        }
         await host.Publisher.PublishAsync(moved, "2");
         await DeliveryHost.UntilAsync(
             async () => (await host.TextAsync($"/e/{moved}")).Contains("2 en"),
@@ -180,11 +176,14 @@ public sealed class LifeTests(PostgresFixture postgres)
         host.Cache.Count.ShouldBeLessThan(80);
     }
 
-    private async Task CutAsync(string database, bool allow)
+    private async Task CutAsync(string database, int sparedProcess)
     {
         await using var admin = await postgres.OpenAdminAsync(TestContext.Current.CancellationToken);
-        await RunAsync(admin, $"alter database {database} allow_connections {(allow ? "true" : "false")}");
-        await RunAsync(admin, $"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{database}'");
+        await RunAsync(admin, $"alter database {database} allow_connections false");
+        await RunAsync(
+            admin,
+            $"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{database}' and pid <> {sparedProcess}"
+        );
     }
 
     private static async Task RunAsync(NpgsqlConnection connection, string sql)
