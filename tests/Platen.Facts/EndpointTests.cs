@@ -82,6 +82,6 @@ public sealed partial class EndpointTests(ServerFixture fixture)
     private static string Filled(Match parameter) =>
         parameter.Value.Contains(":guid", StringComparison.Ordinal) ? Guid.Empty.ToString() : "wgt_main_content.faq";
 
-    [GeneratedRegex(@"\{[^}]*\}")]
+    [GeneratedRegex(@"\{[^}]*\}", RegexOptions.NonBacktracking)]
     private static partial Regex Parameter();
 }

@@ -16,14 +16,14 @@ internal static partial class ForbiddenText
         (Words("TO" + "DO", "FIX" + "ME", "HA" + "CK"), "unfinished work is finished or not begun"),
         (Literally("NotImplemented" + "Exception"), "what is not there is not called"),
         (Literally("Thread." + "Sleep"), "wait for the condition, not for the clock"),
-        (new Regex(@"Task\.Delay\" + @"(\s*[\d(]"), "wait for the condition, not for the clock"),
-        (new Regex(@"\bTimeSpan\.From\w+\(\d+\)\)\.Wait"), "wait for the condition, not for the clock"),
-        (new Regex(@"\bSkip(Unless|When)?\s*=\s*[""\w]"), "a test runs or fails"),
-        (new Regex(@"\bAssert\." + "Skip"), "a test runs or fails"),
-        (new Regex(@"\bAssert\.True\(\s*true\b"), "a test tests something"),
-        (new Regex(@"catch(\s*\([^)]*\))?\s*\{\s*\}"), "an error is answered, not swallowed"),
+        (Pattern(@"Task\.Delay\" + @"(\s*[\d(]"), "wait for the condition, not for the clock"),
+        (Pattern(@"\bTimeSpan\.From\w+\(\d+\)\)\.Wait"), "wait for the condition, not for the clock"),
+        (Pattern(@"\bSkip(Unless|When)?\s*=\s*[""\w]"), "a test runs or fails"),
+        (Pattern(@"\bAssert\." + "Skip"), "a test runs or fails"),
+        (Pattern(@"\bAssert\.True\(\s*true\b"), "a test tests something"),
+        (Pattern(@"catch(\s*\([^)]*\))?\s*\{\s*\}"), "an error is answered, not swallowed"),
         (
-            new Regex(
+            Pattern(
                 @"\b(class|record|struct|interface|enum)\s+(\w*(Manager|Helpers?|Utils?|Utilities|Common|Impl|Base)|Data|Core)\b"
             ),
             "a name says what the thing is"
@@ -95,11 +95,15 @@ internal static partial class ForbiddenText
             _ => [],
         };
 
-    private static Regex Words(params string[] words) =>
-        new(@"\b(" + string.Join('|', words) + @")\b", RegexOptions.CultureInvariant);
+    private static Regex Words(params string[] words) => Pattern(@"\b(" + string.Join('|', words) + @")\b");
 
-    private static Regex Literally(string text) => new(Regex.Escape(text), RegexOptions.CultureInvariant);
+    private static Regex Literally(string text) => Pattern(Regex.Escape(text));
 
-    [GeneratedRegex(@"^(packages\.lock|package-lock|npm-shrinkwrap)\.json$")]
+    private static Regex Pattern(string pattern) => new(pattern, RegexOptions.NonBacktracking);
+
+    [GeneratedRegex(
+        @"^(packages\.lock|package-lock|npm-shrinkwrap)\.json$",
+        RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture
+    )]
     private static partial Regex LockFile();
 }

@@ -55,6 +55,6 @@ internal static partial class ProblemList
 
     private static string Cell(string text) => text.Replace("|", "\\|", StringComparison.Ordinal);
 
-    [GeneratedRegex("^[a-z]+(-[a-z0-9]+)*$")]
+    [GeneratedRegex("^[a-z]+(-[a-z0-9]+)*$", RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture)]
     private static partial Regex Name();
 }

@@ -65,6 +65,6 @@ public sealed partial class ProblemListTests
         faults[3].ShouldStartWith("shouted: a title");
     }
 
-    [GeneratedRegex(@"\bProblemType\s+\w+\s*=\s*new\(\s*""(?<slug>[^""]+)""")]
+    [GeneratedRegex(@"\bProblemType\s+\w+\s*=\s*new\(\s*""(?<slug>[^""]+)""", RegexOptions.NonBacktracking)]
     private static partial Regex Declared();
 }

@@ -74,10 +74,10 @@ public sealed class RunningServer : IAsyncDisposable
             Samples = false,
             Postgres = new PostgresOptions { DataFolder = data },
         };
-        var app = ServerHost.Build(settings, postgres.Runtime);
-        app.Services.GetRequiredService<WidgetRegistry>().Reload();
-        await app.StartAsync(ct);
-        return new RunningServer(app, (await File.ReadAllTextAsync(keyFile, ct)).Trim());
+        var built = ServerHost.Build(settings, postgres.Runtime);
+        built.Services.GetRequiredService<WidgetRegistry>().Reload();
+        await built.StartAsync(ct);
+        return new RunningServer(built, (await File.ReadAllTextAsync(keyFile, ct)).Trim());
     }
 
     /// <summary>Nobody in particular.</summary>

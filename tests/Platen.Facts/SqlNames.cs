@@ -40,10 +40,10 @@ internal static partial class SqlNames
                         || Exceptions.ContainsKey((file.Path, schema))
                     )
                         continue;
-                    var at = line + sql.AsSpan(0, match.Index).Count('\n');
+                    var at = line + sql.AsSpan(0, match.Groups["name"].Index).Count('\n');
                     yield return string.Create(
                         CultureInfo.InvariantCulture,
-                        $"{file.Path}:{at} names {match.Value}, but its SQL may name {own} and {Shared} only."
+                        $"{file.Path}:{at} names {match.Groups["name"].Value}, but its SQL may name {own} and {Shared} only."
                     );
                 }
             }
@@ -77,20 +77,26 @@ internal static partial class SqlNames
     private static string WithoutComments(string sql) =>
         Comment().Replace(sql, match => new string('\n', match.Value.Count(letter => letter == '\n')));
 
-    [GeneratedRegex(@"create\s+schema\s+(if\s+not\s+exists\s+)?(?<name>[a-z_]+)", RegexOptions.IgnoreCase)]
+    [GeneratedRegex(
+        @"create\s+schema\s+(if\s+not\s+exists\s+)?(?<name>[a-z_]+)",
+        RegexOptions.IgnoreCase | RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture
+    )]
     private static partial Regex CreateSchema();
 
-    [GeneratedRegex(@"(?<![\w.'/-])""?(?<schema>[a-z_]+)""?\s*\.\s*""?[a-z_]+""?", RegexOptions.IgnoreCase)]
+    [GeneratedRegex(
+        @"(^|[^\w.'/-])(?<name>""?(?<schema>[a-z_]+)""?\s*\.\s*""?[a-z_]+""?)",
+        RegexOptions.IgnoreCase | RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture
+    )]
     private static partial Regex Qualified();
 
     // A whole statement, or a piece of one that names a relation.
     [GeneratedRegex(
         @"^\s*(select|insert|update|delete|with|merge|call|create|alter|drop|grant|revoke|truncate|copy|lock)\b"
             + @"|\b(from|join|into|update|table|perform|using)\s+""?[a-z_]+""?\s*\.",
-        RegexOptions.IgnoreCase
+        RegexOptions.IgnoreCase | RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture
     )]
     private static partial Regex Statement();
 
-    [GeneratedRegex(@"--[^\n]*|/\*.*?\*/", RegexOptions.Singleline)]
+    [GeneratedRegex(@"--[^\n]*|/\*.*?\*/", RegexOptions.Singleline | RegexOptions.NonBacktracking)]
     private static partial Regex Comment();
 }
