@@ -294,8 +294,8 @@ internal static partial class DeliveryBench
         await wrk.WaitForExitAsync(ct);
         if (output.Contains("Non-2xx", StringComparison.Ordinal) && tag is null)
             throw new InvalidOperationException(output);
-        var requests = double.Parse(RequestCount().Match(output).Groups[1].Value, CultureInfo.InvariantCulture);
-        var rate = double.Parse(RequestRate().Match(output).Groups[1].Value, CultureInfo.InvariantCulture);
+        var requests = double.Parse(RequestCount().Match(output).Groups["value"].Value, CultureInfo.InvariantCulture);
+        var rate = double.Parse(RequestRate().Match(output).Groups["value"].Value, CultureInfo.InvariantCulture);
         var allocated = await subject.AllocatedAsync(http, ct) - allocatedBefore;
         return new Load(rate, (subject.CpuSeconds() - cpuBefore) * 1e6 / requests, allocated / requests);
     }
@@ -316,10 +316,10 @@ internal static partial class DeliveryBench
                 .OrderBy(f => f.Key, StringComparer.Ordinal),
         ];
 
-    [GeneratedRegex(@"(\d+) requests in", RegexOptions.None, 1_000)]
+    [GeneratedRegex(@"(?<value>\d+) requests in", RegexOptions.None, 1_000)]
     private static partial Regex RequestCount();
 
-    [GeneratedRegex(@"Requests/sec:\s+([\d.]+)", RegexOptions.None, 1_000)]
+    [GeneratedRegex(@"Requests/sec:\s+(?<value>[\d.]+)", RegexOptions.None, 1_000)]
     private static partial Regex RequestRate();
 
     private sealed record Load(double PerSecond, double CpuMicroseconds, double AllocatedBytes);

@@ -208,10 +208,10 @@ internal sealed class AnswerVisitor(
             return default;
 
         var query = PageQuery.Read(request.QueryString.Value);
-        var index = query.Locale.IsEmpty ? -1 : LanguageChoice.Lookup(shown.Locales, query.Locale);
+        var index = query.Locale.IsEmpty ? -1 : shown.Languages.Best(query.Locale);
         var byLanguage = index < 0;
         if (byLanguage && shown.Locales.Length > 1)
-            index = LanguageChoice.Best(shown.Locales, request.Headers.AcceptLanguage);
+            index = shown.Languages.Best(request.Headers.AcceptLanguage);
         return new Selection(shown.Locales[Math.Max(index, 0)][query.Theme], byLanguage);
     }
 

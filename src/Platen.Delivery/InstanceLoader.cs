@@ -88,7 +88,7 @@ internal sealed class InstanceLoader(ChannelLookup channels, IBlobStore blobs)
             yield break;
         foreach (var locale in former.Locales)
         {
-            var index = LanguageChoice.Lookup(next.Locales, locale.Tag);
+            var index = next.Languages.Best(locale.Tag.AsSpan());
             if (index < 0)
                 continue;
             foreach (var theme in Enum.GetValues<Theme>())

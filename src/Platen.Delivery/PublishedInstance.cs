@@ -28,6 +28,9 @@ internal sealed class PublishedInstance : CachedItem
     /// <summary>Its locales, the base locale first. Empty when the release has no pages.</summary>
     public required LocalePages[] Locales { get; init; }
 
+    /// <summary>Chooses among <see cref="Locales"/>.</summary>
+    public required LanguageChoice Languages { get; init; }
+
     public required Asset? Manifest { get; init; }
 
     /// <summary>The artifacts of this release by their file name.</summary>
@@ -89,6 +92,7 @@ internal sealed class PublishedInstance : CachedItem
             Release = row.Release,
             MovedAt = movedAt,
             Locales = files.Locales,
+            Languages = new LanguageChoice([.. files.Locales.Select(pages => pages.Tag)]),
             Manifest = files.Manifest,
             Artifacts = files
                 .Artifacts.ToFrozenDictionary(StringComparer.Ordinal)

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Microsoft.Extensions.Primitives;
 using Platen.Kernel;
+using Platen.Kernel.Languages;
 using Platen.Platform.Releases;
 
 namespace Platen.Delivery;
@@ -85,7 +86,7 @@ internal sealed class ReleaseFiles
                 Artifacts.Add(path, artifact = new Asset());
             return artifact;
         }
-        if (locale is null || !LanguageChoice.IsTag(locale))
+        if (!LanguageTag.TryParse(locale, out var tag) || tag.Value != locale)
             throw new InvalidDataException($"The page '{path}' names no locale.");
         if (!pages.TryGetValue(locale, out var themes))
             pages.Add(locale, themes = new Asset?[3]);

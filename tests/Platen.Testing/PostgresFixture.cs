@@ -106,8 +106,24 @@ public sealed class PostgresFixture : IAsyncLifetime
         {
             var pid = Path.GetFileName(left)[FolderPrefix.Length..].Split('-')[0];
             if (Directory.Exists("/proc/self") && !Directory.Exists("/proc/" + pid) && !DataFolderLock.IsTaken(left))
-                Directory.Delete(left, recursive: true);
+                RemoveLeftover(left);
         }
+    }
+
+    private static void RemoveLeftover(string folder)
+    {
+        // Test assemblies start side by side: renaming it first makes it the business of one of them.
+        var mine = $"{folder}-{Environment.ProcessId}-swept";
+        try
+        {
+            Directory.Move(folder, mine);
+        }
+        catch (IOException)
+        {
+            // Another one has it, or removed it.
+            return;
+        }
+        Directory.Delete(mine, recursive: true);
     }
 
     // A module declares one static SqlModule; a module that refers to another's assembly comes after it.

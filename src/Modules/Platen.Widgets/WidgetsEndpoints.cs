@@ -22,6 +22,7 @@ internal static class WidgetsEndpoints
             .AllowAnonymous();
         app.MapGet("/widgets/{type}/schema.json", Schema)
             .WithName("getWidgetSchema")
+            .Produces(200, contentType: "application/schema+json")
             .WithTags("widget types")
             .AllowAnonymous();
 
@@ -70,10 +71,10 @@ internal static class WidgetsEndpoints
         );
     }
 
-    private static Results<FileContentHttpResult, NotFound> Schema(string type, WidgetRegistry registry) =>
+    private static FileContentHttpResult Schema(string type, WidgetRegistry registry) =>
         registry.TryFind(type, out var package)
             ? TypedResults.Bytes(package.SchemaBytes.ToArray(), "application/schema+json")
-            : TypedResults.NotFound();
+            : throw KernelProblems.NotFound.Because("There is no such widget type.").AsException();
 
     private static async Task<Ok<InstanceListView>> List(
         ReadInstances read,
