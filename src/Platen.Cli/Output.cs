@@ -64,6 +64,13 @@ internal sealed class Output
             terminal.Out.WriteLine(Printable(text));
     }
 
+    /// <summary>A result whose every byte matters: nothing is replaced, and no newline follows.</summary>
+    public void Exactly(string text)
+    {
+        lock (gate)
+            terminal.Out.Write(text);
+    }
+
     /// <summary>A line of the result with a mark before it that shows how good it is.</summary>
     public void Verdict(string word, string color, string text)
     {

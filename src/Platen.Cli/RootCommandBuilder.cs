@@ -24,6 +24,9 @@ internal static class RootCommandBuilder
         root.Subcommands.Add(JobsCommand.Create());
         root.Subcommands.Add(DoctorCommand.Create());
         root.Subcommands.Add(SchemaCommand.Create());
+        root.Subcommands.Add(JsonCommand.Create());
+        root.Subcommands.Add(VersionCommand.Create());
+        root.Subcommands.Add(LanguageCommand.Create());
         root.Subcommands.Add(CompletionCommand.Create());
         root.Subcommands.Add(DocsCommand.Create());
 

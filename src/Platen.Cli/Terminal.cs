@@ -18,6 +18,9 @@ internal sealed record Terminal(
     TimeProvider Time
 )
 {
+    /// <summary>Opens standard input, as it stands behind <c>-</c>.</summary>
+    public Func<Stream> OpenInput { get; init; } = Console.OpenStandardInput;
+
     /// <summary>The folder of a person's settings (XDG Base Directory Specification); null when there is no home.</summary>
     public string? SettingsFolder =>
         Variable("XDG_CONFIG_HOME") is { Length: > 0 } xdg ? Path.Combine(xdg, "platen")

@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace Platen.Cli.Tests;
 
 /// <summary>Runs the program in this process, in a folder of its own, and keeps what it printed.</summary>
@@ -16,7 +18,13 @@ internal sealed class CommandRun : IDisposable
     public string Error => error.ToString();
 
     public Terminal Terminal =>
-        new(output, error, false, false, variables.GetValueOrDefault, Folder, TimeProvider.System);
+        new(output, error, false, false, variables.GetValueOrDefault, Folder, TimeProvider.System)
+        {
+            OpenInput = () => new MemoryStream(Encoding.UTF8.GetBytes(Input)),
+        };
+
+    /// <summary>What stands on standard input.</summary>
+    public string Input { get; set; } = "";
 
     public CommandRun With(string variable, string value)
     {

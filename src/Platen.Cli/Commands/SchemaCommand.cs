@@ -77,7 +77,7 @@ internal static class SchemaCommand
         var schemaFile =
             run.Value(SchemaFile)
             ?? throw Unusable("A schema is needed.", "Name its file, or a folder of tests with --suite.");
-        var bytes = await ReadAsync(run, schemaFile, ct);
+        var bytes = await Input.ReadAsync(run, schemaFile, ct);
         var options = new SchemaOptions { AssertFormat = run.Value(AssertFormat) };
         if (schemaFile != "-")
             options = options with { BaseUri = FileUri(Full(run, schemaFile)) };
@@ -104,7 +104,7 @@ internal static class SchemaCommand
         var codes = new List<int>();
         foreach (var file in run.Value(InstanceFiles))
         {
-            var result = schema.Validate((ReadOnlyMemory<byte>)await ReadAsync(run, file, ct), output);
+            var result = schema.Validate((ReadOnlyMemory<byte>)await Input.ReadAsync(run, file, ct), output);
             codes.Add(
                 result.Outcome switch
                 {
@@ -256,23 +256,6 @@ internal static class SchemaCommand
             {
                 throw Unusable($"{path} cannot be read: {fault.Reason}", "Mend it, or move it out of the folder.");
             }
-        }
-    }
-
-    private static async Task<byte[]> ReadAsync(Invocation run, string file, CancellationToken ct)
-    {
-        try
-        {
-            if (file != "-")
-                return await File.ReadAllBytesAsync(Full(run, file), ct);
-            await using var input = Console.OpenStandardInput();
-            using var buffer = new MemoryStream();
-            await input.CopyToAsync(buffer, ct);
-            return buffer.ToArray();
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw Unusable($"{file} cannot be read: {e.Message}", "Check the path and its rights.");
         }
     }
 
