@@ -11,6 +11,7 @@ internal static class EcmaScriptNumber
     public const int MaxBytes = 32;
 
     private const double MaxSafeInteger = 9007199254740991;
+    private const long MantissaMask = (1L << 52) - 1;
 
     /// <summary>Writes a finite number and returns how many bytes were written.</summary>
     public static int Format(double value, Span<byte> destination)
@@ -25,6 +26,9 @@ internal static class EcmaScriptNumber
 
         Span<byte> shortest = stackalloc byte[MaxBytes];
         value.TryFormat(shortest, out var written, "R", CultureInfo.InvariantCulture);
+        // For a few powers of two (2^-25, 2^-958) the framework's text is one digit short of naming the same double.
+        if ((BitConverter.DoubleToInt64Bits(value) & MantissaMask) == 0 && !Names(shortest[..written], value))
+            value.TryFormat(shortest, out written, "E16", CultureInfo.InvariantCulture);
         shortest = shortest[..written];
         var mark = shortest.IndexOf((byte)'E');
         if (mark < 0)
@@ -120,6 +124,9 @@ internal static class EcmaScriptNumber
         }
         return integer.TrimEnd((byte)'0').SequenceEqual(digits[..count].TrimEnd((byte)'0'));
     }
+
+    private static bool Names(ReadOnlySpan<byte> text, double value) =>
+        double.Parse(text, NumberStyles.Float, CultureInfo.InvariantCulture).Equals(value);
 
     private static int Exponent(ReadOnlySpan<byte> text) =>
         int.Parse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
