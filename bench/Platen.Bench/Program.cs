@@ -4,6 +4,9 @@ using Platen.Bench;
 var benches = new SortedDictionary<string, Func<CancellationToken, Task>>(StringComparer.Ordinal)
 {
     ["blobs"] = BlobsBench.RunAsync,
+    ["canonical"] = CanonicalBench.RunAsync,
+    ["language"] = LanguageBench.RunAsync,
+    ["versions"] = VersionsBench.RunAsync,
     ["delivery"] = DeliveryBench.RunAsync,
     ["delivery-bare"] = DeliveryBench.ServeBareAsync,
     ["delivery-platen"] = DeliveryBench.ServePlatenAsync,
