@@ -115,6 +115,7 @@ internal static class VersionsBench
         var start = new ProcessStartInfo(program, arguments)
         {
             WorkingDirectory = folder,
+            UseShellExecute = false,
             RedirectStandardOutput = true,
         };
         using var process = Process.Start(start) ?? throw new InvalidOperationException($"{program} did not start.");
