@@ -35,7 +35,6 @@ internal static partial class DeliveryBench
     private const int RoundCount = 3;
     private const string Id = "wgt_curated_bench";
     private const string Path = "/e/" + Id;
-    private const string PortSetting = "PLATEN_BENCH_PORT";
     private const string ReferenceSetting = "PLATEN_BENCH_REFERENCE";
 
     public static async Task RunAsync(CancellationToken ct)
@@ -119,7 +118,7 @@ internal static partial class DeliveryBench
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.UseUrls("http://127.0.0.1:" + Environment.GetEnvironmentVariable(PortSetting));
+        builder.WebHost.UseUrls("http://127.0.0.1:" + Environment.GetEnvironmentVariable(PinnedProcess.PortSetting));
         return builder;
     }
 
@@ -338,7 +337,7 @@ internal static partial class DeliveryBench
         {
             var port = FreePort();
             var start = new ProcessStartInfo("taskset", ["-c", "0", Environment.ProcessPath!, name]);
-            start.Environment[PortSetting] = port.ToString(CultureInfo.InvariantCulture);
+            start.Environment[PinnedProcess.PortSetting] = port.ToString(CultureInfo.InvariantCulture);
             start.Environment[ReferenceSetting] = reference;
             var process = Process.Start(start)!;
             // taskset becomes the command it runs: the id is the server's.
@@ -373,16 +372,7 @@ internal static partial class DeliveryBench
             return subject;
         }
 
-        public double CpuSeconds()
-        {
-            var stat = File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{worker()}/stat"));
-            var values = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
-            const double ticksPerSecond = 100;
-            return (
-                    long.Parse(values[11], CultureInfo.InvariantCulture)
-                    + long.Parse(values[12], CultureInfo.InvariantCulture)
-                ) / ticksPerSecond;
-        }
+        public double CpuSeconds() => ProcessFigures.CpuSeconds(worker());
 
         public async Task<double> AllocatedAsync(HttpClient http, CancellationToken ct) =>
             name == "nginx"

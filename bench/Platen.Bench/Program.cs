@@ -10,6 +10,11 @@ var benches = new SortedDictionary<string, Func<CancellationToken, Task>>(String
     ["delivery"] = DeliveryBench.RunAsync,
     ["delivery-bare"] = DeliveryBench.ServeBareAsync,
     ["delivery-platen"] = DeliveryBench.ServePlatenAsync,
+    ["events"] = EventsBench.RunAsync,
+    ["events-bare"] = EventsBench.ServeBareAsync,
+    ["events-platen"] = EventsBench.ServePlatenAsync,
+    ["publish"] = PublishBench.RunAsync,
+    ["rest"] = RestBench.RunAsync,
     ["schema"] = SchemaBench.RunAsync,
 };
 

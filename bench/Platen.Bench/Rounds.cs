@@ -46,7 +46,21 @@ internal static class Rounds
         return sorted.Length % 2 == 1 ? sorted[mid] : (sorted[mid - 1] + sorted[mid]) / 2;
     }
 
+    /// <summary>The value that <paramref name="share"/> (0 to 1) of the values do not exceed.</summary>
+    public static double Percentile(IReadOnlyCollection<double> values, double share)
+    {
+        var sorted = values.Order().ToArray();
+        return sorted[Math.Clamp((int)Math.Ceiling(share * sorted.Length) - 1, 0, sorted.Length - 1)];
+    }
+
+    /// <summary>Milliseconds as <c>p50 (p99)</c>.</summary>
+    public static string MedianAndTail(IReadOnlyCollection<double> milliseconds) =>
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"{Median(milliseconds):F1} ms ({Percentile(milliseconds, 0.99):F1})"
+        );
+
     /// <summary>One result line: name, value with unit, and the target it is held against.</summary>
     public static void Report(string name, string value, string target) =>
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name, -48} {value, 20}   {target}"));
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name, -56} {value, 20}   {target}"));
 }

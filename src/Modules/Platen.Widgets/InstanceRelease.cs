@@ -40,13 +40,23 @@ internal static class InstanceRelease
     public sealed record Made(ReleaseDraft Draft, ImmutableSortedDictionary<string, IReadOnlyList<string>> Stale);
 
     /// <summary>Checks, localizes, renders and compresses.</summary>
+    /// <param name="package">The instance's type.</param>
+    /// <param name="instance">What is published.</param>
+    /// <param name="overlays">Its locales.</param>
+    /// <param name="store">Given each file as soon as it is made, and nothing of an instance that is refused: the disk is waited
+    /// for while the rest is compressed. Null when nothing is to be stored.</param>
     /// <exception cref="ProblemException"><see cref="KernelProblems.Invalid"/> or <see cref="WidgetsProblems.OverBudget"/>.</exception>
-    public static Made Make(WidgetPackage package, Instance instance, IReadOnlyList<Overlay> overlays)
+    public static async Task<Made> MakeAsync(
+        WidgetPackage package,
+        Instance instance,
+        IReadOnlyList<Overlay> overlays,
+        Func<DraftFile, Task>? store
+    )
     {
         var faults = new List<Fault>();
         var stale = ImmutableSortedDictionary.CreateBuilder<string, IReadOnlyList<string>>(StringComparer.Ordinal);
         var files = ImmutableArray.CreateBuilder<DraftFile>();
-        var pages = new List<Page>();
+        var pages = new List<Source>();
         var artifacts = new SortedDictionary<string, string>(StringComparer.Ordinal);
 
         files.Add(File("config.json", Json, Configs.Check(package, instance.Config, "/config", faults), "config"));
@@ -59,15 +69,25 @@ internal static class InstanceRelease
                 stale[overlay.Locale] = left;
             AddLocale(overlay.Locale, config);
         }
-        // Compressing is nearly all of the time that making a release takes.
-        var compressed = pages.AsParallel().AsOrdered().Select(Variants).ToList();
-        foreach (var (page, variants) in pages.Zip(compressed))
-        {
-            CheckBudget(package, page.Locale, variants.Single(v => v.Path.EndsWith(".gz", StringComparison.Ordinal)));
-            files.AddRange(variants);
-        }
-        var manifest = PublicManifest(instance, artifacts);
-        files.AddRange(Variants("manifest.json", Json, manifest, BestBrotli, "manifest"));
+        var gzips = pages.ConvertAll(page => page.Gzip());
+        foreach (var (page, gzip) in pages.Zip(gzips))
+            CheckBudget(package, page.Locale, gzip);
+        var manifest = new Source(
+            "manifest.json",
+            Json,
+            PublicManifest(instance, artifacts),
+            BestBrotli,
+            "manifest",
+            []
+        );
+
+        // Compressing is nearly all of the time that making a release takes, and the best of it comes first.
+        var variants = await Task.WhenAll([
+            .. pages.Zip(gzips, (page, gzip) => Task.Run(() => VariantsAsync(page, gzip, store))),
+            Task.Run(() => VariantsAsync(manifest, manifest.Gzip(), store)),
+            StoredAsync(files, store),
+        ]);
+        files.AddRange(variants[..^1].SelectMany(made => made));
 
         var annotations = ImmutableSortedDictionary.CreateRange(
             StringComparer.Ordinal,
@@ -91,42 +111,67 @@ internal static class InstanceRelease
             files.Add(File(path, Json, canonical, "artifact", ("locale", locale)));
             var renderer = new PageRenderer(package, config, LanguageTag.Parse(locale));
             pages.AddRange(
-                Themes.Select(theme => new Page(locale, theme, renderer.Render(theme), renderer.ContentSecurityPolicy))
+                Themes.Select(theme => new Source(
+                    $"html/{locale}/{theme}.html",
+                    Html,
+                    renderer.Render(theme),
+                    // Nearly every reader gets the page that follows the reader's own preference.
+                    theme == "auto" ? BestBrotli : QuickBrotli,
+                    "page",
+                    [("locale", locale), ("theme", theme), ("csp", renderer.ContentSecurityPolicy)]
+                ))
             );
         }
     }
 
-    private static DraftFile[] Variants(Page page) =>
-        Variants(
-            $"html/{page.Locale}/{page.Theme}.html",
-            Html,
-            page.Bytes,
-            // Nearly every reader gets the page that follows the reader's own preference.
-            page.Theme == "auto"
-                ? BestBrotli
-                : QuickBrotli,
-            "page",
-            ("locale", page.Locale),
-            ("theme", page.Theme),
-            ("csp", page.ContentSecurityPolicy)
-        );
-
     /// <summary>The bytes as they are, and as they travel compressed.</summary>
-    private static DraftFile[] Variants(
-        string path,
-        string mediaType,
-        byte[] bytes,
-        int brotliQuality,
-        string kind,
-        params (string, string)[] annotations
-    ) =>
-        [
-            File(path, mediaType, bytes, kind, annotations),
-            File(path + ".br", mediaType, Brotli(bytes, brotliQuality), kind, [.. annotations, ("encoding", "br")]),
-            File(path + ".gz", mediaType, Gzip(bytes), kind, [.. annotations, ("encoding", "gzip")]),
-        ];
+    private static async Task<DraftFile[]> VariantsAsync(Source source, DraftFile gzip, Func<DraftFile, Task>? store)
+    {
+        var identity = File(source.Path, source.MediaType, source.Bytes, source.Kind, source.Annotations);
+        var first = StoredAsync([identity, gzip], store);
+        var brotli = source.Brotli();
+        var second = StoredAsync([brotli], store);
+        await Task.WhenAll(first, second);
+        return [identity, brotli, gzip];
+    }
 
-    private sealed record Page(string Locale, string Theme, byte[] Bytes, string ContentSecurityPolicy);
+    private static async Task<DraftFile[]> StoredAsync(IEnumerable<DraftFile> files, Func<DraftFile, Task>? store)
+    {
+        if (store is not null)
+            await Task.WhenAll(files.Select(store));
+        return [];
+    }
+
+    /// <summary>A file that is also kept compressed.</summary>
+    private sealed record Source(
+        string Path,
+        string MediaType,
+        byte[] Bytes,
+        int BrotliQuality,
+        string Kind,
+        (string Name, string Value)[] Annotations
+    )
+    {
+        public string? Locale => Annotations.FirstOrDefault(a => a.Name == "locale").Value;
+
+        public DraftFile Gzip() =>
+            File(
+                Path + ".gz",
+                MediaType,
+                InstanceRelease.Gzip(Bytes),
+                Kind,
+                [.. Annotations, ("encoding", "gzip")]
+            );
+
+        public DraftFile Brotli() =>
+            File(
+                Path + ".br",
+                MediaType,
+                InstanceRelease.Brotli(Bytes, BrotliQuality),
+                Kind,
+                [.. Annotations, ("encoding", "br")]
+            );
+    }
 
     private static DraftFile File(
         string path,
@@ -181,7 +226,7 @@ internal static class InstanceRelease
         return compressed.ToArray();
     }
 
-    private static void CheckBudget(WidgetPackage package, string locale, DraftFile gzip)
+    private static void CheckBudget(WidgetPackage package, string? locale, DraftFile gzip)
     {
         if (gzip.Bytes.Length <= package.GzipBudgetBytes)
             return;

@@ -33,7 +33,12 @@ internal sealed class PreviewPublication(PostgresPools pools, WidgetRegistry reg
         var live = channel?.Release is { } digest
             ? await ReleaseStore.FindAsync(session, instance.Subject, digest, ct)
             : null;
-        var made = InstanceRelease.Make(registry.Find(instance.WidgetType), instance, overlays);
+        var made = await InstanceRelease.MakeAsync(
+            registry.Find(instance.WidgetType),
+            instance,
+            overlays,
+            store: null
+        );
         return new Outcome(
             made.Draft.Digest != live?.Digest,
             made.Draft.Digest,

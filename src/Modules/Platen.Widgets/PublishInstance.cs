@@ -61,9 +61,14 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
         var (instance, overlays, channel) = await ReadAsync(operation, id, ct);
         precondition.Check(instance.Tag);
         RefuseUnpublished(instance);
-        var made = InstanceRelease.Make(registry.Find(instance.WidgetType), instance, overlays);
-        if (channel?.Release != made.Draft.Digest)
-            await ReleaseStore.StoreBytesAsync(blobs, operation.Owner, made.Draft, ct);
+        using var upload = new ReleaseUpload(blobs, operation.Owner);
+        var made = await InstanceRelease.MakeAsync(
+            registry.Find(instance.WidgetType),
+            instance,
+            overlays,
+            file => upload.StoreAsync(file, ct)
+        );
+        await upload.CompleteAsync(made.Draft, ct);
 
         await using var session = await pools.OpenAsync(operation, ct);
         await CheckUnchangedAsync(session, id, instance, overlays, ct);

@@ -61,7 +61,7 @@ public sealed class EventHub(
         [EnumeratorCancellation] CancellationToken ct
     )
     {
-        await using var subscription = await OpenAsync(owner, stream, afterRevision, ct);
+        await using var subscription = await OpenAsync(owner, stream, afterRevision, resumesInline: false, ct);
         var batch = new List<Event>();
         while (!ct.IsCancellationRequested)
         {
@@ -75,16 +75,18 @@ public sealed class EventHub(
         }
     }
 
+    /// <param name="resumesInline">Whether what follows a wait for events is short and never blocks its thread.</param>
     internal async ValueTask<EventSubscription> OpenAsync(
         OwnerId owner,
         StreamId stream,
         long afterRevision,
+        bool resumesInline,
         CancellationToken ct
     )
     {
         ArgumentOutOfRangeException.ThrowIfNegative(afterRevision);
         ct.ThrowIfCancellationRequested();
-        var subscription = Add(owner, stream, afterRevision, ct);
+        var subscription = Add(owner, stream, afterRevision, resumesInline, ct);
         try
         {
             // Registered first, read second: what commits after this read is notified to a feed that is already there.
@@ -231,7 +233,7 @@ public sealed class EventHub(
         {
             var feed = batch[events[i].Feed];
             var end = i;
-            EventSubscription[] told;
+            List<EventSubscription> told = [];
             lock (feed.Gate)
             {
                 for (; end < events.Count && events[end].Feed == events[i].Feed; end++)
@@ -239,17 +241,36 @@ public sealed class EventHub(
                     feed.Add(events[end].Event);
                     EventsTelemetry.Lag.Record(Math.Max(0, (now - events[end].Event.At).TotalSeconds));
                 }
-                told = [.. feed.Subscribers];
+                foreach (var subscription in feed.Subscribers)
+                {
+                    if (subscription.Claim())
+                        told.Add(subscription);
+                }
             }
-            foreach (var subscription in told)
-                subscription.Signal(Wake.Events);
+            Resume(told);
             if (end - i == EventLimits.PageEvents)
                 Mark(feed);
             i = end;
         }
     }
 
-    private EventSubscription Add(OwnerId owner, StreamId stream, long cursor, CancellationToken ct)
+    // A work item for some dozens: fewer than one each, and still enough for every processor.
+    private static void Resume(List<EventSubscription> told)
+    {
+        for (var from = 0; from < told.Count; from += EventLimits.ResumedTogether)
+        {
+            var size = Math.Min(EventLimits.ResumedTogether, told.Count - from);
+            ThreadPool.UnsafeQueueUserWorkItem(new Resumption(told, from, size), preferLocal: false);
+        }
+    }
+
+    private EventSubscription Add(
+        OwnerId owner,
+        StreamId stream,
+        long cursor,
+        bool resumesInline,
+        CancellationToken ct
+    )
     {
         EventSubscription added;
         lock (gate)
@@ -260,7 +281,7 @@ public sealed class EventHub(
                     .AsException();
             if (!feeds.TryGetValue((owner, stream), out var feed))
                 feeds.Add((owner, stream), feed = new StreamFeed(owner, stream));
-            added = new EventSubscription(this, feed, cursor, ct);
+            added = new EventSubscription(this, feed, cursor, resumesInline, ct);
             lock (feed.Gate)
                 feed.Subscribers.Add(added);
             subscribers++;
@@ -368,4 +389,13 @@ public sealed class EventHub(
             .With("revision", head.Revision)
             .With("removedThrough", head.RemovedThrough)
             .AsException();
+
+    private sealed class Resumption(List<EventSubscription> told, int from, int count) : IThreadPoolWorkItem
+    {
+        public void Execute()
+        {
+            for (var i = from; i < from + count; i++)
+                told[i].Resume();
+        }
+    }
 }

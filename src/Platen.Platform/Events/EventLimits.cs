@@ -18,6 +18,12 @@ public static class EventLimits
     /// <summary>Events of one stream kept in memory for its subscribers; who falls further behind is cut.</summary>
     public const int WindowEvents = 1024;
 
+    /// <summary>Bytes of frames that subscribers at the same place share, except that the next event always is.</summary>
+    public const int SharedFrameBytes = 64 * 1024;
+
+    /// <summary>Subscribers served by one work item: their writes are microseconds each.</summary>
+    public const int ResumedTogether = 64;
+
     /// <summary>Bytes of data kept in memory for a stream's subscribers, except that the newest event always is.</summary>
     public const int WindowBytes = 4 * 1024 * 1024;
 

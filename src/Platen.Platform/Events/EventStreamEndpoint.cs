@@ -49,7 +49,13 @@ public static class EventStreamEndpoint
     {
         var ct = http.RequestAborted;
         var hub = http.RequestServices.GetRequiredService<EventHub>();
-        await using var subscription = await hub.OpenAsync(owner, stream, Cursor(http.Request), ct);
+        await using var subscription = await hub.OpenAsync(
+            owner,
+            stream,
+            Cursor(http.Request),
+            resumesInline: true,
+            ct
+        );
         http.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
         http.Response.ContentType = "text/event-stream";
         http.Response.Headers.CacheControl = "no-store";
@@ -59,19 +65,11 @@ public static class EventStreamEndpoint
         try
         {
             await body.WriteAsync(Opening, ct);
-            var batch = new List<Event>();
             while (!ct.IsCancellationRequested)
             {
-                while (await subscription.TakeAsync(batch, ct))
-                {
-                    foreach (var next in batch)
-                    {
-                        var frame = next.Frame.Span;
-                        frame.CopyTo(body.GetSpan(frame.Length));
-                        body.Advance(frame.Length);
-                    }
-                    await body.FlushAsync(ct);
-                }
+                var frames = await subscription.TakeFramesAsync(ct);
+                if (!frames.IsEmpty)
+                    await body.WriteAsync(frames, ct);
                 switch (await subscription.WaitAsync())
                 {
                     case Wake.Ended:

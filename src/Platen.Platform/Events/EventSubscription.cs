@@ -17,8 +17,11 @@ internal enum Wake
 /// </summary>
 internal sealed class StreamFeed(OwnerId owner, StreamId stream)
 {
-    private readonly Queue<Event> window = new();
+    // A revision's place is its lowest bits: the window has no gaps. Its length is a power of two and grows with the window.
+    private Event?[] ring = new Event?[8];
+    private int count;
     private long windowBytes;
+    private (long After, long Through, ReadOnlyMemory<byte> Bytes) encoded;
 
     public Lock Gate { get; } = new();
     public OwnerId Owner => owner;
@@ -29,7 +32,9 @@ internal sealed class StreamFeed(OwnerId owner, StreamId stream)
     public long Last { get; private set; } = -1;
 
     /// <summary>The revision before the window's first.</summary>
-    public long Before => Last - window.Count;
+    public long Before => Last - count;
+
+    private Event this[long revision] => ring[revision & (ring.Length - 1)]!;
 
     public void Begin(long head)
     {
@@ -47,17 +52,71 @@ internal sealed class StreamFeed(OwnerId owner, StreamId stream)
         // Retention overtook the window: what is missing is gone for everybody, who learn it from their cursor.
         if (added.Revision != Last + 1)
         {
-            window.Clear();
+            Array.Clear(ring);
+            count = 0;
             windowBytes = 0;
         }
-        window.Enqueue(added);
+        else if (count == ring.Length)
+        {
+            Grow();
+        }
+        ring[added.Revision & (ring.Length - 1)] = added;
+        count++;
         windowBytes += added.Data.Length;
         Last = added.Revision;
-        while (window.Count > EventLimits.WindowEvents || (windowBytes > EventLimits.WindowBytes && window.Count > 1))
-            windowBytes -= window.Dequeue().Data.Length;
+        while (count > EventLimits.WindowEvents || (windowBytes > EventLimits.WindowBytes && count > 1))
+        {
+            ref var oldest = ref ring[(Before + 1) & (ring.Length - 1)];
+            windowBytes -= oldest!.Data.Length;
+            oldest = null;
+            count--;
+        }
     }
 
-    public void CopyAfter(long cursor, List<Event> into) => into.AddRange(window.Skip((int)(cursor - Before)));
+    private void Grow()
+    {
+        var grown = new Event?[ring.Length * 2];
+        for (var revision = Before + 1; revision <= Last; revision++)
+            grown[revision & (grown.Length - 1)] = this[revision];
+        ring = grown;
+    }
+
+    public void CopyAfter(long cursor, List<Event> into)
+    {
+        into.EnsureCapacity((int)(Last - cursor));
+        for (var revision = cursor + 1; revision <= Last; revision++)
+            into.Add(this[revision]);
+    }
+
+    /// <summary>
+    /// The frames after a cursor, up to about <see cref="EventLimits.SharedFrameBytes"/>, and the revision they end with. Nearly
+    /// all subscribers stand at the same place, and get the same bytes.
+    /// </summary>
+    public (long Through, ReadOnlyMemory<byte> Bytes) FramesAfter(long cursor)
+    {
+        if (encoded.After != cursor || encoded.Through <= cursor)
+            encoded = Encode(cursor);
+        return (encoded.Through, encoded.Bytes);
+    }
+
+    private (long After, long Through, ReadOnlyMemory<byte> Bytes) Encode(long cursor)
+    {
+        var first = this[cursor + 1].Frame;
+        var (through, size) = (cursor + 1, first.Length);
+        for (; through < Last && size + this[through + 1].Frame.Length <= EventLimits.SharedFrameBytes; through++)
+            size += this[through + 1].Frame.Length;
+        if (through == cursor + 1)
+            return (cursor, through, first);
+        var bytes = new byte[size];
+        var at = 0;
+        for (var revision = cursor + 1; revision <= through; revision++)
+        {
+            var frame = this[revision].Frame;
+            frame.CopyTo(bytes.AsMemory(at));
+            at += frame.Length;
+        }
+        return (cursor, through, bytes);
+    }
 }
 
 /// <summary>
@@ -69,12 +128,14 @@ internal sealed class EventSubscription : IValueTaskSource<Wake>, IAsyncDisposab
     private readonly EventHub hub;
     private readonly StreamFeed feed;
     private readonly CancellationTokenRegistration cancelled;
+    private readonly bool resumesInline;
     private ManualResetValueTaskSourceCore<Wake> wake = new() { RunContinuationsAsynchronously = true };
     private bool waiting;
     private bool ended;
 
-    internal EventSubscription(EventHub hub, StreamFeed feed, long cursor, CancellationToken ct)
+    internal EventSubscription(EventHub hub, StreamFeed feed, long cursor, bool resumesInline, CancellationToken ct)
     {
+        this.resumesInline = resumesInline;
         this.hub = hub;
         this.feed = feed;
         Cursor = cursor;
@@ -118,6 +179,50 @@ internal sealed class EventSubscription : IValueTaskSource<Wake>, IAsyncDisposab
         return true;
     }
 
+    /// <summary>
+    /// As <see cref="TakeAsync"/>, the events as they are sent: some of what is new, empty when nothing is. The bytes are shared
+    /// with other subscribers.
+    /// </summary>
+    /// <exception cref="EventConsumerCutException">It fell out of the window.</exception>
+    /// <exception cref="ProblemException"><see cref="EventsProblems.CursorGone"/>.</exception>
+    public ValueTask<ReadOnlyMemory<byte>> TakeFramesAsync(CancellationToken ct)
+    {
+        lock (feed.Gate)
+        {
+            if (Cursor >= feed.Before)
+            {
+                live = true;
+                if (Cursor >= feed.Last)
+                    return default;
+                var (through, bytes) = feed.FramesAfter(Cursor);
+                EventsTelemetry.Delivered.Add(through - Cursor);
+                Cursor = through;
+                return new ValueTask<ReadOnlyMemory<byte>>(bytes);
+            }
+            if (live)
+            {
+                EventsTelemetry.Cut.Add(1);
+                throw new EventConsumerCutException(Cursor);
+            }
+        }
+        return ReadFramesAsync(ct);
+    }
+
+    private async ValueTask<ReadOnlyMemory<byte>> ReadFramesAsync(CancellationToken ct)
+    {
+        var page = await hub.ReadPageAsync(feed, Cursor, ct);
+        var bytes = new byte[page.Sum(read => read.Frame.Length)];
+        var at = 0;
+        foreach (var read in page)
+        {
+            read.Frame.CopyTo(bytes.AsMemory(at));
+            at += read.Frame.Length;
+        }
+        Cursor = page[^1].Revision;
+        EventsTelemetry.Delivered.Add(page.Count);
+        return bytes;
+    }
+
     /// <summary>Waits for something newer than the cursor, for the hub's idle tick, or for the end.</summary>
     public ValueTask<Wake> WaitAsync()
     {
@@ -142,7 +247,26 @@ internal sealed class EventSubscription : IValueTaskSource<Wake>, IAsyncDisposab
                 return;
             waiting = false;
         }
+        wake.RunContinuationsAsynchronously = true;
         wake.SetResult(reason);
+    }
+
+    /// <summary>Claims a waiting subscriber for <see cref="Resume"/>; the caller holds the feed's gate.</summary>
+    internal bool Claim()
+    {
+        var claimed = waiting;
+        waiting = false;
+        return claimed;
+    }
+
+    /// <summary>
+    /// Tells a claimed subscriber of events. Where it resumes inline it has sent them when this returns, or waits for its
+    /// socket: a thousand subscribers are not a thousand work items.
+    /// </summary>
+    internal void Resume()
+    {
+        wake.RunContinuationsAsynchronously = !resumesInline;
+        wake.SetResult(Wake.Events);
     }
 
     public async ValueTask DisposeAsync()

@@ -9,6 +9,9 @@ namespace Platen.Platform.Postgres;
 /// </summary>
 public sealed class PostgresPools : IAsyncDisposable
 {
+    // Planning a statement with its policies takes longer than running it; a statement in use since then is planned once.
+    private const int PreparedStatements = 64;
+
     private readonly NpgsqlDataSource app;
     private readonly NpgsqlDataSource edge;
     private readonly NpgsqlDataSource listen;
@@ -84,6 +87,8 @@ public sealed class PostgresPools : IAsyncDisposable
         // Behind a pooler the next transaction may run on another server process, which has not prepared the statement.
         if (pooled)
             settings.MaxAutoPrepare = 0;
+        else if (!settings.ContainsKey("Max Auto Prepare"))
+            settings.MaxAutoPrepare = PreparedStatements;
         return NpgsqlDataSource.Create(settings);
     }
 
