@@ -32,7 +32,11 @@ internal sealed class PinnedProcess(string name, int port, Process process) : IA
     public static async Task PinSelfAsync(CancellationToken ct)
     {
         var self = Environment.ProcessId.ToString(CultureInfo.InvariantCulture);
-        var start = new ProcessStartInfo("taskset", ["-a", "-c", "-p", "1", self]) { RedirectStandardOutput = true };
+        var start = new ProcessStartInfo("taskset", ["-a", "-c", "-p", "1", self])
+        {
+            RedirectStandardOutput = true,
+            UseShellExecute = false,
+        };
         using var taskset = Process.Start(start)!;
         await taskset.StandardOutput.ReadToEndAsync(ct);
         await taskset.WaitForExitAsync(ct);

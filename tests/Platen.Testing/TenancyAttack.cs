@@ -90,7 +90,7 @@ public static class TenancyAttack
                      when t.typcategory = 'A' then quote_literal('{}') || '::' || format_type(a.atttypid, a.atttypmod)
                 else case t.typname
                     when 'uuid' then 'gen_random_uuid()'
-                    when 'int2' then '1' when 'int4' then '1' when 'int8' then '1' when 'numeric' then '1' when 'float8' then '1'
+                    when 'int2' then '1' when 'int4' then '1' when 'int8' then '1' when 'numeric' then '1' when 'float4' then '1' when 'float8' then '1'
                     when 'bool' then 'false'
                     when 'jsonb' then quote_literal('{}') when 'json' then quote_literal('{}')
                     when 'bytea' then quote_literal('\x00')

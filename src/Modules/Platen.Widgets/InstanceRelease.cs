@@ -116,7 +116,9 @@ internal static class InstanceRelease
                     Html,
                     renderer.Render(theme),
                     // Nearly every reader gets the page that follows the reader's own preference.
-                    theme == "auto" ? BestBrotli : QuickBrotli,
+                    theme == "auto"
+                        ? BestBrotli
+                        : QuickBrotli,
                     "page",
                     [("locale", locale), ("theme", theme), ("csp", renderer.ContentSecurityPolicy)]
                 ))
@@ -155,13 +157,7 @@ internal static class InstanceRelease
         public string? Locale => Annotations.FirstOrDefault(a => a.Name == "locale").Value;
 
         public DraftFile Gzip() =>
-            File(
-                Path + ".gz",
-                MediaType,
-                InstanceRelease.Gzip(Bytes),
-                Kind,
-                [.. Annotations, ("encoding", "gzip")]
-            );
+            File(Path + ".gz", MediaType, InstanceRelease.Gzip(Bytes), Kind, [.. Annotations, ("encoding", "gzip")]);
 
         public DraftFile Brotli() =>
             File(

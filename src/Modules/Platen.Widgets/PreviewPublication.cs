@@ -33,12 +33,7 @@ internal sealed class PreviewPublication(PostgresPools pools, WidgetRegistry reg
         var live = channel?.Release is { } digest
             ? await ReleaseStore.FindAsync(session, instance.Subject, digest, ct)
             : null;
-        var made = await InstanceRelease.MakeAsync(
-            registry.Find(instance.WidgetType),
-            instance,
-            overlays,
-            store: null
-        );
+        var made = await InstanceRelease.MakeAsync(registry.Find(instance.WidgetType), instance, overlays, store: null);
         return new Outcome(
             made.Draft.Digest != live?.Digest,
             made.Draft.Digest,

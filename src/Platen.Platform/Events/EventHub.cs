@@ -264,13 +264,7 @@ public sealed class EventHub(
         }
     }
 
-    private EventSubscription Add(
-        OwnerId owner,
-        StreamId stream,
-        long cursor,
-        bool resumesInline,
-        CancellationToken ct
-    )
+    private EventSubscription Add(OwnerId owner, StreamId stream, long cursor, bool resumesInline, CancellationToken ct)
     {
         EventSubscription added;
         lock (gate)

@@ -1,0 +1,79 @@
+using System.Text.Json.Nodes;
+
+namespace Platen.Server.Tests;
+
+public sealed class OperatingTests(ServerFixture server)
+{
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Readiness_names_each_part()
+    {
+        var ready = await server.Nobody.SendAsync(HttpMethod.Get, "/readyz");
+        ready.Status.ShouldBe(200);
+        ready.Json["status"]!.GetValue<string>().ShouldBe("ready");
+        ready.Json["checks"]!
+            .AsArray()
+            .Select(c => c!["name"]!.GetValue<string>())
+            .ShouldBe(["database", "blobs", "schema-validator", "widget-types"]);
+        (await server.Nobody.SendAsync(HttpMethod.Get, "/healthz")).Status.ShouldBe(200);
+    }
+
+    [Fact]
+    public async Task Metrics_are_prometheus_text_with_units_in_their_names()
+    {
+        await server.Owner.SendAsync(HttpMethod.Get, "/v1/curated-instances");
+        var text = (await server.Nobody.SendAsync(HttpMethod.Get, "/metrics")).Text;
+        text.ShouldContain("# TYPE http_server_request_duration_seconds histogram");
+        text.ShouldContain("platen_");
+        foreach (var line in text.Split('\n', StringSplitOptions.RemoveEmptyEntries))
+            line.ShouldMatch(
+                """^(# (HELP|TYPE) [a-z_]\w* .*|[a-z_]\w*(\{.*\})? (-?[0-9.]+(E[+-]?[0-9]+)?|NaN|[+-]Inf))$"""
+            );
+        var counts = text.Split('\n').Where(l => l.StartsWith("# TYPE ", StringComparison.Ordinal)).ToList();
+        counts.ShouldBeUnique();
+    }
+
+    [Fact]
+    public async Task Every_answer_of_the_api_can_be_found_in_the_traces()
+    {
+        using var response = await server.Owner.GetAsync("/v1/curated-instances", Ct);
+        response.Headers.GetValues("traceparent").Single().ShouldMatch("^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$");
+        response.Headers.GetValues("X-Content-Type-Options").ShouldBe(["nosniff"]);
+        var missing = await server.Owner.SendAsync(HttpMethod.Get, "/v1/instances/wgt_curated_missing");
+        missing.Json["traceId"]!.GetValue<string>().Length.ShouldBe(32);
+    }
+
+    [Fact]
+    public async Task An_address_that_nothing_is_at_is_a_problem_and_each_problem_has_a_page()
+    {
+        var missing = await server.Nobody.SendAsync(HttpMethod.Get, "/v2000/nothing");
+        (missing.Status, missing.Problem).ShouldBe((404, "not-found"));
+        var page = await server.Nobody.SendAsync(HttpMethod.Get, "/problems/not-found");
+        (page.Status, page.MediaType).ShouldBe((200, "text/html"));
+        var wrong = await server.Owner.SendAsync(HttpMethod.Post, "/v1/curated-instances");
+        (wrong.Status, wrong.Problem).ShouldBe((405, "method-not-allowed"));
+    }
+
+    [Fact]
+    public async Task The_hourly_maintenance_is_a_job_that_can_be_seen()
+    {
+        JsonNode? job = null;
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Ct);
+        patience.CancelAfter(TimeSpan.FromSeconds(20));
+        while (job?["state"]?.GetValue<string>() != "succeeded")
+        {
+            patience.Token.ThrowIfCancellationRequested();
+            var jobs = await server.Owner.SendAsync(HttpMethod.Get, "/v1/jobs?state=succeeded");
+            job = jobs.Json["items"]!
+                .AsArray()
+                .FirstOrDefault(j => j!["kind"]!.GetValue<string>() == "platen.maintain");
+        }
+        job["progress"]!.GetValue<double>().ShouldBe(1, 0.4);
+        var retried = await server.Owner.SendAsync(HttpMethod.Post, $"/v1/jobs/{job["id"]}/retry");
+        (retried.Status, retried.Problem).ShouldBe((409, "conflict"));
+        var next = await server.Owner.SendAsync(HttpMethod.Get, "/v1/jobs?state=queued");
+        next.Json["items"]!.AsArray().ShouldContain(j => j!["kind"]!.GetValue<string>() == "platen.maintain");
+        (await server.Owner.SendAsync(HttpMethod.Get, "/v1/jobs?state=lost")).Problem.ShouldBe("malformed");
+    }
+}
