@@ -41,7 +41,9 @@ public static class ServerHost
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxRequestBodySize = Limits.JsonBodyBytes;
+            // Above what any address accepts: a body that is too large is read to its end and answered, where cutting the
+            // connection would leave the client without the reason.
+            kestrel.Limits.MaxRequestBodySize = 16 * Limits.JsonBodyBytes;
             kestrel.Limits.MaxRequestHeadersTotalSize = 16 * 1024;
             kestrel.Limits.MaxRequestLineSize = 4 * 1024;
             kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(15);

@@ -35,7 +35,11 @@ public static class JsonBody
         {
             var read = await reader.ReadAsync(ct);
             if (read.Buffer.Length > maxBytes)
+            {
+                // Given back, so that the server can read the rest and the client gets to hear the answer.
+                reader.AdvanceTo(read.Buffer.End);
                 throw TooLarge(maxBytes);
+            }
             if (read.IsCompleted)
                 return Parse(reader, read.Buffer);
             reader.AdvanceTo(read.Buffer.Start, read.Buffer.End);

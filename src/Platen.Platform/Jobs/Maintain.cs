@@ -29,9 +29,7 @@ internal sealed class Maintain(IBlobStore blobs, PostgresPools pools, TimeProvid
     public async Task RunAsync(JobContext job, CancellationToken ct)
     {
         var swept = await blobs.SweepAsync(ct);
-        await job.ReportAsync(0.3, "swept the blob store", ct);
         var events = await RemoveAllAsync(s => EventLog.RemoveOldAsync(s, EventsFor, RowsATransaction, ct), ct);
-        await job.ReportAsync(0.7, "removed old events", ct);
         var jobs = await RemoveAllAsync(
             s => JobQueue.RemoveOldAsync(s, SucceededFor, DeadFor, RowsATransaction, ct),
             ct
