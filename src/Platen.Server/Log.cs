@@ -9,6 +9,6 @@ internal static partial class Log
     [LoggerMessage(1001, LogLevel.Information, "Stopping: finishing requests, then jobs, then the database")]
     public static partial void Stopping(ILogger logger);
 
-    [LoggerMessage(1002, LogLevel.Warning, "Not ready: {Check} says {Detail}")]
-    public static partial void NotReady(ILogger logger, string check, string detail);
+    [LoggerMessage(1002, LogLevel.Warning, "Not ready: {Check} failed")]
+    public static partial void CheckFailed(ILogger logger, string check, Exception failure);
 }

@@ -58,6 +58,13 @@ internal sealed class PrometheusText : IDisposable
     /// <summary>Everything measured so far.</summary>
     public string Write()
     {
+        // One scrape at a time: an observed instrument tells its values anew for each.
+        lock (listener)
+            return WriteAll();
+    }
+
+    private string WriteAll()
+    {
         foreach (var family in families.Values)
             family.ForgetObserved();
         listener.RecordObservableInstruments();

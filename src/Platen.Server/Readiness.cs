@@ -61,8 +61,6 @@ internal sealed class Readiness(
                 CheckAsync("schema-validator", ValidatorAsync, ct),
                 CheckAsync("widget-types", WidgetTypesAsync, ct)
             );
-            foreach (var failed in checks.Where(c => !c.Ok))
-                Log.NotReady(logger, failed.Name, failed.Detail);
             last = new ReadinessReport(
                 checks.All(c => c.Ok) ? "ready" : "notReady",
                 ServerProcess.Version,
@@ -81,7 +79,7 @@ internal sealed class Readiness(
 
     public void Dispose() => one.Dispose();
 
-    private static async Task<ReadinessCheck> CheckAsync(
+    private async Task<ReadinessCheck> CheckAsync(
         string name,
         Func<CancellationToken, Task<string>> look,
         CancellationToken ct
@@ -102,6 +100,7 @@ internal sealed class Readiness(
         catch (Exception e) when (e is not OperationCanceledException)
         {
             // The kind of failure and not its message: messages name hosts and paths, and this answer is public.
+            Log.CheckFailed(logger, name, e);
             return new ReadinessCheck(name, false, $"{e.GetType().Name}; the log has the rest.", Elapsed());
         }
 
@@ -111,12 +110,9 @@ internal sealed class Readiness(
     private async Task<string> DatabaseAsync(CancellationToken ct)
     {
         await using var session = await pools.OpenWorkerAsync("readiness", ct);
-        var migrations = await session.FirstAsync(
-            "select current_setting('server_version')",
-            row => row.GetString(0),
-            ct
-        );
-        return $"PostgreSQL {migrations}";
+        var version = await session.FirstAsync("select current_setting('server_version')", row => row.GetString(0), ct);
+        await using var edge = await pools.OpenEdgeAsync(ct);
+        return $"PostgreSQL {version}";
     }
 
     private async Task<string> BlobsAsync(CancellationToken ct)

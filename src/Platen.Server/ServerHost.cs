@@ -123,7 +123,7 @@ public static class ServerHost
         if (settings.Roles.HasFlag(ServerRoles.Delivery))
             app.UseDelivery();
 
-        app.Use(AddCommonHeaders);
+        app.Use(AddSafetyHeaders);
         app.UseProblems(app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Platen.Http"));
         app.UseRouting();
         app.UseAuthentication();
@@ -138,7 +138,7 @@ public static class ServerHost
         }
     }
 
-    private static Task AddCommonHeaders(HttpContext context, RequestDelegate next)
+    private static Task AddSafetyHeaders(HttpContext context, RequestDelegate next)
     {
         var headers = context.Response.Headers;
         headers.XContentTypeOptions = "nosniff";

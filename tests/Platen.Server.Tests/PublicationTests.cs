@@ -182,6 +182,80 @@ public sealed class PublicationTests(ServerFixture server)
     }
 
     [Fact]
+    public async Task Texts_and_removals_find_their_places_also_from_the_tenth_on()
+    {
+        var body = InstanceTests.Faq("List");
+        var lines = new JsonArray([.. Enumerable.Range(0, 12).Select(i => (JsonNode)$"line {i}")]);
+        body["config"]!["items"]![0]!["answer"] = new JsonArray(
+            new JsonObject { ["type"] = "list", ["items"] = lines }
+        );
+        var path = InstanceTests.NewPath();
+        await server.Owner.SendAsync(HttpMethod.Put, path, body, create: true);
+        var at = "/items/0/answer/0/items/";
+        var ops = new JsonObject
+        {
+            ["ops"] = new JsonArray(
+                new JsonObject { ["op"] = "remove", ["path"] = at + "2" },
+                new JsonObject { ["op"] = "remove", ["path"] = at + "11" },
+                new JsonObject
+                {
+                    ["op"] = "set",
+                    ["path"] = at + "10",
+                    ["value"] = "Zeile 10",
+                }
+            ),
+        };
+        (await server.Owner.SendAsync(HttpMethod.Put, path + "/locales/de", ops, create: true)).Status.ShouldBe(201);
+        await PublishAsync(path, "\"1\"");
+        var page = await PageAsync(path, "?locale=de");
+        page.ShouldContain("Zeile 10");
+        page.ShouldContain("line 9");
+        page.ShouldNotContain("line 2<");
+        page.ShouldNotContain("line 11");
+    }
+
+    [Fact]
+    public async Task A_locale_with_an_overlay_cannot_become_the_base_locale()
+    {
+        var path = await CreateAsync("x");
+        var ops = new
+        {
+            ops = new[]
+            {
+                new
+                {
+                    op = "set",
+                    path = "/heading",
+                    value = "y",
+                },
+            },
+        };
+        await server.Owner.SendAsync(HttpMethod.Put, path + "/locales/de", ops, create: true);
+        var body = InstanceTests.Faq("x");
+        body["baseLocale"] = "de";
+        (await server.Owner.SendAsync(HttpMethod.Put, path, body, "\"1\"")).Problem.ShouldBe("conflict");
+    }
+
+    [Fact]
+    public async Task Malformed_orders_are_faults_and_not_failures()
+    {
+        var path = await CreateAsync("x");
+        var nothing = "{\"ops\":[null]}"u8.ToArray();
+        var refused = await server.Owner.SendAsync(HttpMethod.Put, path + "/locales/de", nothing, create: true);
+        refused.FaultPointers.ShouldBe(["/ops/0"]);
+        var reason = new { reason = "a\0b" };
+        var publication = await server.Owner.SendAsync(HttpMethod.Put, path + "/publication", reason, "\"1\"");
+        publication.FaultPointers.ShouldBe(["/reason"]);
+        (await server.Owner.SendAsync(HttpMethod.Get, "/v1/curated-instances?type=%00")).Problem.ShouldBe("malformed");
+        using var untyped = new HttpRequestMessage(HttpMethod.Put, path + "/publication");
+        untyped.Headers.TryAddWithoutValidation("If-Match", "\"1\"");
+        untyped.Headers.TransferEncodingChunked = true;
+        untyped.Content = new StreamContent(new MemoryStream("{\"release\":\"sha256:0\"}"u8.ToArray()));
+        using var answer = await server.Owner.SendAsync(untyped, Ct);
+        ((int)answer.StatusCode).ShouldBe(415);
+    }
+
+    [Fact]
     public async Task Artifacts_are_named_by_their_hash_and_the_manifest_leads_to_them()
     {
         var path = await CreateAsync("Artifact");

@@ -2,6 +2,7 @@ using System.Collections.Frozen;
 using System.Security.Claims;
 using System.Text.Encodings.Web;
 using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -25,6 +26,9 @@ internal sealed class MachineKeyAuthentication(
 
     protected override async Task<AuthenticateResult> HandleAuthenticateAsync()
     {
+        // Health and metrics answer also while the database does not.
+        if (Context.GetEndpoint()?.Metadata.GetMetadata<IAllowAnonymous>() is not null)
+            return AuthenticateResult.NoResult();
         if (Request.Headers.Authorization is not [{ } field])
             return AuthenticateResult.NoResult();
         if (!field.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase))

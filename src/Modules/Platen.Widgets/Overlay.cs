@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Npgsql;
@@ -55,8 +56,9 @@ internal sealed record Overlay(
     {
         var localized = JsonNode.Parse(config.GetRawText())!;
         var stale = new List<string>();
-        // From the last to the first: removing an item does not move those still to be changed.
-        foreach (var op in Ops.OrderByDescending(o => o.Path.ToString(), StringComparer.Ordinal))
+        // Every text first, then the removals from the last place to the first: none moves a place still to be changed.
+        var ordered = Ops.OrderBy(o => o.Op == "remove").ThenByDescending(o => o.Path, PlaceOrder.Instance);
+        foreach (var op in ordered)
         {
             if (
                 op.Path.TryGet(config, out var now)
@@ -108,4 +110,28 @@ internal sealed record Overlay(
             row.GetFieldValue<DateTimeOffset>(4),
             row.GetString(5)
         );
+}
+
+/// <summary>The order of places in a document: names as text, indexes as numbers.</summary>
+internal sealed class PlaceOrder : IComparer<JsonPointer>
+{
+    public static readonly PlaceOrder Instance = new();
+
+    public int Compare(JsonPointer? x, JsonPointer? y)
+    {
+        var (left, right) = (x?.Tokens ?? [], y?.Tokens ?? []);
+        for (var i = 0; i < Math.Min(left.Count, right.Count); i++)
+        {
+            var order =
+                IsIndex(left[i], out var one) && IsIndex(right[i], out var other)
+                    ? one.CompareTo(other)
+                    : string.CompareOrdinal(left[i], right[i]);
+            if (order != 0)
+                return order;
+        }
+        return left.Count.CompareTo(right.Count);
+    }
+
+    private static bool IsIndex(string token, out int index) =>
+        int.TryParse(token, NumberStyles.None, CultureInfo.InvariantCulture, out index);
 }

@@ -8,9 +8,6 @@ using Platen.Widgets.Packages;
 
 namespace Platen.Widgets;
 
-/// <summary>A page as it is served: its bytes and the policy that allows its one style and nothing else.</summary>
-internal sealed record RenderedPage(byte[] Html, string ContentSecurityPolicy);
-
 /// <summary>
 /// Writes the document around a package's markup. The style and the markup are the same for every theme, so both are made
 /// once for a config and a locale.

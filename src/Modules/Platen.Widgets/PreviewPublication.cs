@@ -26,6 +26,20 @@ internal sealed class PreviewPublication(PostgresPools pools, WidgetRegistry reg
 
     public async Task<Outcome> RunAsync(Caller caller, PublicId id, CancellationToken ct)
     {
+        var (instance, overlays, live) = await ReadAsync(caller, id, ct);
+        var made = InstanceRelease.Make(registry.Find(instance.WidgetType), instance, overlays);
+        return new Outcome(
+            instance.Status != InstanceStatus.Unpublished && made.Draft.Digest != live?.Digest,
+            made.Draft.Digest,
+            live?.Digest,
+            Compare(live?.Manifest, made.Draft.Manifest),
+            made.Stale
+        );
+    }
+
+    /// <summary>Reads in a transaction of its own: none is open while pages are made.</summary>
+    private async Task<(Instance, List<Overlay>, Release?)> ReadAsync(Caller caller, PublicId id, CancellationToken ct)
+    {
         await using var session = await pools.OpenAsync(caller.Operation("preview publication"), ct);
         var instance = await Instance.FindAsync(session, id, ct) ?? throw InstanceRequests.NotFound(id);
         var overlays = await Overlay.ListAsync(session, id, ct);
@@ -33,14 +47,7 @@ internal sealed class PreviewPublication(PostgresPools pools, WidgetRegistry reg
         var live = channel?.Release is { } digest
             ? await ReleaseStore.FindAsync(session, instance.Subject, digest, ct)
             : null;
-        var made = await InstanceRelease.MakeAsync(registry.Find(instance.WidgetType), instance, overlays, store: null);
-        return new Outcome(
-            made.Draft.Digest != live?.Digest,
-            made.Draft.Digest,
-            live?.Digest,
-            Compare(live?.Manifest, made.Draft.Manifest),
-            made.Stale
-        );
+        return (instance, overlays, live);
     }
 
     private static List<Change> Compare(ReleaseManifest? from, ReleaseManifest to)

@@ -36,12 +36,15 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
         CancellationToken ct
     )
     {
-        if (body.Reason?.Length > Limits.ReasonLength)
+        if (
+            body.Reason is { } reason
+            && (reason.Length > Limits.ReasonLength || reason.Contains('\0', StringComparison.Ordinal))
+        )
         {
             throw KernelProblems
                 .Invalid.Because(
-                    "The reason is too long.",
-                    [new Fault("/reason", $"At most {Limits.ReasonLength} characters.")]
+                    "The reason cannot be kept.",
+                    [new Fault("/reason", $"At most {Limits.ReasonLength} characters, and not U+0000.")]
                 )
                 .AsException();
         }
@@ -61,20 +64,15 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
         var (instance, overlays, channel) = await ReadAsync(operation, id, ct);
         precondition.Check(instance.Tag);
         RefuseUnpublished(instance);
-        using var upload = new ReleaseUpload(blobs, operation.Owner);
-        var made = await InstanceRelease.MakeAsync(
-            registry.Find(instance.WidgetType),
-            instance,
-            overlays,
-            file => upload.StoreAsync(file, ct)
-        );
-        await upload.CompleteAsync(made.Draft, ct);
+        var made = InstanceRelease.Make(registry.Find(instance.WidgetType), instance, overlays);
+        if (channel?.Release != made.Draft.Digest)
+            await ReleaseStore.StoreBytesAsync(blobs, operation.Owner, made.Draft, ct);
 
         await using var session = await pools.OpenAsync(operation, ct);
-        await CheckUnchangedAsync(session, id, instance, overlays, ct);
+        var locked = await CheckUnchangedAsync(session, id, instance, overlays, ct);
         await ReleaseStore.RecordAsync(session, made.Draft, ct);
         var (moved, revision) = await MoveAsync(session, instance, channel?.Revision ?? 0, made.Draft.Digest, ct);
-        if (moved || instance.PublishedRevision != instance.Revision)
+        if (moved || locked.PublishedRevision != instance.Revision)
             await RecordPublicationAsync(session, instance, instance.Revision, made.Draft.Digest, revision, ct);
         var release = await ReleaseStore.FindAsync(session, instance.Subject, made.Draft.Digest, ct);
         await session.CommitAsync(ct);
@@ -138,7 +136,7 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
         return (instance, overlays, await ChannelStore.FindAsync(session, instance.Live, ct));
     }
 
-    private static async Task CheckUnchangedAsync(
+    private static async Task<Instance> CheckUnchangedAsync(
         Session session,
         PublicId id,
         Instance rendered,
@@ -157,6 +155,7 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
                 .StaleVersion.Because($"A locale of '{id}' was changed while it was being published.")
                 .AsException();
         }
+        return now!;
     }
 
     private static async Task<(bool Moved, long Revision)> MoveAsync(

@@ -29,29 +29,29 @@ internal sealed partial class SampleContent(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        if (!Directory.Exists(folder) || !await IsEmptyAsync(stoppingToken))
-            return;
-        foreach (var file in Directory.EnumerateFiles(folder, "*.json").Order(StringComparer.Ordinal))
+        try
         {
-            try
-            {
+            if (!Directory.Exists(folder) || !await IsUntouchedAsync(stoppingToken))
+                return;
+            foreach (var file in Directory.EnumerateFiles(folder, "*.json").Order(StringComparer.Ordinal))
                 await PublishAsync(file, stoppingToken);
-            }
-            catch (Exception e) when (e is not OperationCanceledException)
-            {
-                // A sample is a courtesy: whatever is wrong with it, the server goes on.
-                LogFailed(logger, Path.GetFileName(file), e);
-            }
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            // Samples are a courtesy: whatever is wrong with them, the server goes on.
+            LogFailed(logger, folder, e);
         }
     }
 
-    private async Task<bool> IsEmptyAsync(CancellationToken ct)
+    /// <summary>Whether nobody has written anything: what the server itself began and could not finish does not count.</summary>
+    private async Task<bool> IsUntouchedAsync(CancellationToken ct)
     {
         await using var session = await pools.OpenAsync(Server.Operation("look for content"), ct);
         return !await session.FirstAsync(
-            "select exists (select from widgets.curated_widget_instances)",
+            "select exists (select from widgets.curated_widget_instances where updated_by <> $1 or published_revision is not null)",
             row => row.GetBoolean(0),
-            ct
+            ct,
+            Sql.Uuid(Server.Actor.Id.Value)
         );
     }
 
@@ -61,28 +61,37 @@ internal sealed partial class SampleContent(
         using var document = await JsonDocument.ParseAsync(stream, cancellationToken: ct);
         var root = document.RootElement;
         var id = PublicId.Parse(root.GetProperty("publicId").GetString()!);
-        var absent = new Precondition.Absent();
         var body = root.Deserialize<SaveInstance.Body>(JsonSerializerOptions.Web)!;
-        var saved = await saveInstance.RunAsync(Server, id, body, absent, ct);
+        var (instance, written) = await FindAsync(id, ct);
+        instance ??= (await saveInstance.RunAsync(Server, id, body, new Precondition.Absent(), ct)).Instance;
         if (root.TryGetProperty("locales", out var locales))
         {
-            foreach (var locale in locales.EnumerateObject())
+            foreach (var locale in locales.EnumerateObject().Where(l => !written.Contains(l.Name)))
             {
-                var ops = locale.Value.Deserialize<List<SaveOverlay.BodyOp>>(JsonSerializerOptions.Web)!;
-                await saveOverlay.RunAsync(Server, id, locale.Name, new SaveOverlay.Body(ops), absent, ct);
+                var ops = locale.Value.Deserialize<List<SaveOverlay.BodyOp?>>(JsonSerializerOptions.Web)!;
+                var overlay = new SaveOverlay.Body(ops);
+                await saveOverlay.RunAsync(Server, id, locale.Name, overlay, new Precondition.Absent(), ct);
             }
         }
-        if (saved.Instance.Status != InstanceStatus.Unpublished)
+        if (instance.Status != InstanceStatus.Unpublished)
         {
             var first = new PublishInstance.Body("sample content");
-            await publish.RunAsync(Server, id, first, new Precondition.OneOf([saved.Instance.Tag]), ct);
+            await publish.RunAsync(Server, id, first, new Precondition.OneOf([instance.Tag]), ct);
         }
         LogPublished(logger, id.ToString());
+    }
+
+    /// <summary>What an interrupted start left behind.</summary>
+    private async Task<(Instance? Instance, IReadOnlyList<string> Locales)> FindAsync(PublicId id, CancellationToken ct)
+    {
+        await using var session = await pools.OpenAsync(Server.Operation("look for content"), ct);
+        var overlays = await Overlay.ListAsync(session, id, ct);
+        return (await Instance.FindAsync(session, id, ct), [.. overlays.Select(o => o.Locale)]);
     }
 
     [LoggerMessage(3001, LogLevel.Information, "Published the sample {PublicId}")]
     private static partial void LogPublished(ILogger logger, string publicId);
 
-    [LoggerMessage(3002, LogLevel.Warning, "The sample {File} was left out")]
-    private static partial void LogFailed(ILogger logger, string file, Exception reason);
+    [LoggerMessage(3002, LogLevel.Warning, "The samples of {Folder} could not be published")]
+    private static partial void LogFailed(ILogger logger, string folder, Exception reason);
 }

@@ -31,6 +31,18 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
         await using var session = await pools.OpenAsync(operation, ct);
         var current = await Instance.LockAsync(session, id, ct);
         precondition.Check(current?.Tag);
+        if (
+            current is not null
+            && wanted.BaseLocale != current.BaseLocale
+            && await Overlay.FindAsync(session, id, wanted.BaseLocale, ct) is not null
+        )
+        {
+            throw KernelProblems
+                .Conflict.Because(
+                    $"'{wanted.BaseLocale}' has an overlay; remove that before it becomes the base locale."
+                )
+                .AsException();
+        }
         if (current is null)
             return new Outcome(await InsertAsync(session, id, wanted, ct), Created: true);
         if (Same(current, wanted))
@@ -124,7 +136,7 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
         return changed!;
     }
 
-    private static Task AppendSavedAsync(Session session, Instance saved, CancellationToken ct) =>
+    internal static Task AppendSavedAsync(Session session, Instance saved, CancellationToken ct) =>
         EventLog.AppendAsync(
             session,
             WidgetEvents.Stream(saved.PublicId),

@@ -13,7 +13,7 @@ internal sealed class SaveOverlay(PostgresPools pools, WidgetRegistry registry)
 {
     public sealed record BodyOp(string Op, string Path, string? Value = null);
 
-    public sealed record Body(IReadOnlyList<BodyOp> Ops);
+    public sealed record Body(IReadOnlyList<BodyOp?> Ops);
 
     public sealed record Outcome(Overlay Overlay, bool Created);
 
@@ -106,7 +106,11 @@ internal sealed class SaveOverlay(PostgresPools pools, WidgetRegistry registry)
             faults.Add(new Fault("/ops", $"An overlay has at most {WidgetsLimits.OverlayOps} operations."));
         for (var i = 0; i < body.Ops.Count && faults.Count < Limits.Faults; i++)
         {
-            var (op, path, value) = body.Ops[i];
+            if (body.Ops[i] is not var (op, path, value))
+            {
+                faults.Add(new Fault($"/ops/{i}", "Must be an operation."));
+                continue;
+            }
             if (op is not ("set" or "remove"))
                 faults.Add(new Fault($"/ops/{i}/op", "Must be set or remove."));
             else if ((op == "set") != (value is not null))

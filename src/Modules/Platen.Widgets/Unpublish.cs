@@ -17,18 +17,21 @@ internal sealed class Unpublish(PostgresPools pools)
         precondition.Check(instance.Tag);
         if (instance.Status != InstanceStatus.Unpublished)
         {
-            await session.ExecuteAsync(
-                """
+            var saved = await session.FirstAsync(
+                $"""
                 update widgets.curated_widget_instances
                 set status = 'unpublished', revision = revision + 1, updated_at = clock_timestamp(), updated_by = $2,
                     updated_by_name = $3
                 where public_id = $1
+                returning {Instance.Columns}
                 """,
+                Instance.Read,
                 ct,
                 Sql.Text(instance.PublicId),
                 Sql.Uuid(session.Context.Actor.Id.Value),
                 Sql.Text(session.Context.Actor.Name)
             );
+            await SaveInstance.AppendSavedAsync(session, saved!, ct);
         }
         await EndAsync(session, instance, ct);
         await session.CommitAsync(ct);

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
 using Platen.Access;
@@ -205,9 +206,10 @@ internal static class WidgetsEndpoints
         var id = InstanceRequests.ParseCuratedId(publicId);
         var precondition = RequirePrecondition(context);
         var body =
-            context.Request.ContentLength is null or 0 && context.Request.ContentType is null
-                ? new PublishInstance.Body()
-                : await JsonBody.ReadAsync<PublishInstance.Body>(context, Limits.JsonBodyBytes, BodyJson, ct);
+            context.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: true }
+            && context.Request.ContentLength != 0
+                ? await JsonBody.ReadAsync<PublishInstance.Body>(context, Limits.JsonBodyBytes, BodyJson, ct)
+                : new PublishInstance.Body();
         var outcome = await publish.RunAsync(context.Caller(), id, body, precondition, ct);
         context.Response.Headers.ETag = outcome.Instance.Tag;
         return TypedResults.Ok(PublishedView.Of(outcome));

@@ -113,12 +113,23 @@ public static partial class ProblemResponses
             case PostgresException { SqlState: PostgresErrorCodes.DiskFull } full:
                 LogFull(logger, full);
                 return KernelProblems.StorageFull.Because("The database has no room left. Nothing was written.");
+            case PostgresException { SqlState: PostgresErrorCodes.CharacterNotInRepertoire }:
+                return KernelProblems.Malformed.Because(
+                    "A text contains the character U+0000, which cannot be stored."
+                );
+            case PostgresException
+            {
+                SqlState: PostgresErrorCodes.DeadlockDetected or PostgresErrorCodes.SerializationFailure
+            }:
+                return KernelProblems.Unavailable.Because("Others were writing the same rows. Nothing was written.");
             case IOException e when IsDiskFull(e):
                 LogFull(logger, e);
                 return KernelProblems.StorageFull.Because("The blob store has no room left. Nothing was published.");
             case NpgsqlException e when e is not PostgresException || IsShuttingDown(e):
                 LogUnavailable(logger, e);
-                return KernelProblems.Unavailable.Because("The database does not answer. Nothing was written.");
+                return KernelProblems.Unavailable.Because(
+                    "The database does not answer. What was being written may not be there: read it before you repeat."
+                );
             case TimeoutException e:
                 LogUnavailable(logger, e);
                 return KernelProblems.Unavailable.Because("A part the server depends on took too long to answer.");

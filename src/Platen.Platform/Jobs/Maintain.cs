@@ -10,8 +10,8 @@ namespace Platen.Platform.Jobs;
 
 /// <summary>
 /// The hourly housekeeping: abandoned uploads, events and finished jobs past their retention. It is a job like any other, so one
-/// node does it, a crash repeats it, and a failure is seen; each run enqueues the next, and every start makes sure there is
-/// one. The hour is its key: however many nodes enqueue, it exists once.
+/// node does it, a crash repeats it, and a failure is seen; each run begins by enqueuing the next, and every start makes sure
+/// there is one. The hour is its key: however many nodes enqueue, one waits.
 /// </summary>
 internal sealed class Maintain(IBlobStore blobs, PostgresPools pools, TimeProvider clock, ILogger<Maintain> logger)
     : IJobHandler,
@@ -28,6 +28,12 @@ internal sealed class Maintain(IBlobStore blobs, PostgresPools pools, TimeProvid
 
     public async Task RunAsync(JobContext job, CancellationToken ct)
     {
+        // The next run is certain before this one can fail for good.
+        await using (var next = await job.OpenAsync(ct))
+        {
+            await EnqueueAsync(next, clock.GetUtcNow().AddHours(1), ct);
+            await next.CommitAsync(ct);
+        }
         var swept = await blobs.SweepAsync(ct);
         var events = await RemoveAllAsync(s => EventLog.RemoveOldAsync(s, EventsFor, RowsATransaction, ct), ct);
         var jobs = await RemoveAllAsync(
@@ -35,11 +41,6 @@ internal sealed class Maintain(IBlobStore blobs, PostgresPools pools, TimeProvid
             ct
         );
         Log.Maintained(logger, swept.Uploads, events, jobs);
-
-        await using var session = await job.OpenAsync(ct);
-        await EnqueueAsync(session, clock.GetUtcNow().AddHours(1), ct);
-        await job.CompleteAsync(session, ct);
-        await session.CommitAsync(ct);
     }
 
     public async Task StartAsync(CancellationToken cancellationToken)

@@ -71,50 +71,11 @@ public sealed record Release(
 );
 
 /// <summary>
-/// Stores the files of a release while others of it are still being made, a few at once. Like
-/// <see cref="ReleaseStore.StoreBytesAsync"/> it belongs before the transaction that records the release. Thread-safe.
-/// </summary>
-/// <param name="blobs">Where to.</param>
-/// <param name="owner">Whose release it is.</param>
-public sealed class ReleaseUpload(IBlobStore blobs, OwnerId owner) : IDisposable
-{
-    private readonly SemaphoreSlim permits = new(ReleaseStore.FilesAtOnce);
-
-    /// <summary>Stores a file, unless the store has its bytes.</summary>
-    public Task StoreAsync(DraftFile file, CancellationToken ct) => StoreAsync(file.Bytes, ct);
-
-    /// <summary>Stores what a release has besides its files: the manifest, and the empty config that OCI asks for.</summary>
-    /// <param name="draft">All of whose files have been stored.</param>
-    /// <param name="ct">Cancels.</param>
-    public Task CompleteAsync(ReleaseDraft draft, CancellationToken ct) =>
-        Task.WhenAll(StoreAsync(draft.ManifestBytes, ct), StoreAsync(ReleaseManifest.EmptyConfig, ct));
-
-    /// <summary>After every store has ended.</summary>
-    public void Dispose() => permits.Dispose();
-
-    private async Task StoreAsync(ReadOnlyMemory<byte> bytes, CancellationToken ct)
-    {
-        await permits.WaitAsync(ct);
-        try
-        {
-            await blobs.PutBytesAsync(owner, bytes, ct);
-        }
-        finally
-        {
-            permits.Release();
-        }
-    }
-}
-
-/// <summary>
 /// Freezes content: bytes first, into the blob store, then the rows that make them reachable, in the caller's transaction. A
 /// crash between the two leaves unreachable bytes and nothing else.
 /// </summary>
 public static class ReleaseStore
 {
-    /// <summary>Blobs of one release on their way to the store at once.</summary>
-    internal const int FilesAtOnce = 8;
-
     /// <summary>
     /// Stores the bytes of a draft that the store does not have yet, and the manifest itself. Call it before the
     /// transaction that records the release: no lock is held while bytes travel. Safe to repeat.
@@ -128,7 +89,7 @@ public static class ReleaseStore
             .DistinctBy(f => f.Item1);
         await Parallel.ForEachAsync(
             distinct,
-            new ParallelOptions { MaxDegreeOfParallelism = FilesAtOnce, CancellationToken = ct },
+            new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = ct },
             async (file, token) => await blobs.PutBytesAsync(owner, file.Item2, token)
         );
     }

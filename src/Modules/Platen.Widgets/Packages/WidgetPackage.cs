@@ -62,7 +62,9 @@ public sealed partial class WidgetPackage
 
         CssVariables = manifest.TryGetProperty("cssVariables", out var variables) ? ReadCssVariables(variables) : [];
         GzipBudgetBytes = Required(manifest, "budgets").TryGetProperty("gzipBytes", out var budget)
-            ? budget.GetInt32()
+            ? budget.TryGetInt32(out var bytes)
+                ? bytes
+                : throw Bad("'gzipBytes' is a whole number.")
             : throw Bad("'budgets' has no 'gzipBytes'.");
 
         var content = string.Join('\n', [manifest.GetRawText(), File(schemaFile), File(templateFile), Styles]);
@@ -173,12 +175,13 @@ public sealed partial class WidgetPackage
 
     private static string CheckStyles(string css, string file)
     {
+        var plain = CssComments().Replace(css, "").Trim() + "\n";
         foreach (var refused in (ReadOnlySpan<string>)["@import", "url(", "</"])
         {
-            if (css.Contains(refused, StringComparison.OrdinalIgnoreCase))
+            if (plain.Contains(refused, StringComparison.OrdinalIgnoreCase))
                 throw new WidgetPackageException(file, $"'{refused}' is not allowed: a page fetches nothing.");
         }
-        return CssComments().Replace(css, "").Trim() + "\n";
+        return plain;
     }
 
     private static string ReadFile(string folder, string name)
@@ -193,7 +196,10 @@ public sealed partial class WidgetPackage
             throw new WidgetPackageException(path, $"The file is larger than {WidgetsLimits.PackageFileBytes} bytes.");
         try
         {
-            return new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(System.IO.File.ReadAllBytes(path));
+            return new UTF8Encoding(false, throwOnInvalidBytes: true)
+                .GetString(System.IO.File.ReadAllBytes(path))
+                // As a browser reads them, so that the hash of the style is the one it computes.
+                .ReplaceLineEndings("\n");
         }
         catch (DecoderFallbackException)
         {

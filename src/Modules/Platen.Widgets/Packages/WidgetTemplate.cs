@@ -58,6 +58,8 @@ internal sealed partial class WidgetTemplate
             var inner = match.Groups["inner"].Value.Trim();
             if (inner.StartsWith('!'))
                 continue;
+            if (inner.StartsWith('~') || inner.EndsWith('~') || match.Value.StartsWith("{{~", StringComparison.Ordinal))
+                throw new WidgetPackageException(file, $"'{match.Value}': white space control is not allowed.");
             if (match.Value.StartsWith("{{{", StringComparison.Ordinal) || inner.StartsWith('&'))
                 throw new WidgetPackageException(file, $"'{match.Value}' writes without escaping.");
             if (inner.StartsWith('>') || inner.StartsWith('*'))
