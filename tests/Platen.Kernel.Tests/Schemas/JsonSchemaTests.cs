@@ -166,6 +166,17 @@ public sealed class JsonSchemaTests
             document.IsValid(JsonSerializer.SerializeToElement(1)).ShouldBeFalse();
         }
         schema.IsValid(JsonSerializer.SerializeToElement(new { minLength = -1 })).ShouldBeFalse();
+        var kernel = typeof(JsonSchema).Assembly;
+        var bundled = kernel
+            .GetManifestResourceNames()
+            .Where(name => name.StartsWith("json-schema/", StringComparison.Ordinal))
+            .ToList();
+        bundled.Count.ShouldBe(9);
+        foreach (var name in bundled)
+        {
+            using var document = JsonDocument.Parse(kernel.GetManifestResourceStream(name)!);
+            schema.Validate(document.RootElement).Errors.ShouldBeEmpty(name);
+        }
     }
 
     [Theory]

@@ -31,6 +31,23 @@ public sealed class PublicSuiteTests
         result.Passed.ShouldBeGreaterThan(0);
     }
 
+    [Fact]
+    public async Task The_reference_states_the_figures_of_this_run()
+    {
+        if (Folder is null)
+            return;
+        var (passed, failed) = (0, 0);
+        foreach (var file in SuiteFiles())
+        {
+            var result = await Run(file, TestContext.Current.CancellationToken);
+            passed += result.Passed;
+            failed += result.Failures.Count;
+        }
+        var reference = Path.Combine(Repository(), "docs", "reference", "json-schema.md");
+        var text = await File.ReadAllTextAsync(reference, TestContext.Current.CancellationToken);
+        text.ShouldContain($"**{passed} passed, {failed} failed**");
+    }
+
     private const string NoSuite = "(the suite is not here)";
 
     private static async Task<SchemaSuiteResult> Run(string file, CancellationToken cancellationToken)
@@ -62,6 +79,14 @@ public sealed class PublicSuiteTests
             registry.Add(address, File.ReadAllBytes(path));
         }
         return registry;
+    }
+
+    private static string Repository()
+    {
+        var at = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(at!.FullName, "Platen.slnx")))
+            at = at.Parent;
+        return at.FullName;
     }
 
     private static string? FindFolder()
