@@ -36,7 +36,11 @@ internal sealed partial class SampleContent(
             foreach (var file in Directory.EnumerateFiles(folder, "*.json").Order(StringComparer.Ordinal))
                 await PublishAsync(file, stoppingToken);
         }
-        catch (Exception e) when (e is not OperationCanceledException)
+        catch (OperationCanceledException)
+        {
+            // The server stops; the next start takes it up.
+        }
+        catch (Exception e)
         {
             // Samples are a courtesy: whatever is wrong with them, the server goes on.
             LogFailed(logger, folder, e);
