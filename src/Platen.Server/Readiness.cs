@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Platen.Kernel.Schemas;
 using Platen.Platform.Blobs;
 using Platen.Platform.Postgres;
@@ -39,6 +40,7 @@ internal sealed class Readiness(
     IBlobStore blobs,
     WidgetRegistry registry,
     ServerSettings settings,
+    HealthCheckService health,
     TimeProvider clock,
     ILogger<Readiness> logger
 ) : IDisposable
@@ -55,12 +57,16 @@ internal sealed class Readiness(
         {
             if (last is { } report && clock.GetUtcNow() - report.Time is var age && age >= TimeSpan.Zero && age < Fresh)
                 return report;
-            var checks = await Task.WhenAll(
+            List<Task<ReadinessCheck>> looks =
+            [
                 CheckAsync("database", DatabaseAsync, ct),
                 CheckAsync("blobs", BlobsAsync, ct),
                 CheckAsync("schema-validator", ValidatorAsync, ct),
-                CheckAsync("widget-types", WidgetTypesAsync, ct)
-            );
+                CheckAsync("widget-types", WidgetTypesAsync, ct),
+            ];
+            if (settings.Roles.HasFlag(ServerRoles.Delivery))
+                looks.Add(CheckAsync("delivery", DeliveryAsync, ct));
+            var checks = await Task.WhenAll(looks);
             last = new ReadinessReport(
                 checks.All(c => c.Ok) ? "ready" : "notReady",
                 ServerProcess.Version,
@@ -131,6 +137,15 @@ internal sealed class Readiness(
         return refuses && accepts
             ? Task.FromResult("refuses what it must")
             : throw new InvalidOperationException("The schema validator does not tell valid from invalid.");
+    }
+
+    /// <summary>Delivery that serves from memory what it has is degraded, and says so; it still serves.</summary>
+    private async Task<string> DeliveryAsync(CancellationToken ct)
+    {
+        var report = await health.CheckHealthAsync(ct);
+        return report.Status == HealthStatus.Unhealthy
+            ? throw new InvalidOperationException("Delivery cannot serve.")
+            : report.Entries.Values.Select(entry => entry.Description).FirstOrDefault() ?? "serves";
     }
 
     private Task<string> WidgetTypesAsync(CancellationToken ct) =>

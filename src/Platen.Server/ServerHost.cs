@@ -103,6 +103,7 @@ public static class ServerHost
             services.AddDelivery();
         if (settings.Roles.HasFlag(ServerRoles.Api) && settings is { Profile: "standalone", Samples: true })
             services.AddSampleWidgets(ServerSettings.SamplesFolder);
+        services.AddHealthChecks();
         services.AddSingleton<Readiness>();
         services.AddSingleton(_ => new PrometheusText(Meters));
         services.AddPlatenOpenApi();

@@ -15,7 +15,7 @@ public sealed class OperatingTests(ServerFixture server)
         ready.Json["checks"]!
             .AsArray()
             .Select(c => c!["name"]!.GetValue<string>())
-            .ShouldBe(["database", "blobs", "schema-validator", "widget-types"]);
+            .ShouldBe(["database", "blobs", "schema-validator", "widget-types", "delivery"]);
         (await server.Nobody.SendAsync(HttpMethod.Get, "/healthz")).Status.ShouldBe(200);
     }
 
