@@ -143,9 +143,12 @@ internal sealed class Readiness(
     private async Task<string> DeliveryAsync(CancellationToken ct)
     {
         var report = await health.CheckHealthAsync(ct);
-        return report.Status == HealthStatus.Unhealthy
-            ? throw new InvalidOperationException("Delivery cannot serve.")
-            : report.Entries.Values.Select(entry => entry.Description).FirstOrDefault() ?? "serves";
+        return report.Status switch
+        {
+            HealthStatus.Healthy => "serves what is live",
+            HealthStatus.Degraded => "serves from memory what it has, and may not know the latest",
+            _ => throw new InvalidOperationException("Delivery cannot serve."),
+        };
     }
 
     private Task<string> WidgetTypesAsync(CancellationToken ct) =>

@@ -101,11 +101,18 @@ public sealed class VersionRangeTests
     }
 
     [Fact]
-    public void A_printed_range_reads_back_to_an_equal_one() =>
+    public void A_printed_range_reads_back_to_one_with_the_same_versions() =>
         Prop.ForAll(
-                VersionTexts.DamagedRange.ToArbitrary(),
-                text =>
-                    !VersionRange.TryParse(text, out var range) || VersionRange.Parse(range.ToString()).Equals(range)
+                VersionTexts.DamagedRange.Zip(VersionTexts.Version).ToArbitrary(),
+                sample =>
+                {
+                    var (text, version) = sample;
+                    if (!VersionRange.TryParse(text, out var range))
+                        return true;
+                    // Not always an equal one: npm prints >=v0.0.0 as >=0.0.0, which it reads as *.
+                    var again = VersionRange.Parse(range.ToString());
+                    return again.Satisfies(SemVer.Parse(version)) == range.Satisfies(SemVer.Parse(version));
+                }
             )
             .Check(Config.QuickThrowOnFailure.WithMaxTest(10_000));
 
