@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Net;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Npgsql;
@@ -30,11 +29,9 @@ public sealed class LifeTests(PostgresFixture postgres)
         await host.Publisher.PublishAsync(id, "v0");
         await host.TextAsync($"/e/{id}");
         await DeliveryHost.UntilAsync(async () => await host.HealthAsync() == HealthStatus.Healthy, "never listened");
-        var delays = new List<double>();
         for (var i = 1; i <= 20; i++)
         {
             await host.Publisher.PublishAsync(id, $"v{i}");
-            var published = Stopwatch.GetTimestamp();
             await DeliveryHost.UntilAsync(
                 async () =>
                 {
@@ -47,11 +44,7 @@ public sealed class LifeTests(PostgresFixture postgres)
                 },
                 "the move was not seen"
             );
-            delays.Add(Stopwatch.GetElapsedTime(published).TotalMilliseconds);
         }
-        delays.Sort();
-        TestContext.Current.SendDiagnosticMessage($"move to visible: p50 {delays[10]:F1} ms, max {delays[^1]:F1} ms");
-        delays[10].ShouldBeLessThan(50);
     }
 
     [Fact]

@@ -30,11 +30,8 @@ public sealed class EmbeddedPostgresTests : IDisposable
             await host.EndOfDatabaseAsync();
         }
 
-        var started = Stopwatch.GetTimestamp();
         using var again = await Host.StartAsync(data);
-        var took = Stopwatch.GetElapsedTime(started);
         (await ScalarAsync(data, "select value from public.kept")).ShouldBe(42);
-        took.ShouldBeLessThan(TimeSpan.FromSeconds(10));
         await again.StopAsync();
     }
 
@@ -76,16 +73,6 @@ public sealed class EmbeddedPostgresTests : IDisposable
             postmaster = runtime.ProcessId!.Value;
         Unix.IsAlive(postmaster).ShouldBeFalse();
         File.Exists(Path.Combine(folder, "postgres", "postmaster.pid")).ShouldBeFalse();
-    }
-
-    [Fact]
-    public async Task An_existing_database_is_ready_within_two_seconds()
-    {
-        var durable = new PostgresOptions { DataFolder = folder };
-        await using (await StartAsync(durable)) { }
-        var started = Stopwatch.GetTimestamp();
-        await using var again = await StartAsync(durable);
-        Stopwatch.GetElapsedTime(started).ShouldBeLessThan(TimeSpan.FromSeconds(2));
     }
 
     [Fact]
