@@ -41,6 +41,12 @@ internal sealed class ReadInstances(PostgresPools pools)
     {
         await using var session = await pools.OpenAsync(caller.Operation("read instance"), ct);
         var instance = await Instance.FindAsync(session, id, ct) ?? throw InstanceRequests.NotFound(id);
+        return await DetailAsync(session, instance, ct);
+    }
+
+    /// <summary>The instance with what is live of it, as the session sees them.</summary>
+    public static async Task<InstanceDetail> DetailAsync(Session session, Instance instance, CancellationToken ct)
+    {
         var locales = await session.ListAsync(
             """
             select locale from widgets.widget_instance_locales

@@ -67,7 +67,7 @@ internal sealed partial class SampleContent(
         var id = PublicId.Parse(root.GetProperty("publicId").GetString()!);
         var body = root.Deserialize<SaveInstance.Body>(JsonSerializerOptions.Web)!;
         var (instance, written) = await FindAsync(id, ct);
-        instance ??= (await saveInstance.RunAsync(Server, id, body, new Precondition.Absent(), ct)).Instance;
+        instance ??= (await saveInstance.RunAsync(Server, id, body, new Precondition.Absent(), ct)).Detail.Instance;
         if (root.TryGetProperty("locales", out var locales))
         {
             foreach (var locale in locales.EnumerateObject().Where(l => !written.Contains(l.Name)))

@@ -13,9 +13,9 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
 {
     public sealed record Body(string WidgetType, JsonElement Config, string? Status = null, string? BaseLocale = null);
 
-    /// <param name="Instance">As it is now.</param>
+    /// <param name="Detail">As it is now, seen in the transaction that saved it.</param>
     /// <param name="Created">Whether it was not there before.</param>
-    public sealed record Outcome(Instance Instance, bool Created);
+    public sealed record Outcome(InstanceDetail Detail, bool Created);
 
     public async Task<Outcome> RunAsync(
         Caller caller,
@@ -43,11 +43,15 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
                 )
                 .AsException();
         }
-        if (current is null)
-            return new Outcome(await InsertAsync(session, id, wanted, ct), Created: true);
-        if (Same(current, wanted))
-            return new Outcome(current, Created: false);
-        return new Outcome(await UpdateAsync(session, current, wanted, ct), Created: false);
+        var saved = current switch
+        {
+            null => await InsertAsync(session, id, wanted, ct),
+            _ when Same(current, wanted) => current,
+            _ => await UpdateAsync(session, current, wanted, ct),
+        };
+        var outcome = new Outcome(await ReadInstances.DetailAsync(session, saved, ct), Created: current is null);
+        await session.CommitAsync(ct);
+        return outcome;
     }
 
     private Wanted Validate(PublicId id, Body body)
@@ -99,7 +103,6 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
             throw KernelProblems.StaleVersion.Because($"'{id}' was created by somebody else just now.").AsException();
         }
         await AppendSavedAsync(session, made!, ct);
-        await session.CommitAsync(ct);
         return made!;
     }
 
@@ -132,7 +135,6 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
         if (wanted.Status == InstanceStatus.Unpublished)
             await Unpublish.EndAsync(session, changed!, ct);
         await AppendSavedAsync(session, changed!, ct);
-        await session.CommitAsync(ct);
         return changed!;
     }
 

@@ -107,7 +107,6 @@ internal static class WidgetsEndpoints
     private static async Task<Results<Ok<InstanceView>, Created<InstanceView>>> Save(
         string publicId,
         SaveInstance save,
-        ReadInstances read,
         HttpContext context,
         CancellationToken ct
     )
@@ -116,11 +115,10 @@ internal static class WidgetsEndpoints
         var precondition = RequirePrecondition(context);
         var body = await JsonBody.ReadAsync<SaveInstance.Body>(context, Limits.JsonBodyBytes, BodyJson, ct);
         var saved = await save.RunAsync(context.Caller(), id, body, precondition, ct);
-        var detail = await read.OneAsync(context.Caller(), id, ct);
-        context.Response.Headers.ETag = saved.Instance.Tag;
+        context.Response.Headers.ETag = saved.Detail.Instance.Tag;
         return saved.Created
-            ? TypedResults.Created($"/v1/instances/{id}", InstanceView.Of(detail))
-            : TypedResults.Ok(InstanceView.Of(detail));
+            ? TypedResults.Created($"/v1/instances/{id}", InstanceView.Of(saved.Detail))
+            : TypedResults.Ok(InstanceView.Of(saved.Detail));
     }
 
     private static async Task<Ok<OverlayView>> ReadOverlay(
