@@ -13,7 +13,7 @@ namespace Platen.Platform.Postgres;
 /// <code>
 /// $PLATEN_DATA/platen.lock            held while a server uses the folder
 /// $PLATEN_DATA/postgres/              the database (0700)
-/// $PLATEN_DATA/postgres.new/          a database being made; renamed when complete
+/// $PLATEN_DATA/postgres.new-{random}/ a database being made; renamed when complete
 /// $PLATEN_DATA/postgres-socket/       the socket (0700); in the temporary folder when the path is too long for one
 /// $PLATEN_DATA/postgres-runtime-V/    a copy of the programs, only when their own folder is private
 /// </code>
@@ -28,6 +28,9 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
 
     private const int LongestSocketPath = 100;
     private const int LastWordsLines = 12;
+    private const string UnfinishedSuffix = ".new-";
+    private static readonly TimeSpan RemovalPatience = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan RemovalPause = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan FirstBackoff = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestBackoff = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan Steady = TimeSpan.FromMinutes(1);
@@ -413,12 +416,9 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
     )
     {
         PostgresLog.Initializing(logger, databaseFolder, account.Name);
-        var unfinished = databaseFolder + ".new";
-        if (Directory.Exists(unfinished))
-        {
-            PostgresLog.RemovingLeftover(logger, unfinished);
-            Directory.Delete(unfinished, recursive: true);
-        }
+        await RemoveUnfinishedAsync(databaseFolder, logger, ct);
+        // A name of its own: the initdb of a start that was killed may live on and go on writing to where it began.
+        var unfinished = databaseFolder + UnfinishedSuffix + Path.GetRandomFileName();
         try
         {
             MakePrivateFolder(unfinished, account);
@@ -456,6 +456,44 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
             if (Directory.Exists(unfinished))
                 Directory.Delete(unfinished, recursive: true);
             throw;
+        }
+    }
+
+    private static async Task RemoveUnfinishedAsync(string databaseFolder, ILogger logger, CancellationToken ct)
+    {
+        var began = Stopwatch.GetTimestamp();
+        foreach (
+            var folder in Directory.GetDirectories(
+                Path.GetDirectoryName(databaseFolder)!,
+                Path.GetFileName(databaseFolder) + UnfinishedSuffix + "*"
+            )
+        )
+        {
+            PostgresLog.RemovingLeftover(logger, folder);
+            while (!IsRemoved(folder))
+            {
+                if (Stopwatch.GetElapsedTime(began) > RemovalPatience)
+                    throw new PostgresStartException(
+                        $"{folder}, left by a start that was cut off, is still being written to. End the initdb that does "
+                            + "it (pgrep -f initdb), then start again."
+                    );
+                await Task.Delay(RemovalPause, ct);
+            }
+        }
+    }
+
+    // False while a program adds files to it.
+    private static bool IsRemoved(string folder)
+    {
+        try
+        {
+            if (Directory.Exists(folder))
+                Directory.Delete(folder, recursive: true);
+            return true;
+        }
+        catch (IOException)
+        {
+            return false;
         }
     }
 
