@@ -173,7 +173,7 @@ internal static class InstanceRelease
     private static byte[] Gzip(byte[] bytes)
     {
         using var compressed = new MemoryStream(bytes.Length / 2);
-        using (var stream = new GZipStream(compressed, CompressionLevel.SmallestSize))
+        using (var stream = new GZipStream(compressed, CompressionLevel.Optimal))
             stream.Write(bytes);
         return compressed.ToArray();
     }

@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Text.Json;
+using Npgsql;
 using Platen.Access;
 using Platen.Kernel;
 using Platen.Platform.Blobs;
@@ -23,7 +25,8 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
     public sealed record Outcome(
         bool Moved,
         Instance Instance,
-        Release Release,
+        Digest Release,
+        ReleaseManifest Manifest,
         long ChannelRevision,
         IReadOnlyDictionary<string, IReadOnlyList<string>> Stale
     );
@@ -69,15 +72,14 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
             await ReleaseStore.StoreBytesAsync(blobs, operation.Owner, made.Draft, ct);
 
         await using var session = await pools.OpenAsync(operation, ct);
-        var locked = await CheckUnchangedAsync(session, id, instance, overlays, ct);
+        var publishedRevision = await CheckUnchangedAsync(session, id, instance, overlays, ct);
         await ReleaseStore.RecordAsync(session, made.Draft, ct);
         var (moved, revision) = await MoveAsync(session, instance, channel?.Revision ?? 0, made.Draft.Digest, ct);
-        if (moved || locked.PublishedRevision != instance.Revision)
+        if (moved || publishedRevision != instance.Revision)
             await RecordPublicationAsync(session, instance, instance.Revision, made.Draft.Digest, revision, ct);
-        var release = await ReleaseStore.FindAsync(session, instance.Subject, made.Draft.Digest, ct);
         await session.CommitAsync(ct);
         var published = instance with { PublishedRevision = instance.Revision };
-        return new Outcome(moved, published, release!, revision, made.Stale);
+        return new Outcome(moved, published, made.Draft.Digest, made.Draft.Manifest, revision, made.Stale);
     }
 
     private async Task<Outcome> GoBackAsync(
@@ -111,7 +113,14 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
             await RecordPublicationAsync(session, instance, sourceRevision: null, digest, revision, ct);
         await session.CommitAsync(ct);
         var live = moved ? instance with { PublishedRevision = null } : instance;
-        return new Outcome(moved, live, release, revision, new Dictionary<string, IReadOnlyList<string>>());
+        return new Outcome(
+            moved,
+            live,
+            digest,
+            release.Manifest,
+            revision,
+            new Dictionary<string, IReadOnlyList<string>>()
+        );
     }
 
     private static void RefuseUnpublished(Instance instance)
@@ -136,7 +145,8 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
         return (instance, overlays, await ChannelStore.FindAsync(session, instance.Live, ct));
     }
 
-    private static async Task<Instance> CheckUnchangedAsync(
+    /// <summary>Locks the instance and returns which of its versions is published.</summary>
+    private static async Task<long?> CheckUnchangedAsync(
         Session session,
         PublicId id,
         Instance rendered,
@@ -144,18 +154,36 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
         CancellationToken ct
     )
     {
-        var now = await Instance.LockAsync(session, id, ct);
+        var now = await session.FirstAsync(
+            """
+            select i.revision, i.published_revision,
+                   array(select l.locale || ' ' || l.revision from widgets.widget_instance_locales l
+                         where l.public_id = $1 and l.scope = 'curated' order by l.locale)
+            from widgets.curated_widget_instances i
+            where i.public_id = $1
+            for update
+            """,
+            row => new
+            {
+                Tag = Precondition.TagOf(row.GetInt64(0)),
+                PublishedRevision = row.IsDBNull(1) ? (long?)null : row.GetInt64(1),
+                Locales = row.GetFieldValue<string[]>(2),
+            },
+            ct,
+            Sql.Text(id.ToString())
+        );
         new Precondition.OneOf([rendered.Tag]).Check(now?.Tag);
-        var overlaysNow = await Overlay.ListAsync(session, id, ct);
         if (
-            !overlaysNow.Select(o => (o.Locale, o.Revision)).SequenceEqual(overlays.Select(o => (o.Locale, o.Revision)))
+            !now!.Locales.SequenceEqual(
+                overlays.Select(o => string.Create(CultureInfo.InvariantCulture, $"{o.Locale} {o.Revision}"))
+            )
         )
         {
             throw KernelProblems
                 .StaleVersion.Because($"A locale of '{id}' was changed while it was being published.")
                 .AsException();
         }
-        return now!;
+        return now.PublishedRevision;
     }
 
     private static async Task<(bool Moved, long Revision)> MoveAsync(
@@ -179,23 +207,26 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
             var other => throw new InvalidOperationException($"The release was recorded, and yet: {other}."),
         };
 
-    private static async Task RecordPublicationAsync(
+    private static Task RecordPublicationAsync(
         Session session,
         Instance instance,
         long? sourceRevision,
         Digest release,
         long channelRevision,
         CancellationToken ct
-    )
-    {
-        await session.ExecuteAsync(
-            "update widgets.curated_widget_instances set published_revision = $2 where public_id = $1",
-            ct,
-            Sql.Text(instance.PublicId),
-            Sql.Long(sourceRevision)
-        );
-        await EventLog.AppendAsync(
+    ) =>
+        EventLog.AppendWithAsync(
             session,
+            new NpgsqlBatchCommand(
+                """
+                update widgets.curated_widget_instances set published_revision = $2 where public_id = $1
+                returning public_id
+                """
+            )
+            {
+                Parameters = { Sql.Text(instance.PublicId), Sql.Long(sourceRevision) },
+            },
+            row => row.GetString(0),
             WidgetEvents.Stream(instance.PublicId),
             WidgetEvents.Published,
             JsonSerializer.SerializeToUtf8Bytes(
@@ -209,5 +240,4 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
             ),
             ct
         );
-    }
 }

@@ -56,9 +56,8 @@ internal sealed class ReadInstances(PostgresPools pools)
             ct,
             Sql.Text(instance.PublicId)
         );
-        var channel = await ChannelStore.FindAsync(session, instance.Live, ct);
-        var moves = await ChannelStore.MovesAsync(session, instance.Live, beforeRevision: null, limit: 1, ct);
-        return new InstanceDetail(instance, locales, channel, moves.FirstOrDefault());
+        var live = await ChannelStore.FindWithLastMoveAsync(session, instance.Live, ct);
+        return new InstanceDetail(instance, locales, live?.Channel, live?.LastMove);
     }
 
     public async Task<Publication> PublicationAsync(

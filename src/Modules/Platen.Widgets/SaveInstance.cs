@@ -113,29 +113,53 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
         CancellationToken ct
     )
     {
-        var changed = await session.FirstAsync(
-            $"""
-            update widgets.curated_widget_instances
-            set widget_type = $2, status = $3, base_locale = $4, config = $5, config_digest = $6, revision = revision + 1,
-                updated_at = clock_timestamp(), updated_by = $7, updated_by_name = $8
-            where public_id = $1
-            returning {Instance.Columns}
-            """,
-            Instance.Read,
-            ct,
-            Sql.Text(current.PublicId),
-            Sql.Text(wanted.WidgetType),
-            Sql.Text(wanted.Status),
-            Sql.Text(wanted.BaseLocale),
-            Sql.Json(wanted.Config),
-            Sql.Digest(wanted.ConfigDigest),
-            Sql.Uuid(session.Context.Actor.Id.Value),
-            Sql.Text(session.Context.Actor.Name)
-        );
+        var changed = current with
+        {
+            WidgetType = wanted.WidgetType,
+            Status = wanted.Status,
+            BaseLocale = wanted.BaseLocale,
+            Config = JsonElement.Parse(wanted.Config),
+            ConfigDigest = wanted.ConfigDigest,
+            Revision = current.Revision + 1,
+            UpdatedBy = session.Context.Actor.Name,
+        };
         if (wanted.Status == InstanceStatus.Unpublished)
-            await Unpublish.EndAsync(session, changed!, ct);
-        await AppendSavedAsync(session, changed!, ct);
-        return changed!;
+        {
+            await Unpublish.EndAsync(session, changed, ct);
+            changed = changed with { PublishedRevision = null };
+        }
+        var updatedAt = await EventLog.AppendWithAsync(
+            session,
+            new NpgsqlBatchCommand(
+                """
+                update widgets.curated_widget_instances
+                set widget_type = $2, status = $3, base_locale = $4, config = $5, config_digest = $6, revision = $7,
+                    updated_at = clock_timestamp(), updated_by = $8, updated_by_name = $9
+                where public_id = $1
+                returning updated_at
+                """
+            )
+            {
+                Parameters =
+                {
+                    Sql.Text(current.PublicId),
+                    Sql.Text(wanted.WidgetType),
+                    Sql.Text(wanted.Status),
+                    Sql.Text(wanted.BaseLocale),
+                    Sql.Json(wanted.Config),
+                    Sql.Digest(wanted.ConfigDigest),
+                    Sql.Long(changed.Revision),
+                    Sql.Uuid(session.Context.Actor.Id.Value),
+                    Sql.Text(changed.UpdatedBy),
+                },
+            },
+            row => row.GetFieldValue<DateTimeOffset>(0),
+            WidgetEvents.Stream(changed.PublicId),
+            WidgetEvents.Saved,
+            SavedEvent(changed),
+            ct
+        );
+        return changed with { UpdatedAt = updatedAt };
     }
 
     internal static Task AppendSavedAsync(Session session, Instance saved, CancellationToken ct) =>
@@ -143,16 +167,19 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
             session,
             WidgetEvents.Stream(saved.PublicId),
             WidgetEvents.Saved,
-            JsonSerializer.SerializeToUtf8Bytes(
-                new
-                {
-                    publicId = saved.PublicId,
-                    revision = saved.Revision,
-                    status = saved.Status,
-                    configDigest = saved.ConfigDigest,
-                }
-            ),
+            SavedEvent(saved),
             ct
+        );
+
+    private static byte[] SavedEvent(Instance saved) =>
+        JsonSerializer.SerializeToUtf8Bytes(
+            new
+            {
+                publicId = saved.PublicId,
+                revision = saved.Revision,
+                status = saved.Status,
+                configDigest = saved.ConfigDigest,
+            }
         );
 
     private static bool Same(Instance current, Wanted wanted) =>

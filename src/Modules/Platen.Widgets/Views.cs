@@ -166,11 +166,11 @@ internal sealed record PublishedView(
         new(
             outcome.Moved ? "published" : "alreadyLive",
             outcome.Instance.PublicId,
-            outcome.Release.Digest,
+            outcome.Release,
             outcome.ChannelRevision,
             outcome.Instance.PublishedRevision,
             $"/e/{outcome.Instance.PublicId}",
-            [.. outcome.Release.Manifest.Files.Select(f => new ArtifactView(f.Path, f.Digest, f.SizeBytes))],
+            [.. outcome.Manifest.Files.Select(f => new ArtifactView(f.Path, f.Digest, f.SizeBytes))],
             outcome.Stale
         );
 }

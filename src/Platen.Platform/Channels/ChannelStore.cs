@@ -81,6 +81,30 @@ public static class ChannelStore
             Sql.Text(key.Name)
         );
 
+    /// <summary>The channel with its last move, or null when it has never moved.</summary>
+    public static async Task<(Channel Channel, ChannelMoveRecord LastMove)?> FindWithLastMoveAsync(
+        Session session,
+        ChannelKey key,
+        CancellationToken ct
+    )
+    {
+        await using var command = session.Command(
+            """
+            select c.subject, c.name, c.release_digest, c.revision, c.candidate_digest, c.candidate_percent, c.moved_at,
+                   m.revision, m.from_digest, m.to_digest, m.candidate_digest, m.candidate_percent, m.actor, m.actor_name,
+                   m.reason, m.at
+            from platform.channel c
+            join platform.channel_move m
+                on (m.owner, m.subject, m.name, m.revision) = (c.owner, c.subject, c.name, c.revision)
+            where c.subject = $1 and c.name = $2
+            """,
+            Sql.Text(key.Subject),
+            Sql.Text(key.Name)
+        );
+        await using var reader = await command.ExecuteReaderAsync(ct);
+        return await reader.ReadAsync(ct) ? (ReadChannel(reader), ReadMove(reader, from: 7)) : null;
+    }
+
     /// <summary>Points the channel at <paramref name="to"/> (null: at nothing) and drops its candidate.</summary>
     /// <param name="session">Open for the channel's owner; the caller commits.</param>
     /// <param name="key">Which channel; made when it does not exist.</param>
@@ -201,16 +225,18 @@ public static class ChannelStore
             row.GetFieldValue<DateTimeOffset>(6)
         );
 
-    private static ChannelMoveRecord ReadMove(NpgsqlDataReader row) =>
+    private static ChannelMoveRecord ReadMove(NpgsqlDataReader row) => ReadMove(row, from: 0);
+
+    private static ChannelMoveRecord ReadMove(NpgsqlDataReader row, int from) =>
         new(
-            row.GetInt64(0),
-            ReadDigest(row, 1),
-            ReadDigest(row, 2),
-            ReadDigest(row, 3),
-            row.GetInt16(4),
-            new Actor(new ActorId(row.GetGuid(5)), row.GetString(6)),
-            row.GetString(7),
-            row.GetFieldValue<DateTimeOffset>(8)
+            row.GetInt64(from),
+            ReadDigest(row, from + 1),
+            ReadDigest(row, from + 2),
+            ReadDigest(row, from + 3),
+            row.GetInt16(from + 4),
+            new Actor(new ActorId(row.GetGuid(from + 5)), row.GetString(from + 6)),
+            row.GetString(from + 7),
+            row.GetFieldValue<DateTimeOffset>(from + 8)
         );
 
     private static Digest? ReadDigest(NpgsqlDataReader row, int column) =>

@@ -11,6 +11,8 @@ public static class EventLog
     /// <summary>The PostgreSQL channel that is notified with <c>{owner} {revision} {stream}</c> at commit.</summary>
     public const string Channel = "platen_event";
 
+    private const string AppendSql = "select platform.append_event($1, $2, $3)";
+
     /// <summary>
     /// Appends to a stream of the session's owner. The stream's row stays locked until the session ends, so that revisions
     /// have no gaps and become visible in order: append last, and to several streams in the order of their ids.
@@ -33,19 +35,11 @@ public static class EventLog
         CancellationToken ct
     )
     {
-        if (!StreamId.TryParse(stream.Value, out _))
-            throw new ArgumentException($"'{stream.Value}' is not a stream's id.", nameof(stream));
-        if (jsonData.Length > EventLimits.DataBytes)
-            throw new ArgumentException(
-                $"An event's data has at most {EventLimits.DataBytes} bytes, not {jsonData.Length}.",
-                nameof(jsonData)
-            );
-        using var activity = EventsTelemetry.Source.StartActivity("event.append", ActivityKind.Producer);
-        activity?.SetTag("platen.stream", stream.Value).SetTag("platen.event.type", type);
+        using var activity = Begin(stream, type, jsonData);
         try
         {
             var revision = await session.FirstAsync(
-                "select platform.append_event($1, $2, $3)",
+                AppendSql,
                 row => row.GetInt64(0),
                 ct,
                 Sql.Text(stream.Value),
@@ -55,17 +49,85 @@ public static class EventLog
             EventsTelemetry.Appended.Add(1);
             return revision;
         }
-        catch (PostgresException refused)
-            when (refused.SqlState
-                    is PostgresErrorCodes.UntranslatableCharacter
-                        or PostgresErrorCodes.InvalidTextRepresentation
-            )
+        catch (PostgresException refused) when (IsUnstorable(refused))
         {
-            throw KernelProblems
-                .Invalid.Because("The data has a character that cannot be stored (U+0000, or half a surrogate pair).")
-                .AsException();
+            throw Unstorable();
         }
     }
+
+    /// <summary>
+    /// Writes a fact and appends its event in one round trip: <see cref="AppendAsync"/> for writers whose event does not
+    /// depend on what the statement returns.
+    /// </summary>
+    /// <param name="session">The transaction of the fact.</param>
+    /// <param name="fact">The statement and its parameters; it returns one row.</param>
+    /// <param name="read">Makes the row into a value.</param>
+    /// <param name="stream">The stream; it begins with its first event.</param>
+    /// <param name="type">As in <see cref="AppendAsync"/>.</param>
+    /// <param name="jsonData">As in <see cref="AppendAsync"/>.</param>
+    /// <param name="ct">Cancels; the transaction is then only good for rolling back.</param>
+    /// <exception cref="InvalidOperationException">The statement returned no row; nothing may be committed.</exception>
+    /// <remarks>Its other exceptions are those of <see cref="AppendAsync"/>.</remarks>
+    public static async Task<T> AppendWithAsync<T>(
+        Session session,
+        NpgsqlBatchCommand fact,
+        Func<NpgsqlDataReader, T> read,
+        StreamId stream,
+        string type,
+        ReadOnlyMemory<byte> jsonData,
+        CancellationToken ct
+    )
+    {
+        using var activity = Begin(stream, type, jsonData);
+        try
+        {
+            await using var batch = session.Batch();
+            batch.BatchCommands.Add(fact);
+            batch.BatchCommands.Add(
+                new NpgsqlBatchCommand(AppendSql)
+                {
+                    Parameters = { Sql.Text(stream.Value), Sql.Text(type), Sql.Json(jsonData) },
+                }
+            );
+            await using var reader = await batch.ExecuteReaderAsync(ct);
+            if (!await reader.ReadAsync(ct))
+                throw new InvalidOperationException($"The fact of a {type} event returned no row.");
+            var written = read(reader);
+            // Reads the second answer as well: an append that was refused throws here.
+            await reader.NextResultAsync(ct);
+            EventsTelemetry.Appended.Add(1);
+            return written;
+        }
+        catch (PostgresException refused) when (IsUnstorable(refused))
+        {
+            throw Unstorable();
+        }
+    }
+
+    private static Activity? Begin(StreamId stream, string type, ReadOnlyMemory<byte> jsonData)
+    {
+        if (!StreamId.TryParse(stream.Value, out _))
+            throw new ArgumentException($"'{stream.Value}' is not a stream's id.", nameof(stream));
+        if (jsonData.Length > EventLimits.DataBytes)
+            throw new ArgumentException(
+                $"An event's data has at most {EventLimits.DataBytes} bytes, not {jsonData.Length}.",
+                nameof(jsonData)
+            );
+        return EventsTelemetry
+            .Source.StartActivity("event.append", ActivityKind.Producer)
+            ?.SetTag("platen.stream", stream.Value)
+            .SetTag("platen.event.type", type);
+    }
+
+    private static bool IsUnstorable(PostgresException refused) =>
+        refused.SqlState
+            is PostgresErrorCodes.UntranslatableCharacter
+                or PostgresErrorCodes.InvalidTextRepresentation;
+
+    private static ProblemException Unstorable() =>
+        KernelProblems
+            .Invalid.Because("The data has a character that cannot be stored (U+0000, or half a surrogate pair).")
+            .AsException();
 
     /// <summary>Reads events after a revision, oldest first. The session's owner sees its own only.</summary>
     /// <param name="session">Whose events.</param>

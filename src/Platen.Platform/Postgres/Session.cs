@@ -107,6 +107,9 @@ public sealed class Session : IAsyncDisposable
         return command;
     }
 
+    /// <summary>Statements of this transaction that go to the server together, in one round trip.</summary>
+    public NpgsqlBatch Batch() => new(connection, transaction);
+
     /// <summary>Runs a statement and returns how many rows it changed.</summary>
     public async Task<int> ExecuteAsync(string sql, CancellationToken ct, params NpgsqlParameter[] parameters)
     {
