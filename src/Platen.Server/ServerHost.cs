@@ -124,6 +124,7 @@ public static class ServerHost
         if (settings.Roles.HasFlag(ServerRoles.Delivery))
             app.UseDelivery();
 
+        app.UseRequestSpans();
         app.Use(AddSafetyHeaders);
         app.UseProblems(app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Platen.Http"));
         app.UseRouting();

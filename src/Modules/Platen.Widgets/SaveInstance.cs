@@ -163,13 +163,7 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
     }
 
     internal static Task AppendSavedAsync(Session session, Instance saved, CancellationToken ct) =>
-        EventLog.AppendAsync(
-            session,
-            WidgetEvents.Stream(saved.PublicId),
-            WidgetEvents.Saved,
-            SavedEvent(saved),
-            ct
-        );
+        EventLog.AppendAsync(session, WidgetEvents.Stream(saved.PublicId), WidgetEvents.Saved, SavedEvent(saved), ct);
 
     private static byte[] SavedEvent(Instance saved) =>
         JsonSerializer.SerializeToUtf8Bytes(

@@ -140,6 +140,7 @@ public sealed class EventHub(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var ear = listener.Add(EventLog.Channel, Hear, MarkAll);
+        await using var tick = time.CreateTimer(_ => Tick(), state: null, SafetyPoll, SafetyPoll);
         // Requests are drained before hosted services stop: open streams must end at the first sign of stopping.
         using var stopping = lifetime?.ApplicationStopping.Register(EndAll);
         try
@@ -155,18 +156,11 @@ public sealed class EventHub(
     private async Task FeedAsync(CancellationToken ct)
     {
         var backoff = new Backoff(MostBackoff);
-        var polled = time.GetTimestamp();
         while (!ct.IsCancellationRequested)
         {
             try
             {
-                var left = SafetyPoll - time.GetElapsedTime(polled);
-                if (left <= TimeSpan.Zero || !await WaitForWorkAsync(left, ct))
-                {
-                    polled = time.GetTimestamp();
-                    MarkAll();
-                    SignalIdle();
-                }
+                await work.WaitAsync(ct);
                 while (TakeMarked() is { Count: > 0 } batch)
                     await ReadAsync(batch, ct);
                 backoff.Reset();
@@ -185,8 +179,11 @@ public sealed class EventHub(
         }
     }
 
-    private async Task<bool> WaitForWorkAsync(TimeSpan atMost, CancellationToken ct) =>
-        await work.WaitAsync(atMost, ct);
+    private void Tick()
+    {
+        MarkAll();
+        SignalEverybody(Wake.Idle);
+    }
 
     private async Task ReadAsync(List<StreamFeed> batch, CancellationToken ct)
     {
@@ -348,8 +345,6 @@ public sealed class EventHub(
             return batch;
         }
     }
-
-    private void SignalIdle() => SignalEverybody(Wake.Idle);
 
     private void EndAll()
     {

@@ -120,9 +120,7 @@ public static class EventLog
     }
 
     private static bool IsUnstorable(PostgresException refused) =>
-        refused.SqlState
-            is PostgresErrorCodes.UntranslatableCharacter
-                or PostgresErrorCodes.InvalidTextRepresentation;
+        refused.SqlState is PostgresErrorCodes.UntranslatableCharacter or PostgresErrorCodes.InvalidTextRepresentation;
 
     private static ProblemException Unstorable() =>
         KernelProblems
