@@ -97,7 +97,7 @@ public static class ServerHost
         services.AddEvents();
         if (settings.Roles.HasFlag(ServerRoles.Worker))
             services.AddJobRunner().AddMaintenance();
-        services.AddAccess();
+        services.AddAccess(new AccessOptions { Domain = settings.Domain, Stage = settings.Profile });
         services.AddWidgets(settings.WidgetsFolder);
         if (settings.Roles.HasFlag(ServerRoles.Delivery))
             services.AddDelivery();
@@ -134,6 +134,7 @@ public static class ServerHost
         app.MapOperating();
         if (settings.Roles.HasFlag(ServerRoles.Api))
         {
+            app.MapAccess();
             app.MapWidgets();
             app.MapStreams();
             app.MapJobs();

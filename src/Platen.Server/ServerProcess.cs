@@ -38,6 +38,7 @@ internal static class ServerProcess
           PLATEN_PROFILE               standalone, authoring or cloud        standalone
           PLATEN_ROLES                 api,delivery,worker,studio            all of them
           PLATEN_BLOBS                 file:PATH or s3://BUCKET?…            file:$PLATEN_DATA/blobs
+          PLATEN_DOMAIN                domain of the workspaces' sites       localhost
           PLATEN_WIDGETS               folder of widget packages             the one that comes with the server
           PLATEN_SAMPLES               on or off: publish samples when empty on
           ConnectionStrings__Platen    an external PostgreSQL 15 to 18       an embedded one in the data folder

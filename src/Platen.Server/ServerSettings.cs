@@ -50,6 +50,9 @@ public sealed record ServerSettings
     /// <summary><c>PLATEN_SAMPLES</c>: whether an empty standalone server publishes the sample content.</summary>
     public required bool Samples { get; init; }
 
+    /// <summary><c>PLATEN_DOMAIN</c>: the domain that workspaces' sites live under.</summary>
+    public string Domain { get; init; } = "localhost";
+
     /// <summary><c>ConnectionStrings__Platen*</c> and what else concerns the database.</summary>
     public required PostgresOptions Postgres { get; init; }
 
@@ -97,8 +100,19 @@ public sealed record ServerSettings
                 "off" => false,
                 var other => throw new SettingException($"PLATEN_SAMPLES is '{other}'; write on or off."),
             },
+            Domain = ReadDomain(configuration["PLATEN_DOMAIN"]),
             Postgres = PostgresOptions.From(configuration, data) with { Url = urls },
         };
+    }
+
+    private static string ReadDomain(string? text)
+    {
+        if (string.IsNullOrWhiteSpace(text))
+            return "localhost";
+        var domain = text.Trim().ToLowerInvariant();
+        return Uri.CheckHostName(domain) == UriHostNameType.Dns && domain.Length <= 180
+            ? domain
+            : throw new SettingException($"PLATEN_DOMAIN is '{text}'; write a domain such as example.org.");
     }
 
     private static ServerRoles ReadRoles(string? text)

@@ -21,23 +21,34 @@ internal sealed record MappedRoute(string Method, string Pattern, string? Who)
     // A scope counts only together with the authorization that enforces it.
     private static string? WhoOf(EndpointMetadataCollection metadata)
     {
+        var policies = metadata.GetOrderedMetadata<IAuthorizeData>().Select(one => one.Policy).ToList();
         var anonymous = metadata.GetMetadata<IAllowAnonymous>() is not null;
+        var caller = metadata.GetMetadata<NeededCaller>() is not null;
         var scope = metadata.GetMetadata<NeededScope>()?.Scope;
-        var enforced = metadata.GetOrderedMetadata<IAuthorizeData>().Any(one => one.Policy == scope);
-        return (anonymous, scope) switch
+        var workspace = metadata.GetMetadata<NeededWorkspace>() is not null;
+        return (anonymous, caller, scope, workspace) switch
         {
-            (true, null) => "anybody",
-            (false, not null) when enforced => scope,
+            (true, false, null, false) => "anybody",
+            (false, true, null, false) when policies.Contains("caller") => AnyCaller,
+            (false, false, not null, false) when policies.Contains(scope) => scope,
+            (false, false, not null, true) when policies.Contains(WorkspaceAccess.WorkspacePolicy(scope)) => scope
+                + InWorkspace,
             _ => null,
         };
     }
+
+    public const string AnyCaller = "any caller";
+
+    public const string InWorkspace = " in {ws}";
 }
 
 internal static class EndpointRules
 {
     public static string Draw(IReadOnlyList<MappedRoute> routes)
     {
-        var text = new StringBuilder("Every route and who may use it: anybody, or a key with the scope.\n\n");
+        var text = new StringBuilder(
+            "Every route and who may use it: anybody; any caller with a valid credential; who has the scope; who has it in the workspace.\n\n"
+        );
         var width = routes.Max(route => route.ToString().Length);
         foreach (var route in routes)
             text.Append(route.ToString().PadRight(width + 2)).Append(route.Who ?? "UNDECIDED").Append('\n');
@@ -46,6 +57,12 @@ internal static class EndpointRules
 
     public static IEnumerable<string> Faults(IEnumerable<MappedRoute> routes) =>
         routes
-            .Where(route => route.Who is null || (route.Who != "anybody" && !Scopes.Known.Contains(route.Who)))
+            .Where(route =>
+                route.Who is null
+                || (
+                    route.Who is not ("anybody" or MappedRoute.AnyCaller)
+                    && !Scopes.Known.Contains(route.Who.Replace(MappedRoute.InWorkspace, "", StringComparison.Ordinal))
+                )
+            )
             .Select(route => $"{route} has neither a known scope that is enforced nor AllowAnonymous.");
 }

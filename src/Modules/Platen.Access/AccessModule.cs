@@ -1,26 +1,55 @@
 using Microsoft.AspNetCore.Authentication;
-using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Authorization;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Platen.Access.Workspaces;
+using Platen.Platform.Events;
+using Platen.Platform.Jobs;
 using Platen.Platform.Postgres;
 
 namespace Platen.Access;
 
-/// <summary>Who may do what: machine keys and their scopes.</summary>
+/// <summary>Who may do what: workspaces and their members, machine keys and short-lived tokens, and their scopes.</summary>
 public static class AccessModule
 {
     /// <summary>The module's SQL.</summary>
     public static readonly SqlModule Sql = new("access", typeof(AccessModule).Assembly);
 
-    public static IServiceCollection AddAccess(this IServiceCollection services)
+    public static IServiceCollection AddAccess(this IServiceCollection services, AccessOptions? options = null)
     {
+        services.AddEvents();
+        services.TryAddSingleton(options ?? new AccessOptions());
         // The parts of AddAuthentication that a bearer key needs: the rest would write a key ring to the home folder.
         services.AddWebEncoders();
-        services.AddAuthenticationCore(options => options.DefaultScheme = MachineKeyAuthentication.SchemeName);
+        services.AddAuthenticationCore(auth => auth.DefaultScheme = MachineKeyAuthentication.SchemeName);
         new AuthenticationBuilder(services).AddScheme<AuthenticationSchemeOptions, MachineKeyAuthentication>(
             MachineKeyAuthentication.SchemeName,
             configureOptions: null
         );
+        AddPolicies(services);
+        services
+            .AddSingleton<Invalidation>()
+            .AddSingleton(provider => new WorkspaceDirectory(
+                provider.GetRequiredService<PostgresPools>(),
+                provider.GetRequiredService<Invalidation>(),
+                provider.GetRequiredService<TimeProvider>()
+            ))
+            .AddSingleton<CreateWorkspace>()
+            .AddSingleton<ReadWorkspaces>()
+            .AddSingleton<ChangeWorkspace>()
+            .AddSingleton<IJobHandler, PurgeWorkspace>();
+        return services;
+    }
+
+    /// <summary>Maps the module's routes.</summary>
+    public static void MapAccess(this IEndpointRouteBuilder app) => WorkspacesEndpoints.Map(app);
+
+    private static void AddPolicies(IServiceCollection services)
+    {
+        services.AddSingleton<IAuthorizationHandler, WorkspaceAuthorization>();
         var authorization = services.AddAuthorizationBuilder();
+        authorization.AddPolicy(WorkspaceAccess.AnyCaller, policy => policy.RequireAuthenticatedUser());
         foreach (var scope in Scopes.Known)
         {
             authorization.AddPolicy(
@@ -30,12 +59,10 @@ public static class AccessModule
                         context.User.Identity is CallerIdentity { Caller: var caller } && caller.Has(scope)
                     )
             );
+            authorization.AddPolicy(
+                WorkspaceAccess.WorkspacePolicy(scope),
+                policy => policy.RequireAuthenticatedUser().AddRequirements(new WorkspaceRequirement(scope))
+            );
         }
-        return services;
     }
-
-    /// <summary>Only callers with the scope reach the endpoint.</summary>
-    public static TBuilder NeedsScope<TBuilder>(this TBuilder endpoint, string scope)
-        where TBuilder : IEndpointConventionBuilder =>
-        endpoint.RequireAuthorization(scope).WithMetadata(new NeededScope(scope));
 }

@@ -86,7 +86,3 @@ internal sealed class MachineKeyAuthentication(
         return new Caller(found.Actor, found.Owner, found.Scopes.ToFrozenSet(StringComparer.Ordinal));
     }
 }
-
-/// <summary>What an endpoint asks of its caller; read by the refusal and by the list of endpoints.</summary>
-/// <param name="Scope">One of <see cref="Scopes"/>.</param>
-public sealed record NeededScope(string Scope);

@@ -15,9 +15,16 @@ public sealed class NotificationListener(PostgresPools pools, ILogger<Notificati
 {
     private static readonly TimeSpan MostBackoff = TimeSpan.FromSeconds(5);
     private ImmutableArray<Ear> ears = [];
+    private volatile bool listening;
 
     /// <summary>The server process of the current connection; 0 while there is none.</summary>
     internal int ProcessId { get; private set; }
+
+    /// <summary>
+    /// Whether everything that is notified now is heard. True once everybody was told of the connection; false from the moment its
+    /// loss is noticed, which takes up to half a minute when the network goes silent without a word.
+    /// </summary>
+    public bool IsListening => listening;
 
     /// <summary>
     /// Adds who is told. Both callbacks run on the listening flow, so they only set a flag and return.
@@ -49,15 +56,18 @@ public sealed class NotificationListener(PostgresPools pools, ILogger<Notificati
                 Log.Listening(logger);
                 foreach (var ear in ears)
                     ear.Connected();
+                listening = true;
                 while (true)
                     await connection.WaitAsync(stoppingToken);
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {
+                listening = false;
                 return;
             }
             catch (Exception exception) when (exception is NpgsqlException or IOException or TimeoutException)
             {
+                listening = false;
                 ProcessId = 0;
                 var delay = backoff.Next();
                 EventsTelemetry.Reconnects.Add(1);

@@ -1,15 +1,17 @@
 -- A presented key names its owner, so it must be found before any owner is known. The function sees one row, by the hash of
--- 190 random bits, and runs as the role of the public views, which may read this table; callers may not.
+-- 190 random bits, and runs as the role of the public views, which may read this table; callers may not. The keys of a
+-- workspace that is being deleted open nothing.
 create or replace function access.find_key(p_hash bytea)
-returns table (owner uuid, id uuid, name text, scopes text[], expires_at timestamptz)
+returns table (owner uuid, id uuid, name text, scopes text[], expires_at timestamptz, stage text)
 language sql
 stable
 security definer
 set search_path = ''
 as $$
-    select k.owner, k.id, k.name, k.scopes, k.expires_at
+    select k.owner, k.id, k.name, k.scopes, k.expires_at, k.stage
     from access.machine_key k
     where k.hash = p_hash and k.revoked_at is null
+        and not exists (select from access.workspace w where w.owner = k.owner and w.status <> 'active')
 $$;
 
 alter function access.find_key(bytea) owner to platen_view;

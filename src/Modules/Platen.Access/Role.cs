@@ -1,0 +1,86 @@
+using System.Collections.Frozen;
+
+namespace Platen.Access;
+
+/// <summary>What a person is in a workspace. Each includes those before it.</summary>
+public enum Role
+{
+    /// <summary>Reads everything but the audit log.</summary>
+    Viewer,
+
+    /// <summary>Writes content.</summary>
+    Editor,
+
+    /// <summary>Runs the workspace: members, keys, name, end.</summary>
+    Owner,
+}
+
+/// <summary>The scopes that roles include, and the roles' printed names.</summary>
+public static class Roles
+{
+    /// <summary>The printed names: <c>viewer</c>, <c>editor</c>, <c>owner</c>.</summary>
+    public static readonly IReadOnlyList<string> Names = ["viewer", "editor", "owner"];
+
+    private static readonly FrozenSet<string> Viewer = Set(
+        Scopes.WorkspaceRead,
+        Scopes.InstancesRead,
+        Scopes.TemplatesRead,
+        Scopes.FilesRead,
+        Scopes.ThemesRead,
+        Scopes.EventsRead,
+        Scopes.SubmissionsRead,
+        Scopes.RegistryPull
+    );
+
+    private static readonly FrozenSet<string> Editor = Set([
+        .. Viewer,
+        Scopes.InstancesWrite,
+        Scopes.TemplatesPush,
+        Scopes.FilesWrite,
+        Scopes.ThemesWrite,
+        Scopes.SubmissionsWrite,
+        Scopes.RegistryPush,
+    ]);
+
+    private static readonly FrozenSet<string> Owner = Set([
+        .. Scopes.Known.Where(scope => !Scopes.IsForPlatform(scope)),
+    ]);
+
+    private static readonly FrozenSet<string> PlatformEditor = Set([.. Editor, Scopes.CuratedPublish]);
+    private static readonly FrozenSet<string> Everything = Set(Scopes.All);
+
+    /// <summary>What the role may do in a workspace.</summary>
+    public static IReadOnlySet<string> ScopesOf(Role role) =>
+        role switch
+        {
+            Role.Viewer => Viewer,
+            Role.Editor => Editor,
+            Role.Owner => Owner,
+            _ => throw new ArgumentOutOfRangeException(nameof(role)),
+        };
+
+    /// <summary>What the role may do on the platform: its owners are operators, its editors publishers.</summary>
+    public static IReadOnlySet<string> PlatformScopesOf(Role role) =>
+        role switch
+        {
+            Role.Viewer => Viewer,
+            Role.Editor => PlatformEditor,
+            Role.Owner => Everything,
+            _ => throw new ArgumentOutOfRangeException(nameof(role)),
+        };
+
+    /// <summary>Reads a printed name; null for anything else.</summary>
+    public static Role? Parse(string? text) =>
+        text switch
+        {
+            "viewer" => Role.Viewer,
+            "editor" => Role.Editor,
+            "owner" => Role.Owner,
+            _ => null,
+        };
+
+    /// <summary>The printed name.</summary>
+    public static string Name(this Role role) => Names[(int)role];
+
+    private static FrozenSet<string> Set(params string[] scopes) => scopes.ToFrozenSet(StringComparer.Ordinal);
+}

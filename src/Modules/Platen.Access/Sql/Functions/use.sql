@@ -1,0 +1,46 @@
+-- How much of something the session's owner may use; null: as much as it likes.
+create or replace function access.allowed(p_name text)
+returns bigint
+language sql
+stable
+set search_path = ''
+as $$
+    select case
+        when exists (select from access.entitlement e where e.owner = platform.current_owner() and e.name = p_name)
+        then (select e.allowed from access.entitlement e where e.owner = platform.current_owner() and e.name = p_name)
+        else (
+            select p.allowed from access.workspace w
+            join access.plan_entitlement p on p.plan = w.plan and p.name = p_name
+            where w.owner = platform.current_owner())
+    end
+$$;
+
+-- Uses some of it, in the transaction of the use; or tells that there is not enough left. A negative amount gives back.
+-- The counter's row is locked until the transaction ends, so two at once cannot both take the last one.
+create or replace function access.use(p_name text, p_amount bigint)
+returns table (taken boolean, used bigint, allowed bigint)
+language plpgsql
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+    v_allowed bigint := access.allowed(p_name);
+    v_used bigint;
+begin
+    insert into access.usage as u (owner, name) values (platform.current_owner(), p_name) on conflict do nothing;
+    select u.used into strict v_used
+    from access.usage u
+    where u.owner = platform.current_owner() and u.name = p_name
+    for update;
+    if p_amount > 0 and v_used + p_amount > v_allowed then
+        return query select false, v_used, v_allowed;
+        return;
+    end if;
+    v_used := greatest(0, v_used + p_amount);
+    update access.usage u set used = v_used where u.owner = platform.current_owner() and u.name = p_name;
+    return query select true, v_used, v_allowed;
+end
+$$;
+
+revoke all on function access.allowed(text), access.use(text, bigint) from public;
+grant execute on function access.allowed(text), access.use(text, bigint) to platen_app;

@@ -1,0 +1,113 @@
+using System.Globalization;
+using Platen.Kernel;
+using Platen.Platform.Postgres;
+
+namespace Platen.Access.Workspaces;
+
+/// <summary>How much of something a workspace may use, and uses.</summary>
+/// <param name="Name">Such as <c>members</c>.</param>
+/// <param name="Used">So far.</param>
+/// <param name="Allowed">At most; null when it is not limited.</param>
+public sealed record Entitlement(string Name, long Used, long? Allowed);
+
+/// <summary>
+/// Counts what a workspace uses against what its plan allows, in the transaction of each use. What has no entitlement is counted
+/// and not limited.
+/// </summary>
+public static class Entitlements
+{
+    /// <summary>Members of the workspace.</summary>
+    public const string Members = "members";
+
+    /// <summary>Invitations that nobody has accepted yet.</summary>
+    public const string Invitations = "invitations";
+
+    /// <summary>Machine keys that are not revoked.</summary>
+    public const string Keys = "keys";
+
+    /// <summary>Widget instances.</summary>
+    public const string Instances = "instances";
+
+    /// <summary>Templates.</summary>
+    public const string Templates = "templates";
+
+    /// <summary>Projects.</summary>
+    public const string Projects = "projects";
+
+    /// <summary>Themes.</summary>
+    public const string Themes = "themes";
+
+    /// <summary>Bytes in the blob store.</summary>
+    public const string StorageBytes = "storage-bytes";
+
+    /// <summary>Uses some, for the session's owner; the counter is locked until the session ends.</summary>
+    /// <param name="session">The transaction of the use.</param>
+    /// <param name="name">One of the names above, or a module's own: <c>[a-z][a-z0-9-]*</c>.</param>
+    /// <param name="amount">How much more, at least 1.</param>
+    /// <param name="ct">Cancels.</param>
+    /// <exception cref="ProblemException"><see cref="WorkspaceProblems.LimitReached"/> with <c>limit</c>, <c>used</c> and
+    /// <c>allowed</c>.</exception>
+    public static async Task UseAsync(Session session, string name, long amount, CancellationToken ct)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(amount, 1);
+        var (taken, used, allowed) = await CountAsync(session, name, amount, ct);
+        if (!taken)
+            throw Reached(name, used, allowed!.Value).AsException();
+    }
+
+    /// <summary>Gives back what is not used any more; the count never falls below zero.</summary>
+    /// <param name="session">The transaction of the removal.</param>
+    /// <param name="name">As in <see cref="UseAsync"/>.</param>
+    /// <param name="amount">How much less, at least 1.</param>
+    /// <param name="ct">Cancels.</param>
+    public static Task GiveBackAsync(Session session, string name, long amount, CancellationToken ct)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(amount, 1);
+        return CountAsync(session, name, -amount, ct);
+    }
+
+    /// <summary>Everything that is limited or counted for the session's owner, by name.</summary>
+    public static Task<List<Entitlement>> ListAsync(Session session, CancellationToken ct) =>
+        session.ListAsync(
+            """
+            select n.name, coalesce(u.used, 0), access.allowed(n.name)
+            from (
+                select p.name from access.workspace w join access.plan_entitlement p on p.plan = w.plan
+                    where w.owner = platform.current_owner()
+                union select e.name from access.entitlement e where e.owner = platform.current_owner()
+                union select x.name from access.usage x where x.owner = platform.current_owner()
+            ) n
+            left join access.usage u on u.owner = platform.current_owner() and u.name = n.name
+            order by n.name
+            limit 200
+            """,
+            row => new Entitlement(row.GetString(0), row.GetInt64(1), row.IsDBNull(2) ? null : row.GetInt64(2)),
+            ct
+        );
+
+    internal static Problem Reached(string name, long used, long allowed) =>
+        WorkspaceProblems
+            .LimitReached.Because(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"The limit '{name}' is {allowed:N0}, and {used:N0} are used."
+                )
+            )
+            .With("limit", name)
+            .With("used", used)
+            .With("allowed", allowed);
+
+    private static Task<(bool Taken, long Used, long? Allowed)> CountAsync(
+        Session session,
+        string name,
+        long amount,
+        CancellationToken ct
+    ) =>
+        session.FirstAsync(
+            "select taken, used, allowed from access.use($1, $2)",
+            row => (row.GetBoolean(0), row.GetInt64(1), row.IsDBNull(2) ? (long?)null : row.GetInt64(2)),
+            ct,
+            Sql.Text(name),
+            Sql.Long(amount)
+        );
+}
