@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Platen.Access;
+using Platen.Access.Audit;
 using Platen.Kernel;
 using Platen.Platform.Jobs;
 using Platen.Platform.Postgres;
@@ -52,13 +53,15 @@ internal sealed record JobListView(IReadOnlyList<JobView> Items, string? NextCur
 /// <summary>The queue of the caller's owner: what waits, runs and died, and another try for what died.</summary>
 internal static class JobsEndpoints
 {
+    private const string Retried = "job.retried";
+
     public static void MapJobs(this IEndpointRouteBuilder app)
     {
         // Payloads name what is being worked on: seeing the queue takes a scope of its own.
         var jobs = app.MapGroup("/v1/jobs").WithTags("jobs");
         jobs.MapGet("", List).WithName("listJobs").NeedsScope(Scopes.JobsManage);
         jobs.MapGet("/{id:guid}", Get).WithName("getJob").NeedsScope(Scopes.JobsManage);
-        jobs.MapPost("/{id:guid}/retry", Retry).WithName("retryJob").NeedsScope(Scopes.JobsManage);
+        jobs.MapPost("/{id:guid}/retry", Retry).WithName("retryJob").Audited(Retried).NeedsScope(Scopes.JobsManage);
     }
 
     private static async Task<Ok<JobListView>> List(
@@ -116,6 +119,7 @@ internal static class JobsEndpoints
                     .Conflict.Because("Another job with its key is queued or running already.")
                     .AsException();
         }
+        await AuditLog.RecordAsync(session, Retried, $"job/{id}", before: null, after: null, detail: null, ct);
         await session.CommitAsync(ct);
         return TypedResults.NoContent();
     }

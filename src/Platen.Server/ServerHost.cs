@@ -127,6 +127,7 @@ public static class ServerHost
         app.UseRequestSpans();
         app.Use(AddSafetyHeaders);
         app.UseProblems(app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Platen.Http"));
+        app.UseRequestOrigin();
         app.UseRouting();
         app.UseAuthentication();
         app.UseAuthorization();
@@ -138,6 +139,7 @@ public static class ServerHost
             app.MapWidgets();
             app.MapStreams();
             app.MapJobs();
+            app.MapAudit();
         }
     }
 

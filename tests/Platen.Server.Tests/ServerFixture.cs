@@ -4,7 +4,10 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Builder;
+using Npgsql;
+using NpgsqlTypes;
 using Platen.Access;
+using Platen.Kernel;
 using Platen.Platform.Postgres;
 using Platen.Testing;
 
@@ -60,6 +63,27 @@ public sealed class ServerFixture : IAsyncLifetime
         if (app is not null)
             await app.DisposeAsync();
         await postgres.DisposeAsync();
+    }
+
+    /// <summary>A new key of an owner; the secret to send.</summary>
+    internal async Task<string> CreateKeyAsync(OwnerId owner, params string[] scopes)
+    {
+        var key = MachineKey.Generate();
+        await using var session = await postgres.Pools.OpenAsync(
+            OperationContext.ForSystem(owner, "test"),
+            CancellationToken.None
+        );
+        await session.ExecuteAsync(
+            "insert into access.machine_key (owner, id, name, prefix, hash, scopes) values ($1, $2, 'test', $3, $4, $5)",
+            CancellationToken.None,
+            Sql.Owner(owner),
+            Sql.Uuid(Guid.CreateVersion7()),
+            Sql.Text(key.ShownPrefix),
+            Sql.Bytes(key.Hash),
+            new NpgsqlParameter { Value = scopes, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text }
+        );
+        await session.CommitAsync(CancellationToken.None);
+        return key.Reveal();
     }
 
     private static HttpClient NewClient(Uri address) =>

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Npgsql;
 using Platen.Access;
+using Platen.Access.Audit;
 using Platen.Kernel;
 using Platen.Platform.Blobs;
 using Platen.Platform.Channels;
@@ -110,7 +111,10 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
         var (moved, revision) = await MoveAsync(session, instance, channel?.Revision ?? 0, digest, ct);
         // What is live now is not the version that stands in the table.
         if (moved)
+        {
+            await AuditAsync(session, WidgetEvents.WentBack, instance, channel, digest, revision, ct);
             await RecordPublicationAsync(session, instance, sourceRevision: null, digest, revision, ct);
+        }
         await session.CommitAsync(ct);
         var live = moved ? instance with { PublishedRevision = null } : instance;
         return new Outcome(

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Npgsql;
 using Platen.Access;
+using Platen.Access.Audit;
 using Platen.Kernel;
 using Platen.Platform.Events;
 using Platen.Platform.Postgres;
@@ -102,7 +103,7 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
             // Two creators at once: the other one won between our look and our insert.
             throw KernelProblems.StaleVersion.Because($"'{id}' was created by somebody else just now.").AsException();
         }
-        await AppendSavedAsync(session, made!, ct);
+        await AppendSavedAsync(session, before: null, made!, ct);
         return made!;
     }
 
@@ -175,6 +176,7 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
                 configDigest = saved.ConfigDigest,
             }
         );
+    }
 
     private static bool Same(Instance current, Wanted wanted) =>
         current.WidgetType == wanted.WidgetType

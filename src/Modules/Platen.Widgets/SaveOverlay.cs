@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Platen.Access;
+using Platen.Access.Audit;
 using Platen.Kernel;
 using Platen.Kernel.Json;
 using Platen.Platform.Events;
@@ -67,9 +68,9 @@ internal sealed class SaveOverlay(PostgresPools pools, WidgetRegistry registry)
             Sql.Uuid(session.Context.Actor.Id.Value),
             Sql.Text(session.Context.Actor.Name)
         );
-        await AppendAsync(session, id, locale, saved!.Revision, ct);
+        await AppendAsync(session, id, locale, current, saved!, ct);
         await session.CommitAsync(ct);
-        return new Outcome(saved, current is null);
+        return new Outcome(saved!, current is null);
     }
 
     public async Task RemoveAsync(
@@ -92,7 +93,7 @@ internal sealed class SaveOverlay(PostgresPools pools, WidgetRegistry registry)
             Sql.Text(id.ToString()),
             Sql.Text(locale)
         );
-        await AppendAsync(session, id, locale, revision: null, ct);
+        await AppendAsync(session, id, locale, current, saved: null, ct);
         await session.CommitAsync(ct);
     }
 
@@ -135,14 +136,25 @@ internal sealed class SaveOverlay(PostgresPools pools, WidgetRegistry registry)
             : throw KernelProblems.Invalid.Because("The overlay does not fit its instance.", faults).AsException();
     }
 
-    private static Task AppendAsync(
+    private static async Task AppendAsync(
         Session session,
         PublicId id,
         string locale,
-        long? revision,
+        Overlay? before,
+        Overlay? saved,
         CancellationToken ct
-    ) =>
-        EventLog.AppendAsync(
+    )
+    {
+        await AuditLog.RecordAsync(
+            session,
+            WidgetEvents.OverlayChanged,
+            $"{WidgetEvents.Stream(id.ToString()).Value}/locales/{locale}",
+            DigestOf(before),
+            DigestOf(saved),
+            new { revision = saved?.Revision, operations = saved?.Ops.Count },
+            ct
+        );
+        await EventLog.AppendAsync(
             session,
             WidgetEvents.Stream(id.ToString()),
             WidgetEvents.OverlayChanged,
@@ -151,9 +163,12 @@ internal sealed class SaveOverlay(PostgresPools pools, WidgetRegistry registry)
                 {
                     publicId = id.ToString(),
                     locale,
-                    revision,
+                    revision = saved?.Revision,
                 }
             ),
             ct
         );
+    }
+
+    private static Digest? DigestOf(Overlay? overlay) => overlay is null ? null : Digest.Of(Overlay.Write(overlay.Ops));
 }

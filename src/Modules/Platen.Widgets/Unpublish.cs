@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Platen.Access;
+using Platen.Access.Audit;
 using Platen.Kernel;
 using Platen.Platform.Channels;
 using Platen.Platform.Events;
@@ -31,7 +32,7 @@ internal sealed class Unpublish(PostgresPools pools)
                 Sql.Uuid(session.Context.Actor.Id.Value),
                 Sql.Text(session.Context.Actor.Name)
             );
-            await SaveInstance.AppendSavedAsync(session, saved!, ct);
+            await SaveInstance.AppendSavedAsync(session, instance, saved!, ct);
         }
         await EndAsync(session, instance, ct);
         await session.CommitAsync(ct);
@@ -54,6 +55,15 @@ internal sealed class Unpublish(PostgresPools pools)
             "update widgets.curated_widget_instances set published_revision = null where public_id = $1",
             ct,
             Sql.Text(instance.PublicId)
+        );
+        await AuditLog.RecordAsync(
+            session,
+            WidgetEvents.Unpublished,
+            WidgetEvents.Stream(instance.PublicId).Value,
+            channel.Release,
+            after: null,
+            new { channelRevision = revision },
+            ct
         );
         await EventLog.AppendAsync(
             session,

@@ -14,6 +14,9 @@ public static class WidgetEvents
     /// <summary>A release went live: publicId, release, channelRevision, sourceRevision.</summary>
     public const string Published = "widget.published";
 
+    /// <summary>In the audit log: a former release went live again. Followers get <see cref="Published"/>.</summary>
+    public const string WentBack = "widget.went-back";
+
     /// <summary>Nothing is live any more: publicId, channelRevision.</summary>
     public const string Unpublished = "widget.unpublished";
 

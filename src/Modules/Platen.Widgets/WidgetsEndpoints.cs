@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
 using Platen.Access;
+using Platen.Access.Audit;
 using Platen.Kernel;
 using Platen.Platform.Http;
 using Platen.Widgets.Packages;
@@ -42,17 +43,26 @@ internal static class WidgetsEndpoints
         one.MapPut("", Save)
             .WithName("saveInstance")
             .Accepts<SaveInstance.Body>("application/json")
+            .Audited(WidgetEvents.Saved, WidgetEvents.Unpublished)
             .NeedsScope(Scopes.CuratedPublish);
         one.MapPut("/locales/{locale}", WriteOverlay)
             .WithName("saveOverlay")
             .Accepts<SaveOverlay.Body>("application/json")
+            .Audited(WidgetEvents.OverlayChanged)
             .NeedsScope(Scopes.CuratedPublish);
-        one.MapDelete("/locales/{locale}", RemoveOverlay).WithName("removeOverlay").NeedsScope(Scopes.CuratedPublish);
+        one.MapDelete("/locales/{locale}", RemoveOverlay)
+            .WithName("removeOverlay")
+            .Audited(WidgetEvents.OverlayChanged)
+            .NeedsScope(Scopes.CuratedPublish);
         one.MapPut("/publication", Publish)
             .WithName("publishInstance")
             .Accepts<PublishInstance.Body>("application/json")
+            .Audited(WidgetEvents.Published, WidgetEvents.WentBack)
             .NeedsScope(Scopes.CuratedPublish);
-        one.MapDelete("/publication", EndPublication).WithName("unpublishInstance").NeedsScope(Scopes.CuratedPublish);
+        one.MapDelete("/publication", EndPublication)
+            .WithName("unpublishInstance")
+            .Audited(WidgetEvents.Saved, WidgetEvents.Unpublished)
+            .NeedsScope(Scopes.CuratedPublish);
     }
 
     private static Ok<WidgetTypesView> Manifest(WidgetRegistry registry, HttpContext context)

@@ -26,6 +26,7 @@ public sealed class Session : IAsyncDisposable
 {
     private readonly NpgsqlConnection connection;
     private readonly NpgsqlTransaction transaction;
+    private List<NpgsqlBatchCommand>? atCommit;
     private bool committed;
 
     private Session(NpgsqlConnection connection, NpgsqlTransaction transaction, OperationContext context)
@@ -146,10 +147,34 @@ public sealed class Session : IAsyncDisposable
         return rows;
     }
 
-    /// <summary>Commits. After it the session is only good for disposing.</summary>
+    /// <summary>
+    /// Adds a statement whose result nobody waits for: it travels with the commit, in its round trip, before it. When it fails the
+    /// commit does not happen. A session that does not commit never runs it.
+    /// </summary>
+    public void AtCommit(string sql, params ReadOnlySpan<NpgsqlParameter> parameters)
+    {
+        var statement = new NpgsqlBatchCommand(sql);
+        foreach (var parameter in parameters)
+            statement.Parameters.Add(parameter);
+        (atCommit ??= []).Add(statement);
+    }
+
+    /// <summary>Commits, after the statements of <see cref="AtCommit"/>. After it the session is only good for disposing.</summary>
     public async Task CommitAsync(CancellationToken ct)
     {
-        await transaction.CommitAsync(ct);
+        if (atCommit is null)
+        {
+            await transaction.CommitAsync(ct);
+        }
+        else
+        {
+            // One pipeline up to one Sync: the server skips everything after a failed statement, COMMIT included.
+            await using var last = new NpgsqlBatch(connection, transaction);
+            foreach (var statement in atCommit)
+                last.BatchCommands.Add(statement);
+            last.BatchCommands.Add(new NpgsqlBatchCommand("commit"));
+            await last.ExecuteNonQueryAsync(ct);
+        }
         committed = true;
     }
 

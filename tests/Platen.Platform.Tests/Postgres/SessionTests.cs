@@ -1,4 +1,5 @@
 using Npgsql;
+using Platen.Platform.Events;
 using Platen.Platform.Postgres;
 using Platen.Testing;
 
@@ -51,13 +52,20 @@ public sealed class SessionTests(PostgresFixture postgres)
             await RunAsync(pools);
             // Begin with its scope, the statement, commit.
             (trips.Count - before).ShouldBe(3);
+
+            before = trips.Count;
+            await RunAsync(pools, "select 2", "select 3");
+            // What is added at the commit travels with it.
+            (trips.Count - before).ShouldBe(3);
         }
         Directory.Delete(folder, recursive: true);
 
-        static async Task RunAsync(PostgresPools pools)
+        static async Task RunAsync(PostgresPools pools, params string[] atCommit)
         {
             await using var session = await pools.OpenAsync(TestOwner.New().Context(), Ct);
             await session.ExecuteAsync("select 1", Ct);
+            foreach (var statement in atCommit)
+                session.AtCommit(statement);
             await session.CommitAsync(Ct);
         }
     }
@@ -80,6 +88,32 @@ public sealed class SessionTests(PostgresFixture postgres)
             await session.ExecuteAsync("insert into public.note values (1)", Ct);
         await using (var session = await runtime.Pools.OpenAsync(TestOwner.New().Context(), Ct))
             (await session.FirstAsync("select count(*) from public.note", row => row.GetInt64(0), Ct)).ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task A_statement_that_fails_at_the_commit_takes_the_fact_with_it()
+    {
+        var stream = new StreamId("at-commit/" + Guid.CreateVersion7());
+        var owner = TestOwner.New();
+        await using (var session = await postgres.OpenAsync(owner, Ct))
+        {
+            await EventLog.AppendAsync(session, stream, "fact", "{}"u8.ToArray(), Ct);
+            session.AtCommit("select 1");
+            session.AtCommit("select 1 / $1", Sql.Int(0));
+            (await Should.ThrowAsync<PostgresException>(() => session.CommitAsync(Ct))).SqlState.ShouldBe(
+                PostgresErrorCodes.DivisionByZero
+            );
+        }
+        await using (var session = await postgres.OpenAsync(owner, Ct))
+        {
+            (await EventLog.HeadAsync(session, stream, Ct)).Revision.ShouldBe(0);
+            // The connection is whole again, and so is a commit with statements of its own.
+            await EventLog.AppendAsync(session, stream, "fact", "{}"u8.ToArray(), Ct);
+            session.AtCommit("select 1 / $1", Sql.Int(1));
+            await session.CommitAsync(Ct);
+        }
+        await using (var session = await postgres.OpenAsync(owner, Ct))
+            (await EventLog.HeadAsync(session, stream, Ct)).Revision.ShouldBe(1);
     }
 
     [Fact]
