@@ -11,7 +11,10 @@ using Platen.Kernel;
 
 namespace Platen.Platform.Http;
 
-/// <summary>Turns problems and failures into RFC 9457 responses. The only writer of <c>application/problem+json</c>.</summary>
+/// <summary>
+/// Turns problems and failures into RFC 9457 responses, or into the request's <see cref="IProblemFormat"/>. The only writer of
+/// <c>application/problem+json</c>.
+/// </summary>
 public static partial class ProblemResponses
 {
     public const string ContentType = "application/problem+json";
@@ -60,9 +63,14 @@ public static partial class ProblemResponses
         response.Headers.CacheControl = "no-store";
         if (problem.Type.Status == StatusCodes.Status503ServiceUnavailable && response.Headers.RetryAfter.Count == 0)
             response.Headers.RetryAfter = "2";
+        var format = context.Features.Get<IProblemFormat>();
+        format?.Describe(context, problem);
         if (HttpMethods.IsHead(context.Request.Method))
             return;
-        Write(response.BodyWriter, context, problem);
+        if (format is null)
+            Write(response.BodyWriter, context, problem);
+        else
+            format.Write(response.BodyWriter, context, problem);
         await response.BodyWriter.FlushAsync(context.RequestAborted);
     }
 
@@ -181,4 +189,17 @@ public static partial class ProblemResponses
 
     [LoggerMessage(1102, LogLevel.Critical, "There is no room left on a disk that Platen writes to")]
     private static partial void LogFull(ILogger logger, Exception failure);
+}
+
+/// <summary>
+/// Another form for the problems of a request, set as a feature by a part that speaks a protocol with errors of its own.
+/// Whoever refuses the request, its client reads the refusal.
+/// </summary>
+public interface IProblemFormat
+{
+    /// <summary>Sets status, content type and fields that differ; they already are those of a problem.</summary>
+    void Describe(HttpContext context, Problem problem);
+
+    /// <summary>Writes the body; not called for HEAD.</summary>
+    void Write(PipeWriter body, HttpContext context, Problem problem);
 }

@@ -35,6 +35,7 @@ internal sealed class Maintain(IBlobStore blobs, PostgresPools pools, TimeProvid
             await next.CommitAsync(ct);
         }
         var swept = await blobs.SweepAsync(ct);
+        await ForgetUploadsAsync(ct);
         var events = await RemoveAllAsync(s => EventLog.RemoveOldAsync(s, EventsFor, RowsATransaction, ct), ct);
         var jobs = await RemoveAllAsync(
             s => JobQueue.RemoveOldAsync(s, SucceededFor, DeadFor, RowsATransaction, ct),
@@ -66,6 +67,18 @@ internal sealed class Maintain(IBlobStore blobs, PostgresPools pools, TimeProvid
             new JobOptions { Delay = wait > TimeSpan.Zero ? wait : TimeSpan.Zero },
             ct
         );
+    }
+
+    // After the sweep: an upload whose row is gone cannot be continued, so its bytes must have gone first.
+    private async Task ForgetUploadsAsync(CancellationToken ct)
+    {
+        await using var session = await pools.OpenWorkerAsync("maintain", ct);
+        await session.ExecuteAsync(
+            "select platform.remove_old_uploads($1)",
+            ct,
+            new Npgsql.NpgsqlParameter<TimeSpan> { TypedValue = BlobLimits.UploadAge }
+        );
+        await session.CommitAsync(ct);
     }
 
     private async Task<int> RemoveAllAsync(Func<Session, Task<int>> remove, CancellationToken ct)
