@@ -10,6 +10,7 @@ using Platen.Platform.Events;
 using Platen.Platform.Http;
 using Platen.Platform.Jobs;
 using Platen.Platform.Postgres;
+using Platen.Registry;
 using Platen.Widgets;
 using Platen.Widgets.Packages;
 
@@ -99,6 +100,7 @@ public static class ServerHost
             services.AddJobRunner().AddMaintenance();
         services.AddAccess(new AccessOptions { Domain = settings.Domain, Stage = settings.Profile });
         services.AddWidgets(settings.WidgetsFolder);
+        services.AddRegistry(settings.Registry);
         if (settings.Roles.HasFlag(ServerRoles.Delivery))
             services.AddDelivery();
         if (settings.Roles.HasFlag(ServerRoles.Api) && settings is { Profile: "standalone", Samples: true })
@@ -137,6 +139,7 @@ public static class ServerHost
         {
             app.MapAccess();
             app.MapWidgets();
+            app.MapRegistry();
             app.MapStreams();
             app.MapJobs();
             app.MapAudit();

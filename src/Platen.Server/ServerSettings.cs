@@ -1,4 +1,7 @@
+using System.Collections.Frozen;
+using System.Globalization;
 using Platen.Platform.Postgres;
+using Platen.Registry;
 
 namespace Platen.Server;
 

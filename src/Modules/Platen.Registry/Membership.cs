@@ -1,0 +1,71 @@
+using Platen.Kernel;
+using Platen.Platform.Postgres;
+
+namespace Platen.Registry;
+
+/// <summary>What stands in a repository: blobs by a push, a mount or a manifest that refers to them.</summary>
+internal static class Membership
+{
+    /// <summary>Those of the blobs that can be read in the repository, with their sizes.</summary>
+    public static async Task<Dictionary<Digest, long>> ReadableAsync(
+        Session session,
+        string subject,
+        IEnumerable<Digest> digests,
+        CancellationToken ct
+    )
+    {
+        var found = await session.ListAsync(
+            "select digest, size_bytes from platform.repository_blobs($1, $2)",
+            row => (Digest: Digest.Parse(row.GetString(0)), SizeBytes: row.GetInt64(1)),
+            ct,
+            Sql.Text(subject),
+            Texts(digests.Select(d => d.ToString()))
+        );
+        return found.ToDictionary(f => f.Digest, f => f.SizeBytes);
+    }
+
+    /// <summary>Whether the repository has a manifest or a blob.</summary>
+    public static Task<bool> ExistsAsync(Session session, string subject, CancellationToken ct) =>
+        session.FirstAsync(
+            """
+            select exists (select from platform.release where subject = $1 and withdrawn_at is null)
+                or exists (select from platform.repository_blob where subject = $1)
+            """,
+            row => row.GetBoolean(0),
+            ct,
+            Sql.Text(subject)
+        );
+
+    /// <summary>Records stored bytes, and that they were pushed into the repository.</summary>
+    public static Task RecordAsync(
+        Session session,
+        string subject,
+        Digest digest,
+        long sizeBytes,
+        CancellationToken ct
+    ) =>
+        session.ExecuteAsync(
+            """
+            with stored as (
+                insert into platform.blob (owner, digest, size_bytes, media_type)
+                values ($1, $2, $3, 'application/octet-stream')
+                on conflict do nothing
+            )
+            insert into platform.repository_blob (owner, subject, digest)
+            values ($1, $4, $2)
+            on conflict (owner, subject, digest) do update set pushed_at = now()
+            """,
+            ct,
+            Sql.Owner(session.Context.Owner),
+            Sql.Digest(digest),
+            Sql.Long(sizeBytes),
+            Sql.Text(subject)
+        );
+
+    public static Npgsql.NpgsqlParameter Texts(IEnumerable<string> values) =>
+        new()
+        {
+            Value = values.ToArray(),
+            NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Array | NpgsqlTypes.NpgsqlDbType.Text,
+        };
+}

@@ -1,0 +1,398 @@
+using System.Globalization;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Platen.Access;
+using Platen.Kernel;
+using Platen.Platform.Blobs;
+using Platen.Platform.Postgres;
+
+namespace Platen.Registry;
+
+/// <summary>
+/// Uploads of blobs: in one request, in two, or in chunks that continue after a lost connection or a restarted server. How far an
+/// upload is, the blob store knows; which repository it belongs to, its row knows. The blob is recorded when it is durable.
+/// </summary>
+internal sealed class PushBlob(PostgresPools pools, IBlobStore blobs, RegistryOptions options)
+{
+    /// <summary>POST: a whole blob (<c>?digest=</c>), a mount of another repository's (<c>?mount=</c>), or the begin of an upload.</summary>
+    public async Task BeginAsync(HttpContext context, string name, CancellationToken ct)
+    {
+        var repository = RegistryRequest.Require(context, name, RepositoryActions.Push);
+        var query = context.Request.Query;
+        if (query.TryGetValue("digest", out var whole))
+        {
+            var digest = RegistryRequest.RequireDigest(whole);
+            await PutAsync(context, repository, digest, ct);
+            await RecordAsync(context, repository, digest, upload: null, ct);
+            return;
+        }
+        if (query.TryGetValue("mount", out var mount))
+        {
+            var digest = RegistryRequest.RequireDigest(mount);
+            if (await MountAsync(context, repository, digest, query["from"], ct))
+            {
+                AnswerCreated(context, repository, digest);
+                return;
+            }
+        }
+        var begun = await blobs.BeginUploadAsync(repository.Owner, ct);
+        if (begun is not BeginUploadOutcome.Begun(var id))
+        {
+            throw RegistryProblems
+                .TooManyUploads.Because(
+                    string.Create(CultureInfo.InvariantCulture, $"{BlobLimits.OpenUploads} uploads are open.")
+                )
+                .AsException();
+        }
+        await using (var session = await pools.OpenAsync(context.Caller().Operation("registry push"), ct))
+        {
+            await session.ExecuteAsync(
+                "insert into platform.repository_upload (owner, id, subject) values ($1, $2, $3)",
+                ct,
+                Sql.Owner(repository.Owner),
+                Sql.Uuid(id.Value),
+                Sql.Text(repository.Subject)
+            );
+            await session.CommitAsync(ct);
+        }
+        AnswerUpload(context, repository, id, 0, StatusCodes.Status202Accepted);
+    }
+
+    /// <summary>PATCH: the next chunk.</summary>
+    public async Task AppendAsync(HttpContext context, string name, string idText, CancellationToken ct)
+    {
+        var repository = RegistryRequest.Require(context, name, RepositoryActions.Push);
+        var (id, offset) = await RequireUploadAsync(context, repository, idText, ct);
+        var now = await AppendBodyAsync(context, repository, id, offset, ct);
+        AnswerUpload(context, repository, id, now, StatusCodes.Status202Accepted);
+    }
+
+    /// <summary>PUT: the last chunk, or all of it, or nothing more; and the digest that the whole must have.</summary>
+    public async Task CompleteAsync(HttpContext context, string name, string idText, CancellationToken ct)
+    {
+        var repository = RegistryRequest.Require(context, name, RepositoryActions.Push);
+        var (id, offset) = await RequireUploadAsync(context, repository, idText, ct);
+        var digest = RegistryRequest.RequireDigest(context.Request.Query["digest"]);
+        if (HasBody(context))
+        {
+            if (offset == 0 && context.Request.Headers.ContentRange.Count == 0)
+            {
+                // Nothing came before: hashed on its way in, it need not be read back.
+                await PutAsync(context, repository, digest, ct);
+                await blobs.AbortUploadAsync(repository.Owner, id, ct);
+                await RecordAsync(context, repository, digest, id, ct);
+                return;
+            }
+            await AppendBodyAsync(context, repository, id, offset, ct);
+        }
+        switch (await blobs.CompleteUploadAsync(repository.Owner, id, digest, ct))
+        {
+            case CompleteUploadOutcome.Completed:
+                await RecordAsync(context, repository, digest, id, ct);
+                return;
+            case CompleteUploadOutcome.WrongDigest(var actual):
+                throw WrongDigest(actual, digest);
+            case CompleteUploadOutcome.Busy:
+                throw Busy();
+            default:
+                throw UploadUnknown(idText);
+        }
+    }
+
+    /// <summary>GET: how far the upload is.</summary>
+    public async Task StatusAsync(HttpContext context, string name, string idText, CancellationToken ct)
+    {
+        var repository = RegistryRequest.Require(context, name, RepositoryActions.Push);
+        var (id, offset) = await RequireUploadAsync(context, repository, idText, ct);
+        AnswerUpload(context, repository, id, offset, StatusCodes.Status204NoContent);
+    }
+
+    /// <summary>DELETE: gives it up.</summary>
+    public async Task CancelAsync(HttpContext context, string name, string idText, CancellationToken ct)
+    {
+        var repository = RegistryRequest.Require(context, name, RepositoryActions.Push);
+        var (id, _) = await RequireUploadAsync(context, repository, idText, ct);
+        await blobs.AbortUploadAsync(repository.Owner, id, ct);
+        await using var session = await pools.OpenAsync(context.Caller().Operation("registry push"), ct);
+        await ForgetUploadAsync(session, id, ct);
+        await session.CommitAsync(ct);
+        context.Response.StatusCode = StatusCodes.Status204NoContent;
+    }
+
+    private async Task<(UploadId Id, long Offset)> RequireUploadAsync(
+        HttpContext context,
+        Repository repository,
+        string idText,
+        CancellationToken ct
+    )
+    {
+        if (!UploadId.TryParse(idText, null, out var id))
+            throw UploadUnknown(idText);
+        await using (var session = await pools.OpenAsync(context.Caller().Operation("registry push"), ct))
+        {
+            var isOfRepository = await session.FirstAsync(
+                "select true from platform.repository_upload where id = $1 and subject = $2",
+                row => row.GetBoolean(0),
+                ct,
+                Sql.Uuid(id.Value),
+                Sql.Text(repository.Subject)
+            );
+            if (!isOfRepository)
+                throw UploadUnknown(idText);
+        }
+        var offset = await blobs.GetUploadOffsetAsync(repository.Owner, id, ct);
+        return (id, offset ?? throw UploadUnknown(idText));
+    }
+
+    private async Task PutAsync(HttpContext context, Repository repository, Digest digest, CancellationToken ct)
+    {
+        var body = LimitBody(context, options.MaxBlobBytes);
+        switch (await blobs.PutAsync(repository.Owner, digest, context.Request.ContentLength, body, ct))
+        {
+            case PutOutcome.Stored or PutOutcome.AlreadyStored:
+                return;
+            case PutOutcome.WrongDigest(var actual):
+                throw WrongDigest(actual, digest);
+            case PutOutcome.WrongSize(var readBytes):
+                throw WrongSize(context.Request.ContentLength ?? 0, readBytes);
+            default:
+                throw TooLarge();
+        }
+    }
+
+    private async Task<long> AppendBodyAsync(
+        HttpContext context,
+        Repository repository,
+        UploadId id,
+        long offset,
+        CancellationToken ct
+    )
+    {
+        var length = context.Request.ContentLength;
+        Stream body;
+        if (context.Request.Headers.ContentRange is [{ } field])
+        {
+            if (ChunkRange(field) is not var (first, last) || first != offset)
+                throw OutOfOrder(context, repository, id, offset);
+            var announced = last - first + 1;
+            if (length is { } sent && sent != announced)
+                throw WrongSize(announced, sent);
+            if (announced > options.MaxBlobBytes - offset)
+                throw TooLarge();
+            length = announced;
+            OpenLimit(context);
+            body = new LimitedBody(context.Request.Body, announced, () => WrongSize(announced, announced + 1));
+        }
+        else
+        {
+            body = LimitBody(context, options.MaxBlobBytes - offset);
+        }
+        switch (await blobs.AppendAsync(repository.Owner, id, offset, body, ct))
+        {
+            case AppendOutcome.Appended(var now) when length is null || now - offset == length:
+                return now;
+            case AppendOutcome.Appended(var now):
+                throw WrongSize(length.Value, now - offset);
+            case AppendOutcome.WrongOffset(var now):
+                throw OutOfOrder(context, repository, id, now);
+            case AppendOutcome.Busy:
+                throw Busy();
+            case AppendOutcome.TooLarge:
+                throw TooLarge();
+            default:
+                throw UploadUnknown(id.ToString());
+        }
+    }
+
+    private async Task<bool> MountAsync(
+        HttpContext context,
+        Repository repository,
+        Digest digest,
+        string? from,
+        CancellationToken ct
+    )
+    {
+        await using var session = await pools.OpenAsync(context.Caller().Operation("registry mount"), ct);
+        var sources = SourcesOf(context, from);
+        var sizeBytes = await FindSourceAsync(session, sources, digest, ct);
+        if (sizeBytes is null || await blobs.StatAsync(repository.Owner, digest, ct) is null)
+            return false;
+        await Membership.RecordAsync(session, repository.Subject, digest, sizeBytes.Value, ct);
+        await session.CommitAsync(ct);
+        return true;
+    }
+
+    /// <summary>The subjects that the caller lets the blob be mounted from; null for any of its owner's.</summary>
+    private static List<string>? SourcesOf(HttpContext context, string? from)
+    {
+        if (!string.IsNullOrEmpty(from))
+            return RegistryRequest.FindReadable(context, from) is { } source ? [source.Subject] : [];
+        if (context.Features.Get<TokenGrant>() is { } grant)
+        {
+            return
+            [
+                .. grant
+                    .Repositories.Keys.Select(name => RegistryRequest.FindReadable(context, name)?.Subject)
+                    .OfType<string>(),
+            ];
+        }
+        return context.Caller().Has(Scopes.RegistryPull) ? null : [];
+    }
+
+    private static async Task<long?> FindSourceAsync(
+        Session session,
+        List<string>? subjects,
+        Digest digest,
+        CancellationToken ct
+    )
+    {
+        if (subjects is null)
+        {
+            return await session.FirstAsync(
+                """
+                select b.size_bytes
+                from platform.blob b
+                where b.digest = $1
+                    and (
+                        exists (select from platform.repository_blob p where p.digest = b.digest)
+                        or exists (
+                            select from platform.release_blob f
+                            join platform.release r
+                                on r.owner = f.owner and r.subject = f.subject and r.digest = f.release_digest
+                            where f.blob_digest = b.digest and r.withdrawn_at is null
+                        )
+                    )
+                """,
+                row => (long?)row.GetInt64(0),
+                ct,
+                Sql.Digest(digest)
+            );
+        }
+        foreach (var subject in subjects)
+        {
+            var found = await Membership.ReadableAsync(session, subject, [digest], ct);
+            if (found.TryGetValue(digest, out var sizeBytes))
+                return sizeBytes;
+        }
+        return null;
+    }
+
+    private async Task RecordAsync(
+        HttpContext context,
+        Repository repository,
+        Digest digest,
+        UploadId? upload,
+        CancellationToken ct
+    )
+    {
+        var stat =
+            await blobs.StatAsync(repository.Owner, digest, ct)
+            ?? throw KernelProblems.Unavailable.Because("The blob was stored and then set aside.").AsException();
+        await using var session = await pools.OpenAsync(context.Caller().Operation("registry push"), ct);
+        await Membership.RecordAsync(session, repository.Subject, digest, stat.SizeBytes, ct);
+        if (upload is { } id)
+            await ForgetUploadAsync(session, id, ct);
+        await session.CommitAsync(ct);
+        AnswerCreated(context, repository, digest);
+    }
+
+    private static Task ForgetUploadAsync(Session session, UploadId id, CancellationToken ct) =>
+        session.ExecuteAsync("delete from platform.repository_upload where id = $1", ct, Sql.Uuid(id.Value));
+
+    private Stream LimitBody(HttpContext context, long limitBytes)
+    {
+        if (context.Request.ContentLength > limitBytes)
+            throw TooLarge();
+        OpenLimit(context);
+        return new LimitedBody(context.Request.Body, limitBytes, TooLarge);
+    }
+
+    // The server's own limit is one for JSON; ours is held by LimitedBody.
+    private static void OpenLimit(HttpContext context)
+    {
+        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
+            limit.MaxRequestBodySize = null;
+    }
+
+    private static bool HasBody(HttpContext context) =>
+        context.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: true }
+        && context.Request.ContentLength != 0;
+
+    // "0-1023" in the specification, "bytes 0-1023/*" in HTTP.
+    private static (long First, long Last)? ChunkRange(string field)
+    {
+        var text = field.StartsWith("bytes ", StringComparison.Ordinal)
+            ? field["bytes ".Length..].Split('/')[0]
+            : field;
+        return
+            text.Split('-') is [var first, var last]
+            && long.TryParse(first, NumberStyles.None, CultureInfo.InvariantCulture, out var from)
+            && long.TryParse(last, NumberStyles.None, CultureInfo.InvariantCulture, out var to)
+            && from <= to
+            ? (from, to)
+            : null;
+    }
+
+    private static void AnswerUpload(HttpContext context, Repository repository, UploadId id, long offset, int status)
+    {
+        DescribeUpload(context, repository, id, offset);
+        context.Response.StatusCode = status;
+        if (status != StatusCodes.Status204NoContent)
+            context.Response.ContentLength = 0;
+    }
+
+    private static void DescribeUpload(HttpContext context, Repository repository, UploadId id, long offset)
+    {
+        var headers = context.Response.Headers;
+        headers.Location = $"/v2/{repository.Name}/blobs/uploads/{id}";
+        // The last byte that is there; of nothing the specification has no form, and clients know this one.
+        headers["Range"] = string.Create(CultureInfo.InvariantCulture, $"0-{Math.Max(0, offset - 1)}");
+        headers["Docker-Upload-UUID"] = id.ToString();
+        headers.CacheControl = "no-store";
+    }
+
+    private static void AnswerCreated(HttpContext context, Repository repository, Digest digest)
+    {
+        context.Response.Headers.Location = $"/v2/{repository.Name}/blobs/{digest}";
+        context.Response.Headers["Docker-Content-Digest"] = digest.ToString();
+        context.Response.StatusCode = StatusCodes.Status201Created;
+        context.Response.ContentLength = 0;
+    }
+
+    private static ProblemException OutOfOrder(HttpContext context, Repository repository, UploadId id, long offset)
+    {
+        DescribeUpload(context, repository, id, offset);
+        return RegistryProblems
+            .UploadRange.Because(
+                string.Create(CultureInfo.InvariantCulture, $"The upload has {offset} bytes; send on from there.")
+            )
+            .AsException();
+    }
+
+    private static ProblemException UploadUnknown(string id) =>
+        RegistryProblems
+            .UploadUnknown.Because($"The repository has no upload '{RepositoryName.Shown(id)}'.")
+            .AsException();
+
+    private static ProblemException Busy() =>
+        RegistryProblems.UploadBusy.Because("Another request is writing to this upload.").AsException();
+
+    private static ProblemException WrongDigest(Digest actual, Digest declared) =>
+        RegistryProblems
+            .DigestInvalid.Because($"The content has the digest {actual}, not {declared}. Nothing was stored.")
+            .AsException();
+
+    private static ProblemException WrongSize(long declared, long actual) =>
+        RegistryProblems
+            .SizeInvalid.Because(
+                string.Create(CultureInfo.InvariantCulture, $"{declared} bytes were announced, {actual} or more came.")
+            )
+            .AsException();
+
+    private ProblemException TooLarge() =>
+        RegistryProblems
+            .TooLarge.Because(
+                string.Create(CultureInfo.InvariantCulture, $"A blob has at most {options.MaxBlobBytes:N0} bytes here.")
+            )
+            .AsException();
+}
