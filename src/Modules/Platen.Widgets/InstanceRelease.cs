@@ -91,7 +91,7 @@ internal static class InstanceRelease
             var path = $"{locale}.{Digest.Of(canonical).Hex}.json";
             artifacts.Add(locale, path);
             files.Add(File(path, Json, canonical, "artifact", ("locale", locale)));
-            var renderer = new PageRenderer(package, config, LanguageTag.Parse(locale));
+            var renderer = new PageRenderer(package, instance.PublicId, config, LanguageTag.Parse(locale));
             pages.AddRange(
                 Themes.Select(theme => new Page(locale, theme, renderer.Render(theme), renderer.ContentSecurityPolicy))
             );

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Platen.Kernel.Json;
 using Platen.Kernel.Languages;
 using Platen.Widgets.Packages;
 
@@ -14,21 +15,30 @@ namespace Platen.Widgets;
 /// </summary>
 internal sealed partial class PageRenderer
 {
-    private readonly string title;
+    private readonly string head;
     private readonly string body;
     private readonly string style;
     private readonly LanguageTag locale;
 
-    public PageRenderer(WidgetPackage package, JsonElement config, LanguageTag locale)
+    public PageRenderer(WidgetPackage package, string publicId, JsonElement config, LanguageTag locale)
     {
         this.locale = locale;
-        title = config.TryGetProperty("heading", out var heading) ? heading.GetString()! : package.Title;
-        body = package.Template.Render(Plain(config));
+        head = Head(package, config, locale);
+        body = package.Template.Render(
+            Plain(config),
+            new Dictionary<string, object>(StringComparer.Ordinal)
+            {
+                ["publicId"] = publicId,
+                ["locale"] = locale.ToString(),
+            }
+        );
         style = package.Styles + Variables(package, config);
         var hash = Convert.ToBase64String(SHA256.HashData(Encoding.UTF8.GetBytes(style)));
         ContentSecurityPolicy =
-            $"default-src 'none'; style-src 'sha256-{hash}'; form-action 'self'; base-uri 'none'; sandbox "
-            + "allow-forms allow-popups allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation";
+            $"default-src 'none'; style-src 'sha256-{hash}'; "
+            + $"form-action {(package.Forms == PageForms.Post ? "'self'" : "'none'")}; base-uri 'none'; "
+            + $"sandbox {(package.Forms == PageForms.None ? "" : "allow-forms ")}"
+            + "allow-popups allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation";
     }
 
     public string ContentSecurityPolicy { get; }
@@ -41,10 +51,39 @@ internal sealed partial class PageRenderer
                 locale.Direction == TextDirection.RightToLeft ? "rtl" : "ltr"
             )}" data-theme="{theme}"><head>
             <meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
-            <title>{Escape(title)}</title><style>{style}</style></head><body>{body}</body></html>
+            {head}<style>{style}</style></head><body>{body}</body></html>
 
             """
         );
+
+    private static string Head(WidgetPackage package, JsonElement config, LanguageTag locale)
+    {
+        var title = Escape(TextAt(package.TitleAt, config) ?? package.Title);
+        var head = new StringBuilder();
+        head.Append(CultureInfo.InvariantCulture, $"<title>{title}</title>");
+        if (TextAt(package.DescriptionAt, config) is { } text)
+        {
+            var description = Escape(text);
+            head.Append(CultureInfo.InvariantCulture, $"<meta name=\"description\" content=\"{description}\">")
+                .Append(CultureInfo.InvariantCulture, $"<meta property=\"og:description\" content=\"{description}\">");
+        }
+        return head.Append(CultureInfo.InvariantCulture, $"<meta property=\"og:title\" content=\"{title}\">")
+            .Append("<meta property=\"og:type\" content=\"website\">")
+            .Append(CultureInfo.InvariantCulture, $"<meta property=\"og:locale\" content=\"{OpenGraph(locale)}\">")
+            .ToString();
+    }
+
+    // Open Graph writes language and territory with an underscore.
+    private static string OpenGraph(LanguageTag locale) => locale.ToString().Replace('-', '_');
+
+    private static string? TextAt(JsonPointer? pointer, JsonElement config) =>
+        pointer is not null
+        && pointer.TryGet(config, out var value)
+        && value.ValueKind == JsonValueKind.String
+        && Clean(value.GetString()!) is { } text
+        && !string.IsNullOrWhiteSpace(text)
+            ? text
+            : null;
 
     private static string Variables(WidgetPackage package, JsonElement config)
     {
@@ -62,7 +101,8 @@ internal sealed partial class PageRenderer
         return declarations.Length == 0 ? "" : $":root{{{declarations}}}";
     }
 
-    private static string Escape(string text) => text.Replace("&", "&amp;").Replace("<", "&lt;").Replace(">", "&gt;");
+    private static string Escape(string text) =>
+        text.Replace("&", "&amp;").Replace("<", "&lt;").Replace(">", "&gt;").Replace("\"", "&quot;");
 
     /// <summary>JSON as the dictionaries and lists that templates walk.</summary>
     private static object Plain(JsonElement value) =>
@@ -72,13 +112,41 @@ internal sealed partial class PageRenderer
                 .EnumerateObject()
                 .ToDictionary(m => m.Name, m => Plain(m.Value), StringComparer.Ordinal),
             JsonValueKind.Array => value.EnumerateArray().Select(Plain).ToList(),
-            JsonValueKind.String => value.GetString()!,
+            JsonValueKind.String => Clean(value.GetString()!),
             JsonValueKind.Number => value.TryGetInt64(out var whole) ? whole : value.GetDouble(),
             JsonValueKind.True => true,
             JsonValueKind.False => false,
             _ => "",
         };
 
+    /// <summary>
+    /// Without the characters that an HTML document may not hold, however they are written: controls and noncharacters
+    /// (HTML Living Standard, 13.2.3.5). None of them is visible, so nothing that an author meant is lost.
+    /// </summary>
+    private static string Clean(string text)
+    {
+        if (!NotInHtml().IsMatch(text))
+            return text;
+        var clean = new StringBuilder(text.Length);
+        foreach (var rune in text.EnumerateRunes())
+        {
+            if (!IsNotInHtml(rune.Value))
+                clean.Append(rune);
+        }
+        return clean.ToString();
+    }
+
+    private static bool IsNotInHtml(int scalar) =>
+        scalar is < 0x20 and not ('\t' or '\n') or (>= 0x7F and <= 0x9F) or (>= 0xFDD0 and <= 0xFDEF)
+        || (scalar & 0xFFFE) == 0xFFFE;
+
     [GeneratedRegex("^#[0-9a-fA-F]{6}$", RegexOptions.NonBacktracking)]
     private static partial Regex Colour();
+
+    // A surrogate may be half of a noncharacter; a carriage return is read as the line feed that follows it.
+    [GeneratedRegex(
+        @"[\x00-\x08\x0B-\x1F\x7F-\x9F\uD800-\uDFFF\uFDD0-\uFDEF\uFFFE\uFFFF]",
+        RegexOptions.NonBacktracking
+    )]
+    private static partial Regex NotInHtml();
 }

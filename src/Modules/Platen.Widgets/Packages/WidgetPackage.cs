@@ -15,6 +15,19 @@ public sealed class WidgetPackageException(string file, string reason) : Excepti
     public string File { get; } = file;
 }
 
+/// <summary>What the forms of a type's pages may do. A page without forms is not allowed any.</summary>
+internal enum PageForms
+{
+    /// <summary>There are none.</summary>
+    None,
+
+    /// <summary>They close a <c>dialog</c> and send nothing.</summary>
+    Dialog,
+
+    /// <summary>They post to the server that the page came from.</summary>
+    Post,
+}
+
 /// <summary>
 /// A widget type as <c>widgets/README.md</c> defines it: schema, template, styles and manifest, read once from a folder, checked
 /// and compiled. Immutable and thread-safe.
@@ -31,6 +44,9 @@ public sealed partial class WidgetPackage
         "schema",
         "template",
         "styles",
+        "shared",
+        "forms",
+        "meta",
         "cssVariables",
         "budgets"
     );
@@ -53,12 +69,22 @@ public sealed partial class WidgetPackage
         Schema = CompileSchema(schemaBytes, schemaFile);
 
         var templateFile = Text(manifest, "template");
-        Template = WidgetTemplate.Compile(File(templateFile), templateFile);
+        var template = File(templateFile);
+        Template = WidgetTemplate.Compile(template, templateFile);
+        Forms = ReadForms(manifest);
+        if (Forms == PageForms.None && template.Contains("<form", StringComparison.OrdinalIgnoreCase))
+            throw new WidgetPackageException(templateFile, "A form needs 'forms' in widget.json.");
 
-        var styles = Required(manifest, "styles").EnumerateArray().Select(s => s.GetString() ?? "").ToList();
-        if (styles.Count is 0 or > 8)
+        var styles = FileNames(Required(manifest, "styles"), "styles", 8);
+        if (styles.Count == 0)
             throw Bad("'styles' lists 1 to 8 files.");
-        Styles = tokens + string.Concat(styles.Select(name => CheckStyles(File(name), name)));
+        var shared = manifest.TryGetProperty("shared", out var sheets) ? FileNames(sheets, "shared", 4) : [];
+        var above = Path.GetDirectoryName(Path.GetFullPath(folder))!;
+        Styles =
+            tokens
+            + string.Concat(shared.Select(name => CheckStyles(ReadFile(above, name), name)))
+            + string.Concat(styles.Select(name => CheckStyles(File(name), name)));
+        (TitleAt, DescriptionAt) = ReadMeta(manifest);
 
         CssVariables = manifest.TryGetProperty("cssVariables", out var variables) ? ReadCssVariables(variables) : [];
         GzipBudgetBytes = Required(manifest, "budgets").TryGetProperty("gzipBytes", out var budget)
@@ -93,6 +119,15 @@ public sealed partial class WidgetPackage
 
     /// <summary>The shared tokens followed by the package's styles, as they go into a page.</summary>
     internal string Styles { get; }
+
+    /// <summary>What the forms of a page may do.</summary>
+    internal PageForms Forms { get; }
+
+    /// <summary>Where in the config the page's title is; null means that <see cref="Title"/> is the title.</summary>
+    internal JsonPointer? TitleAt { get; }
+
+    /// <summary>Where in the config the page's description is; null when it has none.</summary>
+    internal JsonPointer? DescriptionAt { get; }
 
     /// <summary>CSS custom properties and where in the config their values are.</summary>
     internal ImmutableArray<(string Name, JsonPointer Pointer)> CssVariables { get; }
@@ -146,6 +181,44 @@ public sealed partial class WidgetPackage
         System.IO.File.Exists(Path.Combine(widgetsFolder, "tokens.css"))
             ? CheckStyles(ReadFile(widgetsFolder, "tokens.css"), "tokens.css")
             : "";
+
+    private static List<string> FileNames(JsonElement list, string member, int most)
+    {
+        var names = list.EnumerateArray().Select(s => s.GetString() ?? "").ToList();
+        return names.Count <= most ? names : throw Bad($"'{member}' lists at most {most} files.");
+    }
+
+    private static PageForms ReadForms(JsonElement manifest)
+    {
+        if (!manifest.TryGetProperty("forms", out var forms))
+            return PageForms.None;
+        return forms.GetString() switch
+        {
+            "dialog" => PageForms.Dialog,
+            "post" => PageForms.Post,
+            _ => throw Bad("'forms' is 'dialog' or 'post'."),
+        };
+    }
+
+    private static (JsonPointer? Title, JsonPointer? Description) ReadMeta(JsonElement manifest)
+    {
+        if (!manifest.TryGetProperty("meta", out var meta))
+            return (null, null);
+        JsonPointer? title = null;
+        JsonPointer? description = null;
+        foreach (var member in meta.EnumerateObject())
+        {
+            if (!JsonPointer.TryParse(member.Value.GetString(), out var pointer))
+                throw Bad($"The value of '{member.Name}' in 'meta' is not a JSON Pointer.");
+            if (member.Name == "title")
+                title = pointer;
+            else if (member.Name == "description")
+                description = pointer;
+            else
+                throw Bad($"'{member.Name}' is not a member of 'meta'.");
+        }
+        return (title, description);
+    }
 
     private static JsonSchema CompileSchema(byte[] utf8, string file)
     {

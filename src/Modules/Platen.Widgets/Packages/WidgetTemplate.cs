@@ -32,6 +32,7 @@ internal sealed partial class WidgetTemplate
     public static WidgetTemplate Compile(string source, string file)
     {
         Refuse(source, file);
+        TemplateContexts.Check(source, file);
         try
         {
             using var reader = new StringReader(source);
@@ -43,11 +44,13 @@ internal sealed partial class WidgetTemplate
         }
     }
 
-    /// <summary>The markup for a config, made of dictionaries, lists, texts, numbers and truth values.</summary>
-    public string Render(object config)
+    /// <summary>The markup of a page.</summary>
+    /// <param name="config">Dictionaries, lists, texts, numbers and truth values.</param>
+    /// <param name="page">What the template knows of its page, as <c>@publicId</c> and <c>@locale</c>.</param>
+    public string Render(object config, IReadOnlyDictionary<string, object> page)
     {
         using var writer = new StringWriter();
-        render(writer, config, null!);
+        render(writer, config, page);
         return writer.ToString();
     }
 
