@@ -39,14 +39,21 @@ public static class DeliveryModule
     }
 
     /// <summary>
-    /// Answers <c>/e/…</c> and <c>/w/…</c> here, and hands everything else on. Stands first in the pipeline: what follows,
+    /// Answers <c>/e/…</c>, <c>/w/…</c> and <c>/embed/…</c> here, and hands everything else on. Stands first in the pipeline: what follows,
     /// routing included, costs these requests nothing.
     /// </summary>
     public static IApplicationBuilder UseDelivery(this IApplicationBuilder app)
     {
         var visitor = app.ApplicationServices.GetRequiredService<AnswerVisitor>();
+        var metrics = app.ApplicationServices.GetRequiredService<DeliveryMetrics>();
         return app.Use(next =>
-            context => DeliveryPath.Owns(context.Request.Path.Value) ? visitor.AnswerAsync(context) : next(context)
+            context =>
+            {
+                var path = context.Request.Path.Value;
+                if (DeliveryPath.Owns(path))
+                    return visitor.AnswerAsync(context);
+                return EmbedVisitor.Owns(path) ? EmbedVisitor.AnswerAsync(context, metrics) : next(context);
+            }
         );
     }
 }

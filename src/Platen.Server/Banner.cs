@@ -10,10 +10,11 @@ internal static class Banner
         ServerSettings settings,
         PostgresRuntime postgres,
         IReadOnlyList<string> urls,
+        Uri? demo,
         string ownerKeyPath
     )
     {
-        var url = urls[0].Replace("[::]", "127.0.0.1").Replace("0.0.0.0", "127.0.0.1");
+        var url = LocalAddress(urls[0]);
         var database = postgres.IsEmbedded
             ? $"PostgreSQL {postgres.Version}, embedded"
             : $"PostgreSQL {postgres.Version}";
@@ -24,6 +25,7 @@ internal static class Banner
 
               open       {url}/
               example    {url}/e/wgt_main_content.faq
+              embedded   {(demo is null ? "off" : demo)}
               API        {url}/openapi/v1.json
               health     {url}/readyz
               metrics    {url}/metrics
@@ -39,4 +41,8 @@ internal static class Banner
             """
         );
     }
+
+    /// <summary>An address that this machine can open, for one that only says where is listened.</summary>
+    public static string LocalAddress(string url) =>
+        url.Replace("[::]", "127.0.0.1").Replace("0.0.0.0", "127.0.0.1").TrimEnd('/');
 }

@@ -60,6 +60,7 @@ internal static class FrontPage
         HttpContext context,
         PostgresPools pools,
         WidgetRegistry registry,
+        DemoAddress demo,
         CancellationToken ct
     )
     {
@@ -87,6 +88,9 @@ internal static class FrontPage
                         )
                     )
                     + "</dl>";
+        var elsewhere = demo.Url is null
+            ? ""
+            : "<p><a href=\"/demo\">All of them in a page on another origin</a>, inline, as overlays and as popovers.</p>";
         var types = string.Concat(
             registry.Packages.Select(p =>
                 $"<div><dt><a href=\"/widgets/{Page.Text(p.Type.Value)}/schema.json\">{Page.Text(p.Type.Value)}</a></dt><dd>{Page.Text(p.Description)}</dd></div>"
@@ -100,7 +104,7 @@ internal static class FrontPage
             <p class="soft">Version {Page.Text(
                 ServerProcess.Version
             )}. Edit a versioned document, freeze it into an immutable release, move a named channel, serve bytes by digest.</p>
-            <h2>Published</h2>{published}
+            <h2>Published</h2>{published}{elsewhere}
             <h2>Widget types</h2><dl>{types}</dl>
             <h2>For programs</h2>
             <dl><div><dt><a href="/openapi/v1.json">openapi/v1.json</a></dt><dd>The API, as OpenAPI 3.1</dd></div>

@@ -11,4 +11,11 @@ internal static partial class Log
 
     [LoggerMessage(1002, LogLevel.Warning, "Not ready: {Check} failed")]
     public static partial void CheckFailed(ILogger logger, string check, Exception failure);
+
+    [LoggerMessage(
+        1003,
+        LogLevel.Warning,
+        "No demo page: {Url} cannot be listened at ({Reason}). PLATEN_DEMO_URL names another address, or off"
+    )]
+    public static partial void NoDemo(ILogger logger, Uri url, string reason);
 }

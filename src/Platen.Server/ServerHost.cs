@@ -107,6 +107,7 @@ public static class ServerHost
             services.AddSampleWidgets(ServerSettings.SamplesFolder);
         services.AddHealthChecks();
         services.AddSingleton<Readiness>();
+        services.AddSingleton<DemoAddress>();
         services.AddSingleton(_ => new PrometheusText(Meters));
         services.AddPlatenOpenApi();
         services.AddTelemetryExport(Meters);

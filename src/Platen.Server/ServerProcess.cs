@@ -115,8 +115,9 @@ internal static class ServerProcess
         await app.StartAsync(ct);
 
         var urls = app.Urls.ToList();
+        await using var demo = await DemoSite.StartAsync(app, settings.DemoUrl, urls[0], ct);
         Log.Ready(app.Logger, Version, string.Join(' ', urls), Stopwatch.GetElapsedTime(started).TotalSeconds);
-        await Banner.WriteAsync(Console.Out, settings, postgres, urls, ownerKeyPath);
+        await Banner.WriteAsync(Console.Out, settings, postgres, urls, demo?.Url, ownerKeyPath);
         await app.WaitForShutdownAsync(ct);
         Log.Stopping(app.Logger);
     }

@@ -5,6 +5,7 @@ using System.Text.Json;
 using System.Text.RegularExpressions;
 using Platen.Kernel.Json;
 using Platen.Kernel.Languages;
+using Platen.Platform.Http;
 using Platen.Widgets.Packages;
 
 namespace Platen.Widgets;

@@ -1,0 +1,1 @@
+if(parent!=self){let d=document.documentElement,height,t=d.dataset.platen||"size",say=type=>parent.postMessage({platen:1,type,height,title:document.title},"*"),m=()=>{let n=Math.ceil(d.getBoundingClientRect().height);n!=height&&(height=n,say(t),t="size")};m();new ResizeObserver(m).observe(d);onload=m;onkeydown=e=>{e.key=="Escape"&&!e.defaultPrevented&&say("close")}}
