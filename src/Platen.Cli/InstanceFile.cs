@@ -8,7 +8,7 @@ using Platen.Kernel;
 namespace Platen.Cli;
 
 /// <summary>
-/// A widget instance in a file: <c>{ "publicId", "widgetType", "status"?, "baseLocale"?, "config", "locales"?: { tag: ops } }</c>.
+/// A widget instance in a file: <c>{ "publicId", "widgetType", "status"?, "baseLocale"?, "allowedOrigins"?, "config", "locales"?: { tag: ops } }</c>.
 /// </summary>
 internal sealed class InstanceFile
 {
@@ -16,7 +16,16 @@ internal sealed class InstanceFile
     public const int MostBytes = 16 * Limits.JsonBodyBytes;
 
     private static readonly string[] Statuses = ["published", "unpublished", "deprecated"];
-    private static readonly string[] Members = ["publicId", "widgetType", "status", "baseLocale", "config", "locales"];
+    private static readonly string[] Members =
+    [
+        "publicId",
+        "widgetType",
+        "status",
+        "baseLocale",
+        "allowedOrigins",
+        "config",
+        "locales",
+    ];
     private readonly JsonPlaces places;
 
     private InstanceFile(string name, PublicId id, InstanceContent content, JsonPlaces places)
@@ -101,6 +110,7 @@ internal sealed class InstanceFile
             Fault("", "the member 'config' is missing");
         else if (config.ValueKind != JsonValueKind.Object)
             Fault("/config", "an object is expected here");
+        var origins = ReadOrigins();
         var overlays = ReadOverlays();
 
         if (faults.Count > 0)
@@ -112,7 +122,8 @@ internal sealed class InstanceFile
                 root.GetProperty("widgetType").GetString()!,
                 Text("status", required: false),
                 baseLocale,
-                config
+                config,
+                origins
             ),
             read
         )
@@ -134,6 +145,21 @@ internal sealed class InstanceFile
             if (value.ValueKind == JsonValueKind.String)
                 return value.GetString();
             Fault("/" + member, "a text is expected here");
+            return null;
+        }
+
+        string[]? ReadOrigins()
+        {
+            if (!root.TryGetProperty("allowedOrigins", out var value))
+                return null;
+            if (
+                value.ValueKind == JsonValueKind.Array
+                && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String)
+            )
+            {
+                return [.. value.EnumerateArray().Select(item => item.GetString()!)];
+            }
+            Fault("/allowedOrigins", "an array of origins is expected here: [ \"https://www.example.org\" ]");
             return null;
         }
 

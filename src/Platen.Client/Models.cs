@@ -13,6 +13,7 @@ namespace Platen.Client;
 /// <param name="BaseLocale">The BCP 47 tag that the config is written in.</param>
 /// <param name="Config">The config, an object.</param>
 /// <param name="ConfigDigest">The digest of the config's canonical form (RFC 8785).</param>
+/// <param name="AllowedOrigins">Sites that may show it in a frame; empty or absent for every site.</param>
 /// <param name="Revision">1 or more; grows by one with each change.</param>
 /// <param name="CreatedAt">When it was created.</param>
 /// <param name="UpdatedAt">When its content changed last.</param>
@@ -27,6 +28,7 @@ public sealed record Instance(
     string BaseLocale,
     JsonElement Config,
     Digest? ConfigDigest,
+    ImmutableArray<string> AllowedOrigins,
     long Revision,
     DateTimeOffset? CreatedAt,
     DateTimeOffset? UpdatedAt,
@@ -76,7 +78,14 @@ public sealed record LivePublication(
 /// <param name="Status">Null leaves it as it is (a new one: <c>published</c>).</param>
 /// <param name="BaseLocale">Null leaves it as it is (a new one: <c>en</c>).</param>
 /// <param name="Config">An object that obeys the type's JSON Schema.</param>
-public sealed record InstanceContent(string WidgetType, string? Status, string? BaseLocale, JsonElement Config);
+/// <param name="AllowedOrigins">Sites that may show it in a frame; empty for every site, null leaves them as they are.</param>
+public sealed record InstanceContent(
+    string WidgetType,
+    string? Status,
+    string? BaseLocale,
+    JsonElement Config,
+    IReadOnlyList<string>? AllowedOrigins = null
+);
 
 /// <summary>One page of a list.</summary>
 /// <param name="Items">In the server's order.</param>

@@ -36,7 +36,12 @@ internal sealed class AnswerVisitor(
     private static readonly StringValues noneShown = "none";
     private static readonly StringValues readMethods = "GET, HEAD";
 
+    private static readonly StringValues requireCorp = "require-corp";
+
     private const string CrossOriginResourcePolicy = "Cross-Origin-Resource-Policy";
+
+    // A page asks for nothing, so it can promise this; without it, a page around that isolates itself could not show it.
+    private const string CrossOriginEmbedderPolicy = "Cross-Origin-Embedder-Policy";
     private const string PermissionsPolicy = "Permissions-Policy";
     private const string ReferrerPolicy = "Referrer-Policy";
     private const string Fallback = "X-Platen-Fallback";
@@ -262,6 +267,7 @@ internal sealed class AnswerVisitor(
                 headers.ContentSecurityPolicy = variant.ContentSecurityPolicy;
             headers[ReferrerPolicy] = referrer;
             headers[PermissionsPolicy] = permissions;
+            headers[CrossOriginEmbedderPolicy] = requireCorp;
         }
 
         var (first, length) = (0L, (long)bytes.Length);
@@ -402,6 +408,7 @@ internal sealed class AnswerVisitor(
         response.Headers.ContentSecurityPolicy = NotPublishedPage.ContentSecurityPolicy;
         response.Headers[ReferrerPolicy] = referrer;
         response.Headers[PermissionsPolicy] = permissions;
+        response.Headers[CrossOriginEmbedderPolicy] = requireCorp;
         response.ContentLength = page.Length;
         if (!HttpMethods.IsHead(context.Request.Method))
             await response.Body.WriteAsync(page, context.RequestAborted);

@@ -37,6 +37,7 @@ internal static class Page
     {
         context.Response.Headers.ContentSecurityPolicy = Policy;
         context.Response.Headers.CacheControl = "no-cache";
+        context.Response.Headers["Cross-Origin-Opener-Policy"] = "same-origin";
         return TypedResults.Content(
             $"""
             <!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">

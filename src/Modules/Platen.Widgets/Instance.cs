@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text.Json;
 using Npgsql;
 using Platen.Access;
@@ -29,7 +30,8 @@ internal sealed record Instance(
     long? PublishedRevision,
     DateTimeOffset CreatedAt,
     DateTimeOffset UpdatedAt,
-    string UpdatedBy
+    string UpdatedBy,
+    ImmutableArray<string> AllowedOrigins
 )
 {
     /// <summary>The entity tag of this version.</summary>
@@ -45,7 +47,7 @@ internal sealed record Instance(
 
     public const string Columns = """
         public_id, kind, widget_type, status, base_locale, config::text, config_digest, revision, published_revision,
-        created_at, updated_at, updated_by_name
+        created_at, updated_at, updated_by_name, allowed_origins
         """;
 
     public static Instance Read(NpgsqlDataReader row) =>
@@ -61,7 +63,8 @@ internal sealed record Instance(
             row.IsDBNull(8) ? null : row.GetInt64(8),
             row.GetFieldValue<DateTimeOffset>(9),
             row.GetFieldValue<DateTimeOffset>(10),
-            row.GetString(11)
+            row.GetString(11),
+            [.. row.GetFieldValue<string[]>(12)]
         );
 
     /// <summary>The current version of an instance, or null.</summary>

@@ -84,6 +84,9 @@ internal static class InstanceRelease
         var draft = new ReleaseDraft(instance.Subject, ArtifactType, files.ToImmutable(), annotations);
         return new Made(draft, stale.ToImmutable());
 
+        string Policy(PageRenderer renderer) =>
+            AllowedOrigins.Directive(instance.AllowedOrigins) + renderer.ContentSecurityPolicy;
+
         void AddLocale(string locale, JsonElement config)
         {
             var canonical = Configs.Check(package, config, $"/locales/{locale}", faults);

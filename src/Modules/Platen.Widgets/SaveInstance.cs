@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text.Json;
 using Npgsql;
 using Platen.Access;
@@ -12,7 +13,14 @@ namespace Platen.Widgets;
 /// <summary>Creates or changes an instance. Saving what is there already writes nothing and keeps the revision.</summary>
 internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
 {
-    public sealed record Body(string WidgetType, JsonElement Config, string? Status = null, string? BaseLocale = null);
+    /// <param name="AllowedOrigins">Sites that may show it; empty for every site, null for those it has.</param>
+    public sealed record Body(
+        string WidgetType,
+        JsonElement Config,
+        string? Status = null,
+        string? BaseLocale = null,
+        IReadOnlyList<string>? AllowedOrigins = null
+    );
 
     /// <param name="Detail">As it is now, seen in the transaction that saved it.</param>
     /// <param name="Created">Whether it was not there before.</param>
@@ -32,6 +40,9 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
         await using var session = await pools.OpenAsync(operation, ct);
         var current = await Instance.LockAsync(session, id, ct);
         precondition.Check(current?.Tag);
+        // To open it to every site is something that is said, not something left out.
+        if (body.AllowedOrigins is null && current is not null)
+            wanted = wanted with { AllowedOrigins = current.AllowedOrigins };
         if (
             current is not null
             && wanted.BaseLocale != current.BaseLocale
@@ -66,10 +77,11 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
             faults.Add(new Fault("/status", "Must be published, unpublished or deprecated."));
         var locale = InstanceRequests.ParseLocale(body.BaseLocale ?? "en", "/baseLocale");
 
+        var origins = AllowedOrigins.Check(body.AllowedOrigins ?? [], "/allowedOrigins", faults);
         var canonical = Configs.Check(package, body.Config, "/config", faults);
         if (faults.Count > 0)
             throw KernelProblems.Invalid.Because($"The instance has {Count(faults.Count)}.", faults).AsException();
-        return new Wanted(package.Type.Value, status, locale.ToString(), canonical, Digest.Of(canonical));
+        return new Wanted(package.Type.Value, status, locale.ToString(), canonical, Digest.Of(canonical), origins);
     }
 
     private static async Task<Instance> InsertAsync(Session session, PublicId id, Wanted wanted, CancellationToken ct)
@@ -80,8 +92,9 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
             made = await session.FirstAsync(
                 $"""
                 insert into widgets.curated_widget_instances (
-                    id, public_id, widget_type, kind, status, base_locale, config, config_digest, updated_by, updated_by_name
-                ) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                    id, public_id, widget_type, kind, status, base_locale, config, config_digest, updated_by, updated_by_name,
+                    allowed_origins
+                ) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
                 returning {Instance.Columns}
                 """,
                 Instance.Read,
@@ -95,7 +108,8 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
                 Sql.Json(wanted.Config),
                 Sql.Digest(wanted.ConfigDigest),
                 Sql.Uuid(session.Context.Actor.Id.Value),
-                Sql.Text(session.Context.Actor.Name)
+                Sql.Text(session.Context.Actor.Name),
+                AllowedOrigins.Parameter(wanted.AllowedOrigins)
             );
         }
         catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.UniqueViolation)
@@ -121,6 +135,7 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
             BaseLocale = wanted.BaseLocale,
             Config = JsonElement.Parse(wanted.Config),
             ConfigDigest = wanted.ConfigDigest,
+            AllowedOrigins = wanted.AllowedOrigins,
             Revision = current.Revision + 1,
             UpdatedBy = session.Context.Actor.Name,
         };
@@ -135,7 +150,7 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
                 """
                 update widgets.curated_widget_instances
                 set widget_type = $2, status = $3, base_locale = $4, config = $5, config_digest = $6, revision = $7,
-                    updated_at = clock_timestamp(), updated_by = $8, updated_by_name = $9
+                    updated_at = clock_timestamp(), updated_by = $8, updated_by_name = $9, allowed_origins = $10
                 where public_id = $1
                 returning updated_at
                 """
@@ -152,6 +167,7 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
                     Sql.Long(changed.Revision),
                     Sql.Uuid(session.Context.Actor.Id.Value),
                     Sql.Text(changed.UpdatedBy),
+                    AllowedOrigins.Parameter(changed.AllowedOrigins),
                 },
             },
             row => row.GetFieldValue<DateTimeOffset>(0),
@@ -182,7 +198,8 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
         current.WidgetType == wanted.WidgetType
         && current.Status == wanted.Status
         && current.BaseLocale == wanted.BaseLocale
-        && current.ConfigDigest == wanted.ConfigDigest;
+        && current.ConfigDigest == wanted.ConfigDigest
+        && current.AllowedOrigins.SequenceEqual(wanted.AllowedOrigins, StringComparer.Ordinal);
 
     private static string Count(int faults) => faults == 1 ? "a fault" : $"{faults} faults";
 
@@ -191,6 +208,7 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
         string Status,
         string BaseLocale,
         byte[] Config,
-        Digest ConfigDigest
+        Digest ConfigDigest,
+        ImmutableArray<string> AllowedOrigins
     );
 }

@@ -15,6 +15,9 @@ internal static class WidgetsLimits
     /// <summary>Operations in one overlay: every string of a large config.</summary>
     public const int OverlayOps = 2_000;
 
+    /// <summary>Sites that may show one instance: each is named in a header of every response.</summary>
+    public const int AllowedOrigins = 50;
+
     /// <summary>Widget types of one server.</summary>
     public const int WidgetTypes = 500;
 }

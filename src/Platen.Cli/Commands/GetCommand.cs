@@ -35,8 +35,10 @@ internal static class GetCommand
             ["widgetType"] = instance.WidgetType,
             ["status"] = instance.Status,
             ["baseLocale"] = instance.BaseLocale,
-            ["config"] = JsonNode.Parse(instance.Config.GetRawText()),
         };
+        if (!instance.AllowedOrigins.IsDefaultOrEmpty)
+            file["allowedOrigins"] = new JsonArray([.. instance.AllowedOrigins.Select(o => JsonValue.Create(o))]);
+        file["config"] = JsonNode.Parse(instance.Config.GetRawText());
         if (!instance.Locales.IsDefaultOrEmpty)
         {
             var locales = new JsonObject();

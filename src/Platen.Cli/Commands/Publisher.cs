@@ -182,6 +182,8 @@ internal sealed class Publisher(Invocation run, bool dryRun, string? reason)
         Compare("widgetType", current.Value.WidgetType, file.Content.WidgetType);
         Compare("status", current.Value.Status, file.Content.Status);
         Compare("baseLocale", current.Value.BaseLocale, file.Content.BaseLocale);
+        if (file.Content.AllowedOrigins is { } origins && !SameOrigins(origins, current.Value.AllowedOrigins))
+            changes.Add($"~ /allowedOrigins: {Origins(current.Value.AllowedOrigins)} → {Origins(origins)}");
         changes.AddRange(JsonDifference.Between(current.Value.Config, file.Content.Config, "/config"));
         foreach (var (locale, overlay) in file.Overlays)
         {
@@ -309,7 +311,14 @@ internal sealed class Publisher(Invocation run, bool dryRun, string? reason)
         given.WidgetType == stored.WidgetType
         && (given.Status is null || given.Status == stored.Status)
         && (given.BaseLocale is null || given.BaseLocale == stored.BaseLocale)
+        && (given.AllowedOrigins is null || SameOrigins(given.AllowedOrigins, stored.AllowedOrigins))
         && JsonElement.DeepEquals(given.Config, stored.Config);
+
+    private static bool SameOrigins(IReadOnlyList<string> given, ImmutableArray<string> stored) =>
+        given.ToHashSet(StringComparer.Ordinal).SetEquals(stored.IsDefault ? [] : stored);
+
+    private static string Origins(IReadOnlyCollection<string> origins) =>
+        origins.Count == 0 ? "every site" : string.Join(", ", origins);
 
     private static bool IsEqual(Overlay given, Overlay stored) =>
         !stored.Ops.IsDefault

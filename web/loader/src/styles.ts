@@ -6,7 +6,7 @@ const text = `
 [part=box]{position:relative}
 iframe{display:block;width:100%;height:100%;border:0}
 [part=fallback]{position:absolute;inset:0;display:grid;place-content:center;font:.875rem/1.5 system-ui,sans-serif}
-[part=panel]{box-sizing:border-box;width:min(var(--platen-width,45rem),100vw - 1rem);max-width:none;max-height:calc(100vh - 1rem);max-height:calc(100dvh - 1rem);padding:0;border:0;border-radius:var(--platen-radius,.75rem);overflow:hidden;overscroll-behavior:contain;background:Canvas;color:CanvasText;color-scheme:light dark;box-shadow:0 1rem 3rem #0005;position:fixed;flex-direction:column}
+[part=panel]{box-sizing:border-box;width:min(var(--platen-width,45rem),100vw - 1rem);max-width:none;max-height:calc(100vh - 1rem);max-height:calc(100dvh - 1rem);padding:0;border:0;border-radius:var(--platen-radius,.75rem);overflow:hidden;overscroll-behavior:contain;background:light-dark(#fff,#15171c);color:light-dark(#16181d,#eceef3);color-scheme:light dark;box-shadow:0 1rem 3rem #0005;position:fixed;flex-direction:column}
 :host([theme=light]) [part=panel]{color-scheme:light}
 :host([theme=dark]) [part=panel]{color-scheme:dark}
 dialog[part=panel]{inset:.5rem 0 auto;margin:0 auto;--platen-rise:1rem}

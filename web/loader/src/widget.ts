@@ -254,10 +254,11 @@ function mountPanel(parts: Parts, settings: Settings): Mounted {
     if (shown || !host.isConnected) return;
     shown = true;
     opener = from ?? focused();
-    content.box.style.height ||= (reservedHeight(attribute('height'), Math.min(innerWidth, 720)) || 320) + 'px';
-    content.load();
     if (modal) (panel as HTMLDialogElement).showModal();
     else panel.showPopover();
+    content.box.style.height ||= (reservedHeight(attribute('height'), panel.clientWidth) || 320) + 'px';
+    // Not before it has its width: the page would measure itself in another.
+    content.load();
     place();
     closing.focus();
     mark();

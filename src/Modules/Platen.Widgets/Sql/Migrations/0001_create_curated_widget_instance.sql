@@ -15,6 +15,7 @@ create table widgets.curated_widget_instances (
     base_locale text not null default 'en' check (length(base_locale) between 2 and 35),
     config jsonb not null check (jsonb_typeof(config) = 'object'),
     config_digest text not null check (config_digest ~ '^sha256:[0-9a-f]{64}$'),
+    allowed_origins text[] not null default '{}' check (cardinality(allowed_origins) <= 50),
     revision bigint not null default 1 check (revision > 0),
     published_revision bigint,
     created_at timestamptz not null default now(),

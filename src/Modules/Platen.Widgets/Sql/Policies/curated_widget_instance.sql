@@ -12,8 +12,8 @@ drop policy if exists curated_is_changed_by_publisher on widgets.curated_widget_
 create policy curated_is_changed_by_publisher on widgets.curated_widget_instances for update to platen_app
     using (platform.is_publisher()) with check (platform.is_publisher());
 grant select, insert on widgets.curated_widget_instances to platen_app;
-grant update (widget_type, status, base_locale, config, config_digest, revision, published_revision, updated_at, updated_by,
-    updated_by_name) on widgets.curated_widget_instances to platen_app;
+grant update (widget_type, status, base_locale, config, config_digest, allowed_origins, revision, published_revision, updated_at,
+    updated_by, updated_by_name) on widgets.curated_widget_instances to platen_app;
 
 alter table widgets.widget_instance_locales enable row level security;
 alter table widgets.widget_instance_locales force row level security;
