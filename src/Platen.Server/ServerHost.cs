@@ -131,6 +131,8 @@ public static class ServerHost
         app.Use(AddSafetyHeaders);
         app.UseProblems(app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Platen.Http"));
         app.UseRequestOrigin();
+        if (settings.Roles.HasFlag(ServerRoles.Api))
+            app.UseRegistry();
         app.UseRouting();
         app.UseAuthentication();
         app.UseAuthorization();

@@ -41,6 +41,7 @@ internal static class ServerProcess
           PLATEN_DOMAIN                domain of the workspaces' sites       localhost
           PLATEN_WIDGETS               folder of widget packages             the one that comes with the server
           PLATEN_SAMPLES               on or off: publish samples when empty on
+          PLATEN_DEMO_URL              where the demo page is, or off        standalone: the next port
           PLATEN_REGISTRY_MAX_BLOB     bytes of one blob pushed to /v2/      5368709120
           PLATEN_REGISTRY_PROTECTED    tags that /v2/ does not delete        live
           ConnectionStrings__Platen    an external PostgreSQL 15 to 18       an embedded one in the data folder

@@ -56,6 +56,12 @@ public sealed record ServerSettings
     /// <summary><c>PLATEN_DOMAIN</c>: the domain that workspaces' sites live under.</summary>
     public string Domain { get; init; } = "localhost";
 
+    /// <summary><c>PLATEN_REGISTRY_MAX_BLOB</c> and <c>PLATEN_REGISTRY_PROTECTED</c>.</summary>
+    public RegistryOptions Registry { get; init; } = RegistryOptions.Default;
+
+    /// <summary><c>PLATEN_DEMO_URL</c>: where the demo page is, on an origin that is not the server's; null for nowhere.</summary>
+    public Uri? DemoUrl { get; init; }
+
     /// <summary><c>ConnectionStrings__Platen*</c> and what else concerns the database.</summary>
     public required PostgresOptions Postgres { get; init; }
 
@@ -103,6 +109,8 @@ public sealed record ServerSettings
                 "off" => false,
                 var other => throw new SettingException($"PLATEN_SAMPLES is '{other}'; write on or off."),
             },
+            Registry = ReadRegistry(configuration),
+            DemoUrl = ReadDemoUrl(configuration["PLATEN_DEMO_URL"], profile, urls),
             Domain = ReadDomain(configuration["PLATEN_DOMAIN"]),
             Postgres = PostgresOptions.From(configuration, data) with { Url = urls },
         };
@@ -116,6 +124,59 @@ public sealed record ServerSettings
         return Uri.CheckHostName(domain) == UriHostNameType.Dns && domain.Length <= 180
             ? domain
             : throw new SettingException($"PLATEN_DOMAIN is '{text}'; write a domain such as example.org.");
+    }
+
+    private static RegistryOptions ReadRegistry(IConfiguration configuration)
+    {
+        var options = RegistryOptions.Default;
+        if (configuration["PLATEN_REGISTRY_MAX_BLOB"] is { Length: > 0 } text)
+        {
+            options =
+                long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var bytes)
+                && bytes is > 0 and <= RegistryLimits.BlobBytes
+                    ? options with
+                    {
+                        MaxBlobBytes = bytes,
+                    }
+                    : throw new SettingException(
+                        $"PLATEN_REGISTRY_MAX_BLOB is '{text}'; write a number of bytes from 1 to {RegistryLimits.BlobBytes}."
+                    );
+        }
+        if (configuration["PLATEN_REGISTRY_PROTECTED"] is { } names)
+        {
+            options = options with
+            {
+                ProtectedTags = names
+                    .Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
+                    .ToFrozenSet(StringComparer.Ordinal),
+            };
+        }
+        return options;
+    }
+
+    /// <summary>
+    /// By default the next port, with a name of this machine that is not the server's: to a browser that is another site. Only on the
+    /// machine itself, and only where somebody tries things out.
+    /// </summary>
+    private static Uri? ReadDemoUrl(string? text, string profile, string urls)
+    {
+        if (text == "off")
+            return null;
+        if (!string.IsNullOrEmpty(text))
+        {
+            return
+                Uri.TryCreate(text, UriKind.Absolute, out var given)
+                && given is { Scheme: "http", IsLoopback: true, AbsolutePath: "/" }
+                ? given
+                : throw new SettingException(
+                    $"PLATEN_DEMO_URL is '{text}'; write off, or an address of this machine such as http://localhost:5081."
+                );
+        }
+        var first = new Uri(urls.Split(';')[0].Replace("*", "localhost").Replace("+", "localhost"));
+        if (profile != "standalone" || first.Port is 0 or > 65_534)
+            return null;
+        var host = first.Host == "localhost" ? "127.0.0.1" : "localhost";
+        return new UriBuilder(Uri.UriSchemeHttp, host, first.Port + 1).Uri;
     }
 
     private static ServerRoles ReadRoles(string? text)

@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Platen.Access.Audit;
 using Platen.Access.Workspaces;
 using Platen.Platform.Events;
 using Platen.Platform.Jobs;
@@ -44,6 +45,9 @@ public static class AccessModule
 
     /// <summary>Maps the module's routes.</summary>
     public static void MapAccess(this IEndpointRouteBuilder app) => WorkspacesEndpoints.Map(app);
+
+    /// <summary>Maps the audit log.</summary>
+    public static void MapAudit(this IEndpointRouteBuilder app) => AuditEndpoints.Map(app);
 
     private static void AddPolicies(IServiceCollection services)
     {

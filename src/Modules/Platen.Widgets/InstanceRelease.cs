@@ -95,9 +95,7 @@ internal static class InstanceRelease
             artifacts.Add(locale, path);
             files.Add(File(path, Json, canonical, "artifact", ("locale", locale)));
             var renderer = new PageRenderer(package, instance.PublicId, config, LanguageTag.Parse(locale));
-            pages.AddRange(
-                Themes.Select(theme => new Page(locale, theme, renderer.Render(theme), renderer.ContentSecurityPolicy))
-            );
+            pages.AddRange(Themes.Select(theme => new Page(locale, theme, renderer.Render(theme), Policy(renderer))));
         }
     }
 

@@ -36,9 +36,9 @@ internal sealed partial class PageRenderer
         style = package.Styles + Variables(package, config);
         var hash = Convert.ToBase64String(SHA256.HashData(Encoding.UTF8.GetBytes(style)));
         ContentSecurityPolicy =
-            $"default-src 'none'; style-src 'sha256-{hash}'; "
+            $"default-src 'none'; style-src 'sha256-{hash}'; {FrameScript.Policy}; "
             + $"form-action {(package.Forms == PageForms.Post ? "'self'" : "'none'")}; base-uri 'none'; "
-            + $"sandbox {(package.Forms == PageForms.None ? "" : "allow-forms ")}"
+            + $"sandbox allow-scripts {(package.Forms == PageForms.None ? "" : "allow-forms ")}"
             + "allow-popups allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation";
     }
 
@@ -52,7 +52,7 @@ internal sealed partial class PageRenderer
                 locale.Direction == TextDirection.RightToLeft ? "rtl" : "ltr"
             )}" data-theme="{theme}"><head>
             <meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
-            {head}<style>{style}</style></head><body>{body}</body></html>
+            {head}<style>{style}</style></head><body>{body}{FrameScript.Element}</body></html>
 
             """
         );

@@ -77,7 +77,10 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
         await ReleaseStore.RecordAsync(session, made.Draft, ct);
         var (moved, revision) = await MoveAsync(session, instance, channel?.Revision ?? 0, made.Draft.Digest, ct);
         if (moved || publishedRevision != instance.Revision)
+        {
+            await AuditAsync(session, WidgetEvents.Published, instance, channel, made.Draft.Digest, revision, ct);
             await RecordPublicationAsync(session, instance, instance.Revision, made.Draft.Digest, revision, ct);
+        }
         await session.CommitAsync(ct);
         var published = instance with { PublishedRevision = instance.Revision };
         return new Outcome(moved, published, made.Draft.Digest, made.Draft.Manifest, revision, made.Stale);
@@ -210,6 +213,30 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
                 .AsException(),
             var other => throw new InvalidOperationException($"The release was recorded, and yet: {other}."),
         };
+
+    private static Task AuditAsync(
+        Session session,
+        string action,
+        Instance instance,
+        Channel? before,
+        Digest release,
+        long channelRevision,
+        CancellationToken ct
+    ) =>
+        AuditLog.RecordAsync(
+            session,
+            action,
+            WidgetEvents.Stream(instance.PublicId).Value,
+            before?.Release,
+            release,
+            new
+            {
+                revision = instance.Revision,
+                channelRevision,
+                reason = session.Context.Reason,
+            },
+            ct
+        );
 
     private static Task RecordPublicationAsync(
         Session session,

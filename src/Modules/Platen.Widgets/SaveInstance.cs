@@ -144,6 +144,7 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
             await Unpublish.EndAsync(session, changed, ct);
             changed = changed with { PublishedRevision = null };
         }
+        await AuditAsync(session, current, changed, ct);
         var updatedAt = await EventLog.AppendWithAsync(
             session,
             new NpgsqlBatchCommand(
@@ -179,8 +180,36 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
         return changed with { UpdatedAt = updatedAt };
     }
 
-    internal static Task AppendSavedAsync(Session session, Instance saved, CancellationToken ct) =>
-        EventLog.AppendAsync(session, WidgetEvents.Stream(saved.PublicId), WidgetEvents.Saved, SavedEvent(saved), ct);
+    /// <summary>Tells the followers of the instance, and the audit log, that it is another than before.</summary>
+    internal static async Task AppendSavedAsync(Session session, Instance? before, Instance saved, CancellationToken ct)
+    {
+        await AuditAsync(session, before, saved, ct);
+        await EventLog.AppendAsync(
+            session,
+            WidgetEvents.Stream(saved.PublicId),
+            WidgetEvents.Saved,
+            SavedEvent(saved),
+            ct
+        );
+    }
+
+    private static Task AuditAsync(Session session, Instance? before, Instance saved, CancellationToken ct) =>
+        AuditLog.RecordAsync(
+            session,
+            WidgetEvents.Saved,
+            WidgetEvents.Stream(saved.PublicId).Value,
+            before?.ConfigDigest,
+            saved.ConfigDigest,
+            new
+            {
+                revision = saved.Revision,
+                statusBefore = before?.Status,
+                status = saved.Status,
+                widgetType = saved.WidgetType,
+                baseLocale = saved.BaseLocale,
+            },
+            ct
+        );
 
     private static byte[] SavedEvent(Instance saved) =>
         JsonSerializer.SerializeToUtf8Bytes(
@@ -192,7 +221,6 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
                 configDigest = saved.ConfigDigest,
             }
         );
-    }
 
     private static bool Same(Instance current, Wanted wanted) =>
         current.WidgetType == wanted.WidgetType

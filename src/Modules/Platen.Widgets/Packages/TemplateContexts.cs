@@ -137,7 +137,9 @@ internal sealed partial class TemplateContexts
         {
             Place.Value when isAddress && isBlock => "an address is one value; put the block around the element",
             _ when isBlock => null,
-            Place.Script => inner.StartsWith("json ", StringComparison.Ordinal) ? null : "a data script holds {{json …}}",
+            Place.Script => inner.StartsWith("json ", StringComparison.Ordinal)
+                ? null
+                : "a data script holds {{json …}}",
             _ when inner.StartsWith("json ", StringComparison.Ordinal) => "{{json …}} belongs into a data script",
             Place.Tag => "a value stands in text or between the double quotes of an attribute",
             Place.Value when isAddress && !SafeStart().IsMatch(written) && !IsUrl(inner) =>
