@@ -39,6 +39,7 @@ internal static class ModuleGraph
     /// <summary>Calls between modules, always downwards, and why each is needed. Anything else travels as an event.</summary>
     private static readonly Dictionary<(string From, string To), string> BetweenModules = new()
     {
+        [("Platen.Registry", "Platen.Access")] = "its token endpoint and routes act for the caller of a key",
         [("Platen.Widgets", "Platen.Access")] = "its routes ask for scopes, and it acts for the caller",
     };
 
