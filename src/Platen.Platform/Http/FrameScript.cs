@@ -4,7 +4,7 @@ using System.Text;
 namespace Platen.Platform.Http;
 
 /// <summary>
-/// The one script of a published page. In a frame it tells the page around how high the content is, and that Escape was pressed;
+/// The one script of a published page. In a frame it tells the page around how high the content is, and that Escape was pressed or its dialog put away;
 /// anywhere else it does nothing, and nothing of a page depends on it. What it says is the protocol of the embed loader, version 1
 /// (<c>web/loader/src/protocol.ts</c>): loaders of any age read it, so a member may be added and none changed.
 /// <para>
