@@ -1,10 +1,8 @@
-using System.Diagnostics;
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Http.Json;
 using Microsoft.Extensions.Logging.Console;
 using Platen.Access;
 using Platen.Delivery;
-using Platen.Kernel;
 using Platen.Platform.Blobs;
 using Platen.Platform.Events;
 using Platen.Platform.Http;
@@ -39,16 +37,7 @@ public static class ServerHost
         );
         ConfigureLogging(builder.Logging);
         builder.WebHost.UseUrls(settings.Urls.Split(';', StringSplitOptions.TrimEntries));
-        builder.WebHost.ConfigureKestrel(kestrel =>
-        {
-            kestrel.AddServerHeader = false;
-            // Above what any address accepts: a body that is too large is read to its end and answered, where cutting the
-            // connection would leave the client without the reason.
-            kestrel.Limits.MaxRequestBodySize = 16 * Limits.JsonBodyBytes;
-            kestrel.Limits.MaxRequestHeadersTotalSize = 16 * 1024;
-            kestrel.Limits.MaxRequestLineSize = 4 * 1024;
-            kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(15);
-        });
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.UsePlatenLimits(settings.Guards));
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(10));
         AddServices(builder.Services, settings, postgres);
 
@@ -69,6 +58,7 @@ public static class ServerHost
         logging.AddFilter("Npgsql", LogLevel.Warning);
         // Refused credentials are answered and counted; a line for each would let anybody fill the log.
         logging.AddFilter("Platen.Access.MachineKeyAuthentication", LogLevel.Warning);
+        logging.AddFilter("Microsoft.AspNetCore.Http.Timeouts", LogLevel.Error);
         if (Environment.GetEnvironmentVariable("PLATEN_LOG") == "json")
         {
             logging.AddJsonConsole(json =>
@@ -99,6 +89,8 @@ public static class ServerHost
         if (settings.Roles.HasFlag(ServerRoles.Worker))
             services.AddJobRunner().AddMaintenance();
         services.AddAccess(new AccessOptions { Domain = settings.Domain, Stage = settings.Profile });
+        services.AddPlatenTimeouts(settings.Guards.RequestTimeout);
+        services.AddAccess();
         services.AddWidgets(settings.WidgetsFolder);
         services.AddRegistry(settings.Registry);
         if (settings.Roles.HasFlag(ServerRoles.Delivery))
@@ -123,6 +115,10 @@ public static class ServerHost
         // Made now, so that nothing that happens from here on is missing from the metrics.
         _ = app.Services.GetRequiredService<PrometheusText>();
 
+        var log = app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Platen.Http");
+        app.UseTrustedProxies(settings.Guards.TrustedProxies, log);
+        app.UseTransportSecurity();
+
         // Published pages come first: no routing, no authentication, no problem handling of the API on that path.
         if (settings.Roles.HasFlag(ServerRoles.Delivery))
             app.UseDelivery();
@@ -133,7 +129,16 @@ public static class ServerHost
         app.UseRequestOrigin();
         if (settings.Roles.HasFlag(ServerRoles.Api))
             app.UseRegistry();
+        app.UseSafetyHeaders();
+        app.UseProblems(log);
+        app.UseStrictFraming();
+        app.UseHeadRequests();
+        app.UsePreflightRouting();
         app.UseRouting();
+        app.UseCrossOrigin(settings.Guards.CorsOrigins);
+        // Images are pushed and pulled below /v2.
+        app.UsePlatenTimeouts("/v2");
+        app.UseRequestOrigin();
         app.UseAuthentication();
         app.UseAuthorization();
 
@@ -147,16 +152,5 @@ public static class ServerHost
             app.MapJobs();
             app.MapAudit();
         }
-    }
-
-    private static Task AddSafetyHeaders(HttpContext context, RequestDelegate next)
-    {
-        var headers = context.Response.Headers;
-        headers.XContentTypeOptions = "nosniff";
-        headers["Referrer-Policy"] = "no-referrer";
-        headers.ContentSecurityPolicy = "default-src 'none'; frame-ancestors 'none'";
-        if (Activity.Current?.Id is { } traceParent)
-            headers.TraceParent = traceParent;
-        return next(context);
     }
 }

@@ -44,6 +44,9 @@ internal static class ServerProcess
           PLATEN_DEMO_URL              where the demo page is, or off        standalone: the next port
           PLATEN_REGISTRY_MAX_BLOB     bytes of one blob pushed to /v2/      5368709120
           PLATEN_REGISTRY_PROTECTED    tags that /v2/ does not delete        live
+          PLATEN_TRUSTED_PROXIES       networks that may send X-Forwarded-*  none
+          PLATEN_CORS_ORIGINS          origins whose pages may use the API   its own
+          PLATEN_REQUEST_TIMEOUT       seconds a request may take            60
           ConnectionStrings__Platen    an external PostgreSQL 15 to 18       an embedded one in the data folder
           OTEL_EXPORTER_OTLP_ENDPOINT  where to send traces and metrics      nowhere
 

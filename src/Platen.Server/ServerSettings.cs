@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using System.Globalization;
+using Platen.Platform.Http;
 using Platen.Platform.Postgres;
 using Platen.Registry;
 
@@ -65,6 +66,9 @@ public sealed record ServerSettings
     /// <summary><c>ConnectionStrings__Platen*</c> and what else concerns the database.</summary>
     public required PostgresOptions Postgres { get; init; }
 
+    /// <summary>Trusted proxies, allowed origins, limits.</summary>
+    public HttpGuards Guards { get; init; } = new();
+
     /// <summary>The folder of sample content that comes with the server.</summary>
     public static string SamplesFolder => Path.Combine(AppContext.BaseDirectory, "samples", "widgets");
 
@@ -112,6 +116,7 @@ public sealed record ServerSettings
             Registry = ReadRegistry(configuration),
             DemoUrl = ReadDemoUrl(configuration["PLATEN_DEMO_URL"], profile, urls),
             Domain = ReadDomain(configuration["PLATEN_DOMAIN"]),
+            Guards = ReadGuards(configuration),
             Postgres = PostgresOptions.From(configuration, data) with { Url = urls },
         };
     }
@@ -177,6 +182,16 @@ public sealed record ServerSettings
             return null;
         var host = first.Host == "localhost" ? "127.0.0.1" : "localhost";
         return new UriBuilder(Uri.UriSchemeHttp, host, first.Port + 1).Uri;
+    private static HttpGuards ReadGuards(IConfiguration configuration)
+    {
+        try
+        {
+            return HttpGuards.Read(name => configuration[name]);
+        }
+        catch (FormatException e)
+        {
+            throw new SettingException(e.Message);
+        }
     }
 
     private static ServerRoles ReadRoles(string? text)

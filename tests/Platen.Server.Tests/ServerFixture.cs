@@ -8,6 +8,7 @@ using Npgsql;
 using NpgsqlTypes;
 using Platen.Access;
 using Platen.Kernel;
+using Platen.Platform.Http;
 using Platen.Platform.Postgres;
 using Platen.Testing;
 
@@ -32,21 +33,7 @@ public sealed class ServerFixture : IAsyncLifetime
     {
         await postgres.InitializeAsync();
         var keyPath = await OwnerKey.EnsureAsync(postgres.Pools, postgres.Folder, CancellationToken.None);
-        app = ServerHost.Build(
-            new ServerSettings
-            {
-                DataFolder = postgres.Folder,
-                Urls = "http://127.0.0.1:0",
-                Profile = "standalone",
-                Roles = ServerRoles.All,
-                Blobs = "file:" + Path.Combine(postgres.Folder, "blobs"),
-                WidgetsFolder = Path.Combine(AppContext.BaseDirectory, "widgets"),
-                Samples = false,
-                Postgres = new PostgresOptions { DataFolder = postgres.Folder },
-            },
-            postgres.Runtime
-        );
-        await app.StartAsync();
+        app = await StartAsync(new HttpGuards());
         var address = new Uri(app.Urls.Single());
         Nobody = NewClient(address);
         Owner = NewClient(address);
@@ -64,6 +51,40 @@ public sealed class ServerFixture : IAsyncLifetime
             await app.DisposeAsync();
         await postgres.DisposeAsync();
     }
+
+    /// <summary>Another node over the same database, with its own guards; the caller disposes it.</summary>
+    internal async Task<WebApplication> StartAsync(HttpGuards guards)
+    {
+        var node = ServerHost.Build(
+            new ServerSettings
+            {
+                DataFolder = postgres.Folder,
+                Urls = "http://127.0.0.1:0",
+                Profile = "standalone",
+                Roles = ServerRoles.All,
+                Blobs = "file:" + Path.Combine(postgres.Folder, "blobs"),
+                WidgetsFolder = Path.Combine(AppContext.BaseDirectory, "widgets"),
+                Samples = false,
+                Postgres = new PostgresOptions { DataFolder = postgres.Folder },
+                Guards = guards,
+            },
+            postgres.Runtime
+        );
+        await node.StartAsync();
+        return node;
+    }
+
+    /// <summary>A client of a node, with a credential or without.</summary>
+    internal static HttpClient ClientOf(WebApplication node, string? key = null)
+    {
+        var client = NewClient(new Uri(node.Urls.Single()));
+        if (key is not null)
+            client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", key);
+        return client;
+    }
+
+    /// <summary>The owner's key.</summary>
+    internal string OwnerKeyText => Owner.DefaultRequestHeaders.Authorization!.Parameter!;
 
     /// <summary>A new key of an owner; the secret to send.</summary>
     internal async Task<string> CreateKeyAsync(OwnerId owner, params string[] scopes)

@@ -8,6 +8,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using Platen.Kernel;
+using Platen.Platform.Http;
 
 namespace Platen.Platform.Events;
 
@@ -34,13 +35,15 @@ public static class EventStreamEndpoint
         Func<HttpContext, ValueTask<(OwnerId Owner, StreamId Stream)>> resolve
     ) =>
         app.MapGet(
-            pattern,
-            async (HttpContext http) =>
-            {
-                var (owner, stream) = await resolve(http);
-                await ServeAsync(http, owner, stream);
-            }
-        );
+                pattern,
+                async (HttpContext http) =>
+                {
+                    var (owner, stream) = await resolve(http);
+                    await ServeAsync(http, owner, stream);
+                }
+            )
+            // It is meant to stay open.
+            .DisableRequestTimeout();
 
     /// <summary>Serves one stream until the reader leaves or the server stops.</summary>
     /// <exception cref="ProblemException">Before anything is sent: <see cref="KernelProblems.Malformed"/> for a bad cursor, or as
@@ -61,6 +64,8 @@ public static class EventStreamEndpoint
         http.Response.Headers.CacheControl = "no-store";
         http.Response.Headers.ContentEncoding = "identity";
         http.Response.Headers["X-Accel-Buffering"] = "no";
+        if (http.WantsNoBody())
+            return;
         var body = http.Response.BodyWriter;
         try
         {

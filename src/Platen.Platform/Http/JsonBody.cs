@@ -31,9 +31,17 @@ public static class JsonBody
                 .AsException();
         }
         var reader = context.Request.BodyReader;
+        // The token ends a pending read this way and not as an exception, which would leave the server unable to read the rest.
+        await using var cancelling = ct.UnsafeRegister(static body => ((PipeReader)body!).CancelPendingRead(), reader);
         while (true)
         {
-            var read = await reader.ReadAsync(ct);
+            var read = await reader.ReadAsync(CancellationToken.None);
+            if (read.IsCanceled)
+            {
+                reader.AdvanceTo(read.Buffer.Start);
+                ct.ThrowIfCancellationRequested();
+                continue;
+            }
             if (read.Buffer.Length > maxBytes)
             {
                 // Given back, so that the server can read the rest and the client gets to hear the answer.

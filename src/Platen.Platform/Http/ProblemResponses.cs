@@ -72,6 +72,11 @@ public static partial class ProblemResponses
         else
             format.Write(response.BodyWriter, context, problem);
         await response.BodyWriter.FlushAsync(context.RequestAborted);
+        if (context.WantsNoBody())
+            return;
+        Write(response.BodyWriter, context, problem);
+        // Without the request's token, which may be what ended the request; a write to a closed connection ends by itself.
+        await response.BodyWriter.FlushAsync(CancellationToken.None);
     }
 
     private static void Write(PipeWriter body, HttpContext context, Problem problem)
@@ -115,6 +120,10 @@ public static partial class ProblemResponses
                 return KernelProblems.TooLarge.Because(
                     "The body is larger than the "
                         + $"{context.Features.Get<IHttpMaxRequestBodySizeFeature>()?.MaxRequestBodySize} bytes this address accepts."
+                );
+            case BadHttpRequestException { StatusCode: StatusCodes.Status408RequestTimeout }:
+                return HttpProblems.SlowRequest.Because(
+                    $"A body arrives with at least {ServerLimits.BytesASecond} bytes a second."
                 );
             case BadHttpRequestException malformed:
                 return KernelProblems.Malformed.Because(malformed.Message);
