@@ -170,6 +170,7 @@ internal sealed class PushBlob(PostgresPools pools, IBlobStore blobs, RegistryOp
     {
         var length = context.Request.ContentLength;
         Stream body;
+        OpenLimit(context);
         if (context.Request.Headers.ContentRange is [{ } field])
         {
             if (ChunkRange(field) is not var (first, last) || first != offset)
@@ -180,7 +181,6 @@ internal sealed class PushBlob(PostgresPools pools, IBlobStore blobs, RegistryOp
             if (announced > options.MaxBlobBytes - offset)
                 throw TooLarge();
             length = announced;
-            OpenLimit(context);
             body = new LimitedBody(context.Request.Body, announced, () => WrongSize(announced, announced + 1));
         }
         else
@@ -301,13 +301,14 @@ internal sealed class PushBlob(PostgresPools pools, IBlobStore blobs, RegistryOp
 
     private Stream LimitBody(HttpContext context, long limitBytes)
     {
+        OpenLimit(context);
         if (context.Request.ContentLength > limitBytes)
             throw TooLarge();
-        OpenLimit(context);
         return new LimitedBody(context.Request.Body, limitBytes, TooLarge);
     }
 
-    // The server's own limit is one for JSON; ours is held by LimitedBody.
+    // The server's own limit is one for JSON; ours is held by LimitedBody. Raised also for what is refused: the server then reads
+    // on for seconds, so that a client which sends before it listens gets to hear why.
     private static void OpenLimit(HttpContext context)
     {
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)

@@ -1,0 +1,3 @@
+using Platen.Registry.Tests;
+
+[assembly: AssemblyFixture(typeof(RegistryFixture))]
