@@ -14,6 +14,7 @@ var benches = new SortedDictionary<string, Func<CancellationToken, Task>>(String
     ["events-bare"] = EventsBench.ServeBareAsync,
     ["events-platen"] = EventsBench.ServePlatenAsync,
     ["publish"] = PublishBench.RunAsync,
+    ["registry"] = RegistryBench.RunAsync,
     ["rest"] = RestBench.RunAsync,
     ["schema"] = SchemaBench.RunAsync,
 };

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Globalization;
 using Microsoft.AspNetCore.Http;
 using Platen.Access;
@@ -87,7 +88,7 @@ internal sealed class PullBlob(PostgresPools pools, IBlobStore blobs)
         context.Response.ContentLength = found.LengthBytes;
         try
         {
-            await content.CopyToAsync(context.Response.Body, ct);
+            await CopyAsync(content, context.Response.Body, ct);
         }
         catch (BlobCorruptException) when (!context.Response.HasStarted)
         {
@@ -97,6 +98,33 @@ internal sealed class PullBlob(PostgresPools pools, IBlobStore blobs)
         {
             // The store has logged it and set the bytes aside. The last of them was kept back, so nobody takes this for the whole.
             context.Abort();
+        }
+    }
+
+    /// <summary>Sends one block while the next is read and hashed.</summary>
+    private static async Task CopyAsync(Stream content, Stream body, CancellationToken ct)
+    {
+        var (filled, free) = (
+            ArrayPool<byte>.Shared.Rent(RegistryLimits.CopyBytes),
+            ArrayPool<byte>.Shared.Rent(RegistryLimits.CopyBytes)
+        );
+        var sending = Task.CompletedTask;
+        try
+        {
+            int read;
+            while ((read = await content.ReadAsync(free, ct)) > 0)
+            {
+                (filled, free) = (free, filled);
+                await sending;
+                sending = body.WriteAsync(filled.AsMemory(0, read), ct).AsTask();
+            }
+        }
+        finally
+        {
+            // Also after a failure: a block that is still being sent is not given back.
+            await sending;
+            ArrayPool<byte>.Shared.Return(filled);
+            ArrayPool<byte>.Shared.Return(free);
         }
     }
 

@@ -52,4 +52,7 @@ public static class RegistryLimits
 
     /// <summary>Bytes of one blob unless the operator says less.</summary>
     public const long BlobBytes = BlobLimits.BlobBytes;
+
+    /// <summary>Bytes of a block between the store and the connection; two are held, one being sent and one being read.</summary>
+    internal const int CopyBytes = 256 * 1024;
 }
