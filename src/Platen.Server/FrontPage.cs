@@ -25,6 +25,15 @@ internal static class Page
         dt{font-weight:600;overflow-wrap:anywhere}dd{margin:0;overflow-wrap:anywhere}
         code,pre{font:.9em/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
         pre{padding:.8rem 1rem;border:1px solid var(--line);border-radius:.5rem;overflow-x:auto}
+        nav p{display:flex;flex-wrap:wrap;gap:0 1rem;max-width:none}nav a{padding:.375rem 0}
+        [aria-current]{color:var(--ink);font-weight:600;text-decoration-thickness:2px}
+        main:has(.frames){max-width:90rem}main:has(.frames) h2{font-size:1.5rem;letter-spacing:-.01em;margin-bottom:0}
+        .frames{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,32rem),1fr));gap:1.5rem;margin:1rem 0 3rem}
+        figure{display:flex;flex-direction:column;margin:0;border:1px solid var(--line);border-radius:.75rem;overflow:hidden}
+        iframe{width:100%;height:34rem;border:0}
+        [data-type="engagement.announcement"] iframe{height:27rem}
+        figcaption{display:flex;flex-wrap:wrap;justify-content:space-between;gap:.25rem 1rem;padding:.75rem 1rem;border-top:1px solid var(--line);overflow-wrap:anywhere}
+        figcaption code{color:var(--soft)}
         @media (max-width:32rem){dl>div{grid-template-columns:1fr}}
         """;
 
@@ -33,9 +42,13 @@ internal static class Page
         + Convert.ToBase64String(SHA256.HashData(Encoding.UTF8.GetBytes(Style)))
         + "'";
 
-    public static IResult Of(HttpContext context, string title, string body)
+    /// <param name="context">Of the request.</param>
+    /// <param name="title">Of the document.</param>
+    /// <param name="body">Markup; every value in it went through <see cref="Text"/>.</param>
+    /// <param name="framesOwnPages">Whether it holds frames with pages of this server.</param>
+    public static IResult Of(HttpContext context, string title, string body, bool framesOwnPages = false)
     {
-        context.Response.Headers.ContentSecurityPolicy = Policy;
+        context.Response.Headers.ContentSecurityPolicy = framesOwnPages ? Policy + "; frame-src 'self'" : Policy;
         context.Response.Headers.CacheControl = "no-cache";
         context.Response.Headers["Cross-Origin-Opener-Policy"] = "same-origin";
         return TypedResults.Content(
@@ -105,7 +118,8 @@ internal static class FrontPage
             <p class="soft">Version {Page.Text(
                 ServerProcess.Version
             )}. Edit a versioned document, freeze it into an immutable release, move a named channel, serve bytes by digest.</p>
-            <h2>Published</h2>{published}{elsewhere}
+            <h2>Published</h2>
+            <p><a href="/gallery">The gallery</a> shows what the widget types can look like.</p>{published}{elsewhere}
             <h2>Widget types</h2><dl>{types}</dl>
             <h2>For programs</h2>
             <dl><div><dt><a href="/openapi/v1.json">openapi/v1.json</a></dt><dd>The API, as OpenAPI 3.1</dd></div>

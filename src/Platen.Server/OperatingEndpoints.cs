@@ -20,6 +20,7 @@ internal static class OperatingEndpoints
             .AllowAnonymous();
         app.MapOpenApi("/openapi/{documentName}.json").AllowAnonymous();
         app.MapGet("/", FrontPage.Get).ExcludeFromDescription().AllowAnonymous();
+        app.MapGet("/gallery", Gallery.Get).ExcludeFromDescription().AllowAnonymous();
         app.MapGet("/demo", DemoSite.Redirect).ExcludeFromDescription().AllowAnonymous();
         app.MapGet("/problems", ProblemPages.List).ExcludeFromDescription().AllowAnonymous();
         app.MapGet("/problems/{slug}", ProblemPages.Get).ExcludeFromDescription().AllowAnonymous();

@@ -79,6 +79,7 @@ internal static class InstanceRelease
                 ["dev.platen.widget-type"] = instance.WidgetType,
                 ["dev.platen.status"] = instance.Status,
                 ["dev.platen.base-locale"] = instance.BaseLocale,
+                ["dev.platen.title"] = PageRenderer.TitleOf(package, instance.Config),
             }
         );
         var draft = new ReleaseDraft(instance.Subject, ArtifactType, files.ToImmutable(), annotations);

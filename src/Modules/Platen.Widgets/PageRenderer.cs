@@ -57,9 +57,13 @@ internal sealed partial class PageRenderer
             """
         );
 
+    /// <summary>What names a page with this config: its own title, or else the type's.</summary>
+    public static string TitleOf(WidgetPackage package, JsonElement config) =>
+        TextAt(package.TitleAt, config) ?? package.Title;
+
     private static string Head(WidgetPackage package, JsonElement config, LanguageTag locale)
     {
-        var title = Escape(TextAt(package.TitleAt, config) ?? package.Title);
+        var title = Escape(TitleOf(package, config));
         var head = new StringBuilder();
         head.Append(CultureInfo.InvariantCulture, $"<title>{title}</title>");
         if (TextAt(package.DescriptionAt, config) is { } text)

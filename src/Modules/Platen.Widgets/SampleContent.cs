@@ -33,7 +33,14 @@ internal sealed partial class SampleContent(
         {
             if (!Directory.Exists(folder) || !await IsUntouchedAsync(stoppingToken))
                 return;
-            foreach (var file in Directory.EnumerateFiles(folder, "*.json").Order(StringComparer.Ordinal))
+            // The baselines first: they are what the server names when it is ready. A file is named as the instance in it.
+            var files = Directory
+                .EnumerateFiles(folder, "*.json")
+                .OrderByDescending(f =>
+                    PublicId.TryParse(Path.GetFileNameWithoutExtension(f), out var id) && id is PublicId.Baseline
+                )
+                .ThenBy(f => f, StringComparer.Ordinal);
+            foreach (var file in files)
                 await PublishAsync(file, stoppingToken);
         }
         catch (OperationCanceledException)
