@@ -47,18 +47,29 @@ internal static class Gallery
         var body = new StringBuilder("<h1>Gallery</h1>");
         if (shown.Count == 0)
         {
-            body.Append("<p class=\"soft\">No showcase is published here yet. A curated instance appears as soon as it is.</p>");
+            body.Append(
+                "<p class=\"soft\">No showcase is published here yet. A curated instance appears as soon as it is.</p>"
+            );
         }
         else
         {
-            body.Append("<p class=\"soft\">Showcases of each widget type. Every frame holds the page as it is delivered.</p>");
+            body.Append(
+                "<p class=\"soft\">Showcases of each widget type. Every frame holds the page as it is delivered.</p>"
+            );
             WriteChoices(body, theme, locale, shown);
         }
         // A deprecated one is delivered as its baseline, which is no showcase.
-        foreach (var type in shown.Where(s => s.Status == "published").GroupBy(s => s.Type).OrderBy(g => g.Key, StringComparer.Ordinal))
+        foreach (
+            var type in shown
+                .Where(s => s.Status == "published")
+                .GroupBy(s => s.Type)
+                .OrderBy(g => g.Key, StringComparer.Ordinal)
+        )
             WriteType(body, type.Key, [.. type], registry, theme, locale);
         if (found.Count > MostFrames)
-            body.Append("<p>").Append(Link(theme, locale, shown[^1].Id, "Further showcases", current: false)).Append("</p>");
+            body.Append("<p>")
+                .Append(Link(theme, locale, shown[^1].Id, "Further showcases", current: false))
+                .Append("</p>");
         body.Append("<p><a href=\"/\">What else runs here</a></p>");
         return Page.Of(context, "Gallery", body.ToString(), framesOwnPages: true);
     }
@@ -105,7 +116,9 @@ internal static class Gallery
         foreach (var (value, name) in Themes)
             body.Append(Link(value, locale, null, name, value == theme)).Append(' ');
         body.Append("</p><p>").Append(Link(theme, null, null, "Your language", locale is null));
-        foreach (var one in shown.SelectMany(s => s.Locales).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal))
+        foreach (
+            var one in shown.SelectMany(s => s.Locales).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)
+        )
             body.Append(' ').Append(Link(theme, one, null, one, one == locale));
         body.Append("</p></nav>");
     }
@@ -128,7 +141,10 @@ internal static class Gallery
         {
             var page = Page.Text($"/e/{one.Id}{Query(theme, locale, null)}");
             body.Append("<figure><iframe loading=\"lazy\" src=\"").Append(page).Append("\" title=\"");
-            body.Append(Page.Text(one.Title)).Append("\" sandbox=\"").Append(Sandbox).Append("\"></iframe><figcaption><a href=\"");
+            body.Append(Page.Text(one.Title))
+                .Append("\" sandbox=\"")
+                .Append(Sandbox)
+                .Append("\"></iframe><figcaption><a href=\"");
             body.Append(page).Append("\">").Append(Page.Text(one.Title)).Append("</a><code>").Append(Page.Text(one.Id));
             body.Append("</code></figcaption></figure>");
         }

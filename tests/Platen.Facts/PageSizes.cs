@@ -15,6 +15,13 @@ internal sealed record PageSize(string Page, string Encoding, int Bytes)
 /// </summary>
 internal static class PageSizes
 {
+    /// <summary>What no page of the samples may weigh, by encoding, whatever its line says; a publish refuses more than the latter.</summary>
+    private static readonly Dictionary<string, int> Most = new(StringComparer.Ordinal)
+    {
+        ["br"] = 6_144,
+        ["gzip"] = 10_240,
+    };
+
     // A budget is the size when it was written, rounded up: another release of the compressor moves a few bytes.
     private const int Step = 64;
 
@@ -42,6 +49,8 @@ internal static class PageSizes
                 yield return $"{size.Name} has no budget; it weighs {size.Bytes} bytes.";
             else if (size.Bytes > budget)
                 yield return $"{size.Name} weighs {size.Bytes} bytes, and its budget is {budget}.";
+            if (size.Bytes > Most[size.Encoding])
+                yield return $"{size.Name} weighs {size.Bytes} bytes; no page may weigh more than {Most[size.Encoding]}.";
         }
         foreach (var gone in allowed.Keys)
             yield return $"{gone} has a budget, but there is no such page.";

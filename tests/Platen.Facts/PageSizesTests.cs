@@ -37,10 +37,14 @@ public sealed class PageSizesTests(ServerFixture fixture)
         var budgets = Repository.Fixture("PageSizes/sizes.txt");
 
         PageSizes
-            .Faults(budgets, [new("/e/a", "br", 100), new("/e/b", "br", 101), new("/e/c", "br", 1)])
+            .Faults(
+                budgets,
+                [new("/e/a", "br", 100), new("/e/b", "br", 101), new("/e/c", "br", 1), new("/e/heavy", "br", 6_145)]
+            )
             .ShouldBe([
                 "/e/b br weighs 101 bytes, and its budget is 100.",
                 "/e/c br has no budget; it weighs 1 bytes.",
+                "/e/heavy br weighs 6145 bytes; no page may weigh more than 6144.",
                 "/e/gone br has a budget, but there is no such page.",
             ]);
     }

@@ -64,15 +64,17 @@ internal sealed partial class PageRenderer
     private static string Head(WidgetPackage package, JsonElement config, LanguageTag locale)
     {
         var title = Escape(TitleOf(package, config));
-        var head = new StringBuilder();
-        head.Append(CultureInfo.InvariantCulture, $"<title>{title}</title>");
+        var markup = new StringBuilder();
+        markup.Append(CultureInfo.InvariantCulture, $"<title>{title}</title>");
         if (TextAt(package.DescriptionAt, config) is { } text)
         {
             var description = Escape(text);
-            head.Append(CultureInfo.InvariantCulture, $"<meta name=\"description\" content=\"{description}\">")
+            markup
+                .Append(CultureInfo.InvariantCulture, $"<meta name=\"description\" content=\"{description}\">")
                 .Append(CultureInfo.InvariantCulture, $"<meta property=\"og:description\" content=\"{description}\">");
         }
-        return head.Append(CultureInfo.InvariantCulture, $"<meta property=\"og:title\" content=\"{title}\">")
+        return markup
+            .Append(CultureInfo.InvariantCulture, $"<meta property=\"og:title\" content=\"{title}\">")
             .Append("<meta property=\"og:type\" content=\"website\">")
             .Append(CultureInfo.InvariantCulture, $"<meta property=\"og:locale\" content=\"{OpenGraph(locale)}\">")
             .ToString();
