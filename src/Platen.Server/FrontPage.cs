@@ -1,7 +1,5 @@
-using System.Net;
-using System.Security.Cryptography;
-using System.Text;
 using Platen.Kernel;
+using Platen.Platform.Http;
 using Platen.Platform.Postgres;
 using Platen.Widgets.Packages;
 
@@ -98,7 +96,7 @@ internal static class FrontPage
                 : "<dl>"
                     + string.Concat(
                         live.Select(id =>
-                            $"<div><dt><a href=\"/e/{Page.Text(id)}\">{Page.Text(id)}</a></dt><dd><a href=\"/w/{Page.Text(id)}/manifest.json\">manifest</a></dd></div>"
+                            $"<div><dt><a href=\"/e/{HtmlPage.Text(id)}\">{HtmlPage.Text(id)}</a></dt><dd><a href=\"/w/{HtmlPage.Text(id)}/manifest.json\">manifest</a></dd></div>"
                         )
                     )
                     + "</dl>";
@@ -107,15 +105,15 @@ internal static class FrontPage
             : "<p><a href=\"/demo\">All of them in a page on another origin</a>, inline, as overlays and as popovers.</p>";
         var types = string.Concat(
             registry.Packages.Select(p =>
-                $"<div><dt><a href=\"/widgets/{Page.Text(p.Type.Value)}/schema.json\">{Page.Text(p.Type.Value)}</a></dt><dd>{Page.Text(p.Description)}</dd></div>"
+                $"<div><dt><a href=\"/widgets/{HtmlPage.Text(p.Type.Value)}/schema.json\">{HtmlPage.Text(p.Type.Value)}</a></dt><dd>{HtmlPage.Text(p.Description)}</dd></div>"
             )
         );
-        return Page.Of(
+        return HtmlPage.Of(
             context,
             "Platen",
             $"""
             <h1>Platen is running</h1>
-            <p class="soft">Version {Page.Text(
+            <p class="soft">Version {HtmlPage.Text(
                 ServerProcess.Version
             )}. Edit a versioned document, freeze it into an immutable release, move a named channel, serve bytes by digest.</p>
             <h2>Published</h2>
@@ -123,6 +121,7 @@ internal static class FrontPage
             <h2>Widget types</h2><dl>{types}</dl>
             <h2>For programs</h2>
             <dl><div><dt><a href="/openapi/v1.json">openapi/v1.json</a></dt><dd>The API, as OpenAPI 3.1</dd></div>
+            <div><dt><a href="/account">account</a></dt><dd>Sign in, and see what you are signed in with</dd></div>
             <div><dt><a href="/readyz">readyz</a></dt><dd>Each part the server depends on</dd></div>
             <div><dt><a href="/metrics">metrics</a></dt><dd>Prometheus text</dd></div>
             <div><dt><a href="/problems">problems</a></dt><dd>Every problem the API answers with, and what to do</dd></div></dl>
@@ -135,13 +134,13 @@ internal static class FrontPage
 internal static class ProblemPages
 {
     public static IResult List(HttpContext context) =>
-        Page.Of(
+        HtmlPage.Of(
             context,
             "Problems",
             "<h1>Problems</h1><p class=\"soft\">What the API can answer with instead of what was asked for.</p><dl>"
                 + string.Concat(
                     ProblemCatalogue.All.Select(p =>
-                        $"<div><dt><a href=\"/problems/{p.Slug}\">{p.Slug}</a></dt><dd>{p.Status} · {Page.Text(p.Title)}</dd></div>"
+                        $"<div><dt><a href=\"/problems/{p.Slug}\">{p.Slug}</a></dt><dd>{p.Status} · {HtmlPage.Text(p.Title)}</dd></div>"
                     )
                 )
                 + "</dl>"
@@ -152,13 +151,13 @@ internal static class ProblemPages
         var problem =
             ProblemCatalogue.All.FirstOrDefault(p => p.Slug == slug)
             ?? throw KernelProblems.NotFound.Because("There is no such problem type.").AsException();
-        return Page.Of(
+        return HtmlPage.Of(
             context,
             problem.Title,
             $"""
-            <h1>{Page.Text(problem.Title)}</h1>
+            <h1>{HtmlPage.Text(problem.Title)}</h1>
             <p class="soft">HTTP status {problem.Status} · <code>/problems/{problem.Slug}</code></p>
-            <h2>What to do</h2><p>{Page.Text(problem.Advice)}</p>
+            <h2>What to do</h2><p>{HtmlPage.Text(problem.Advice)}</p>
             <p><a href="/problems">All problems</a></p>
             """
         );
