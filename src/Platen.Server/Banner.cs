@@ -12,12 +12,25 @@ internal static class Banner
         IReadOnlyList<string> urls,
         Uri? demo,
         string ownerKeyPath
+        string ownerKeyPath,
+        string signInLink,
+        string? setupLink
     )
     {
         var url = LocalAddress(urls[0]);
         var database = postgres.IsEmbedded
             ? $"PostgreSQL {postgres.Version}, embedded"
             : $"PostgreSQL {postgres.Version}";
+        // Shown this once: the next start makes another, until an owner has been made.
+        var setUp = setupLink is null
+            ? ""
+            : $"""
+
+                Become the owner: open this link once, before anybody else does.
+
+                  {setupLink}
+
+                """;
         return output.WriteLineAsync(
             $"""
 
@@ -30,8 +43,9 @@ internal static class Banner
               health     {url}/readyz
               metrics    {url}/metrics
               data       {settings.DataFolder}
+              sign in    {signInLink}
               owner key  {ownerKeyPath}
-
+            {setUp}
             Publish something from another terminal:
 
               dotnet run --project src/Platen.Cli -- publish samples/widgets/wgt_main_content.faq.json

@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.OpenApi;
 using Microsoft.OpenApi;
 using Platen.Access;
+using Platen.Access.SignIn;
 using Platen.Kernel;
 
 namespace Platen.Server;
@@ -53,6 +54,15 @@ internal static class OpenApi
                 Scheme = "bearer",
                 Description = "A machine key. The owner's is in the data folder's owner.key.",
             },
+            ["session"] = new OpenApiSecurityScheme
+            {
+                Type = SecuritySchemeType.ApiKey,
+                In = ParameterLocation.Cookie,
+                Name = "platen_session",
+                Description =
+                    "A person's session; its name begins with __Host- on https. What changes something also sends the csrfToken of "
+                    + "GET /v1/session in X-Platen-CSRF.",
+            },
         };
         document.Components.Schemas ??= new Dictionary<string, IOpenApiSchema>(StringComparer.Ordinal);
         document.Components.Schemas["Problem"] = ProblemSchema();
@@ -72,10 +82,25 @@ internal static class OpenApi
             Add(operation, context, KernelProblems.Unauthenticated);
             Add(operation, context, KernelProblems.Forbidden);
         }
+        if (metadata.OfType<NeededPerson>().Any())
+        {
+            operation.Description = "For a person who is signed in, about themself.";
+            operation.Security =
+            [
+                new OpenApiSecurityRequirement
+                {
+                    [new OpenApiSecuritySchemeReference("session", context.Document)] = [],
+                },
+            ];
+            Add(operation, context, KernelProblems.Unauthenticated);
+            Add(operation, context, KernelProblems.Forbidden);
+        }
+        foreach (var problem in metadata.OfType<Refusals>().SelectMany(refusals => refusals.Problems))
+            Add(operation, context, problem);
         var method = context.Description.HttpMethod;
         if (context.Description.RelativePath?.Contains('{', StringComparison.Ordinal) == true)
             Add(operation, context, KernelProblems.NotFound);
-        if (method is not ("PUT" or "DELETE"))
+        if (method is not ("PUT" or "DELETE") || metadata.OfType<Unversioned>().Any())
             return;
         operation.Parameters ??= [];
         operation.Parameters.Add(

@@ -2,6 +2,7 @@ using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Http.Json;
 using Microsoft.Extensions.Logging.Console;
 using Platen.Access;
+using Platen.Access.People;
 using Platen.Delivery;
 using Platen.Platform.Blobs;
 using Platen.Platform.Events;
@@ -59,6 +60,9 @@ public static class ServerHost
         // Refused credentials are answered and counted; a line for each would let anybody fill the log.
         logging.AddFilter("Platen.Access.MachineKeyAuthentication", LogLevel.Warning);
         logging.AddFilter("Microsoft.AspNetCore.Http.Timeouts", LogLevel.Error);
+        logging.AddFilter("Platen.Access.SignIn.SessionAuthentication", LogLevel.Warning);
+        // It warns that the key ring is not encrypted at rest; ADR 0513 says why it stands beside what it protects.
+        logging.AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);
         if (Environment.GetEnvironmentVariable("PLATEN_LOG") == "json")
         {
             logging.AddJsonConsole(json =>
@@ -91,6 +95,7 @@ public static class ServerHost
         services.AddAccess(new AccessOptions { Domain = settings.Domain, Stage = settings.Profile });
         services.AddPlatenTimeouts(settings.Guards.RequestTimeout);
         services.AddAccess();
+        services.AddPeople(settings.People ?? PeopleSettings.In(settings.DataFolder));
         services.AddWidgets(settings.WidgetsFolder);
         services.AddRegistry(settings.Registry);
         if (settings.Roles.HasFlag(ServerRoles.Delivery))
@@ -146,6 +151,7 @@ public static class ServerHost
         if (settings.Roles.HasFlag(ServerRoles.Api))
         {
             app.MapAccess();
+            app.MapPeople();
             app.MapWidgets();
             app.MapRegistry();
             app.MapStreams();

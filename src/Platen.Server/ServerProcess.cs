@@ -4,6 +4,7 @@ using System.Reflection;
 using System.Runtime.InteropServices;
 using Microsoft.AspNetCore.Connections;
 using Platen.Access;
+using Platen.Access.People;
 using Platen.Platform;
 using Platen.Platform.Blobs;
 using Platen.Platform.Postgres;
@@ -39,6 +40,9 @@ internal static class ServerProcess
           PLATEN_ROLES                 api,delivery,worker,studio            all of them
           PLATEN_BLOBS                 file:PATH or s3://BUCKET?…            file:$PLATEN_DATA/blobs
           PLATEN_DOMAIN                domain of the workspaces' sites       localhost
+          PLATEN_PUBLIC_URL            address that people use               where it listens
+          PLATEN_MAIL                  file:PATH or smtp://…?from=ADDRESS    file:$PLATEN_DATA/mail
+          SignIn__Providers__NAME__…   a provider that people sign in with   none
           PLATEN_WIDGETS               folder of widget packages             the one that comes with the server
           PLATEN_SAMPLES               on or off: publish samples when empty on
           PLATEN_DEMO_URL              where the demo page is, or off        standalone: the next port
@@ -122,6 +126,20 @@ internal static class ServerProcess
         await using var demo = await DemoSite.StartAsync(app, settings.DemoUrl, urls[0], ct);
         Log.Ready(app.Logger, Version, string.Join(' ', urls), Stopwatch.GetElapsedTime(started).TotalSeconds);
         await Banner.WriteAsync(Console.Out, settings, postgres, urls, demo?.Url, ownerKeyPath);
+        var setupPath =
+            settings.Profile == "standalone" && settings.Roles.HasFlag(ServerRoles.Api)
+                ? await PeopleModule.RenewSetupLinkAsync(postgres.Pools, ct)
+                : null;
+        var address = app.Services.GetRequiredService<PublicAddress>();
+        await Banner.WriteAsync(
+            Console.Out,
+            settings,
+            postgres,
+            urls,
+            ownerKeyPath,
+            address.Link("/sign-in"),
+            setupPath is null ? null : address.Link(setupPath)
+        );
         await app.WaitForShutdownAsync(ct);
         Log.Stopping(app.Logger);
     }
@@ -142,6 +160,7 @@ internal static class ServerProcess
         {
             BlobLocationException => $"PLATEN_BLOBS cannot be used. {failure.Message}",
             SettingException
+            or PeopleSettingsException
             or PostgresStartException
             or MigrationException
             or WidgetPackageException

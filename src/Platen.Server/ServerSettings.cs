@@ -1,6 +1,7 @@
 using System.Collections.Frozen;
 using System.Globalization;
 using Platen.Platform.Http;
+using Platen.Access.People;
 using Platen.Platform.Postgres;
 using Platen.Registry;
 
@@ -62,6 +63,9 @@ public sealed record ServerSettings
 
     /// <summary><c>PLATEN_DEMO_URL</c>: where the demo page is, on an origin that is not the server's; null for nowhere.</summary>
     public Uri? DemoUrl { get; init; }
+    /// <summary>What concerns people: <c>PLATEN_MAIL</c>, <c>PLATEN_PUBLIC_URL</c>, <c>SignIn__Providers__*</c>; null for a folder of
+    /// mail and nothing else.</summary>
+    public PeopleSettings? People { get; init; }
 
     /// <summary><c>ConnectionStrings__Platen*</c> and what else concerns the database.</summary>
     public required PostgresOptions Postgres { get; init; }
@@ -117,6 +121,7 @@ public sealed record ServerSettings
             DemoUrl = ReadDemoUrl(configuration["PLATEN_DEMO_URL"], profile, urls),
             Domain = ReadDomain(configuration["PLATEN_DOMAIN"]),
             Guards = ReadGuards(configuration),
+            People = PeopleSettings.Read(configuration, data),
             Postgres = PostgresOptions.From(configuration, data) with { Url = urls },
         };
     }
