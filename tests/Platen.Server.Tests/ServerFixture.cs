@@ -9,6 +9,7 @@ using NpgsqlTypes;
 using Platen.Access;
 using Platen.Kernel;
 using Platen.Platform.Http;
+using Platen.Access.People;
 using Platen.Platform.Postgres;
 using Platen.Testing;
 
@@ -22,6 +23,9 @@ public sealed class ServerFixture : IAsyncLifetime
 
     /// <summary>The database behind the server.</summary>
     internal PostgresFixture Postgres => postgres;
+
+    /// <summary>Where the server answers.</summary>
+    public Uri Address { get; private set; } = new("http://localhost");
 
     /// <summary>With the owner's key.</summary>
     public HttpClient Owner { get; private set; } = new();
@@ -37,10 +41,38 @@ public sealed class ServerFixture : IAsyncLifetime
         var address = new Uri(app.Urls.Single());
         Nobody = NewClient(address);
         Owner = NewClient(address);
+        app = await StartAsync(people: null);
+        Address = new Uri(app.Urls.Single());
+        Nobody = NewClient(Address);
+        Owner = NewClient(Address);
         Owner.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue(
             "Bearer",
             (await File.ReadAllTextAsync(keyPath)).Trim()
         );
+    }
+
+    /// <summary>Another server over the same database, as another node is, with settings of its own about people.</summary>
+    internal async Task<ServerNode> StartNodeAsync(PeopleSettings? people = null) => new(await StartAsync(people));
+
+    private async Task<WebApplication> StartAsync(PeopleSettings? people)
+    {
+        var server = ServerHost.Build(
+            new ServerSettings
+            {
+                DataFolder = postgres.Folder,
+                Urls = "http://127.0.0.1:0",
+                Profile = "standalone",
+                Roles = ServerRoles.All,
+                Blobs = "file:" + Path.Combine(postgres.Folder, "blobs"),
+                WidgetsFolder = Path.Combine(AppContext.BaseDirectory, "widgets"),
+                Samples = false,
+                People = people,
+                Postgres = new PostgresOptions { DataFolder = postgres.Folder },
+            },
+            postgres.Runtime
+        );
+        await server.StartAsync();
+        return server;
     }
 
     public async ValueTask DisposeAsync()
@@ -114,6 +146,18 @@ public sealed class ServerFixture : IAsyncLifetime
         };
 }
 
+/// <summary>A further server; ends when disposed.</summary>
+internal sealed class ServerNode(WebApplication app) : IAsyncDisposable
+{
+    public Uri Address { get; } = new(app.Urls.Single());
+
+    public async ValueTask DisposeAsync()
+    {
+        await app.StopAsync();
+        await app.DisposeAsync();
+    }
+}
+
 internal static class Requests
 {
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
@@ -155,6 +199,9 @@ internal static class Requests
 
 internal sealed record Answer(int Status, string? Tag, string? MediaType, string Text)
 {
+    /// <summary>How long to wait, when the answer says.</summary>
+    public TimeSpan? RetryAfter { get; init; }
+
     public JsonNode Json => JsonNode.Parse(Text)!;
 
     /// <summary>The slug of a problem's type.</summary>

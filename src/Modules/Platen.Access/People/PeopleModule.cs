@@ -24,7 +24,7 @@ public static class PeopleModule
         services.AddSingleton<IMail>(provider =>
             settings.Mail switch
             {
-                MailLocation.Smtp server => new SmtpMail(server),
+                MailLocation.Smtp server => new SmtpMail(server, provider.GetRequiredService<TimeProvider>()),
                 MailLocation.Folder folder => new FolderMail(folder, provider.GetRequiredService<TimeProvider>()),
                 _ => throw new InvalidOperationException("There is no such kind of mail."),
             }

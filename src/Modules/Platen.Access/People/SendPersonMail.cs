@@ -73,8 +73,16 @@ internal sealed class SendPersonMail(IMail mail, PublicAddress address) : IJobHa
             };
             await session.CommitAsync(ct);
         }
-        if (message is not null)
+        if (message is null)
+            return;
+        try
+        {
             await mail.SendAsync(message, ct);
+        }
+        catch (MailException refused) when (refused.IsFinal)
+        {
+            throw new JobRefusedException(refused.Message);
+        }
     }
 
     private async Task<MailMessage?> ResetAsync(Session session, Request request, int attempt, CancellationToken ct)

@@ -92,13 +92,13 @@ internal sealed class PasswordRules : IPasswordValidator<Person>
 
     private static bool IsSequence(string folded)
     {
-        var step = folded[1] - folded[0];
+        var step = folded[2] - folded[1];
         if (Math.Abs(step) > 1)
             return false;
         for (var i = 1; i < folded.Length; i++)
         {
-            // 9 is followed by 0 in such a row.
-            if (folded[i] - folded[i - 1] != step && !(folded[i - 1] == '9' && folded[i] == '0'))
+            // 9 and 0 stand beside each other in such a row.
+            if (folded[i] - folded[i - 1] != step && !((folded[i - 1], folded[i]) is ('9', '0') or ('0', '9')))
                 return false;
         }
         return true;

@@ -1,7 +1,19 @@
 using System.Diagnostics.CodeAnalysis;
-using System.Net.Mail;
 
 namespace Platen.Access.People.Mail;
+
+/// <summary>How a connection to a mail server is encrypted.</summary>
+public enum MailTls
+{
+    /// <summary>Not at all.</summary>
+    Off,
+
+    /// <summary>By STARTTLS, which is required.</summary>
+    Upgraded,
+
+    /// <summary>From its first byte.</summary>
+    FromTheStart,
+}
 
 /// <summary>Where mail goes, as <c>PLATEN_MAIL</c> names it.</summary>
 public abstract record MailLocation
@@ -11,18 +23,20 @@ public abstract record MailLocation
     /// <summary><c>file:PATH</c>: each mail becomes an <c>.eml</c> file in the folder. For development.</summary>
     public sealed record Folder(string Path) : MailLocation;
 
-    /// <summary><c>smtp://[USER:PASSWORD@]HOST[:PORT]?from=ADDRESS[&amp;tls=off]</c>: a submission server (RFC 6409).</summary>
+    /// <summary>
+    /// <c>smtp://[USER:PASSWORD@]HOST[:PORT]?from=ADDRESS[&amp;tls=off]</c>, or <c>smtps://…</c>: a submission server (RFC 6409).
+    /// </summary>
     /// <param name="Host">The server's name.</param>
-    /// <param name="Port">587 unless said.</param>
+    /// <param name="Port">587 unless said; 465 with <c>smtps</c>.</param>
     /// <param name="From">The sender's mailbox.</param>
     /// <param name="User">Null for a server that asks for none.</param>
     /// <param name="Password">With <paramref name="User"/>.</param>
-    /// <param name="Tls">Whether STARTTLS (RFC 3207) is required; off only for a server on the same machine or network.</param>
-    public sealed record Smtp(string Host, int Port, string From, string? User, string? Password, bool Tls)
+    /// <param name="Tls">How the connection is encrypted; off is for a server on the same machine or a network that is trusted.</param>
+    public sealed record Smtp(string Host, int Port, string From, string? User, string? Password, MailTls Tls)
         : MailLocation
     {
         /// <summary>Without the password.</summary>
-        public override string ToString() => $"smtp://{Host}:{Port}";
+        public override string ToString() => $"{Host}:{Port}";
     }
 
     /// <summary>Reads a location.</summary>
@@ -41,23 +55,27 @@ public abstract record MailLocation
             return true;
         }
         const string form = "write file:PATH or smtp://USER:PASSWORD@HOST:587?from=ADDRESS";
-        if (!Uri.TryCreate(text, UriKind.Absolute, out var uri) || uri.Scheme != "smtp" || uri.Host.Length == 0)
+        if (
+            !Uri.TryCreate(text, UriKind.Absolute, out var uri)
+            || uri.Scheme is not ("smtp" or "smtps")
+            || uri.Host.Length == 0
+        )
         {
             wrong = $"it is neither a folder nor a server; {form}.";
             return false;
         }
         string? from = null;
-        var tls = true;
+        var tls = uri.Scheme == "smtps" ? MailTls.FromTheStart : MailTls.Upgraded;
         foreach (var pair in uri.Query.TrimStart('?').Split('&', StringSplitOptions.RemoveEmptyEntries))
         {
             var (name, value) = pair.Split('=', 2) is [var n, var v] ? (n, Uri.UnescapeDataString(v)) : (pair, "");
             switch (name, value)
             {
-                case ("from", _) when MailAddress.TryCreate(value, out _):
-                    from = value;
+                case ("from", _) when EmailAddress.TryParse(value, out var address):
+                    from = address.Text;
                     break;
-                case ("tls", "off"):
-                    tls = false;
+                case ("tls", "off") when uri.Scheme == "smtp":
+                    tls = MailTls.Off;
                     break;
                 case ("tls", "on"):
                     break;
@@ -74,7 +92,9 @@ public abstract record MailLocation
         var login = uri.UserInfo.Split(':', 2);
         location = new Smtp(
             uri.Host,
-            uri.Port > 0 ? uri.Port : 587,
+            uri.Port > 0 ? uri.Port
+                : uri.Scheme == "smtps" ? 465
+                : 587,
             from,
             login is [{ Length: > 0 }, ..] ? Uri.UnescapeDataString(login[0]) : null,
             login is [_, var password] ? Uri.UnescapeDataString(password) : null,
