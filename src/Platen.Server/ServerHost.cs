@@ -10,6 +10,7 @@ using Platen.Platform.Http;
 using Platen.Platform.Jobs;
 using Platen.Platform.Postgres;
 using Platen.Registry;
+using Platen.Templates;
 using Platen.Widgets;
 using Platen.Widgets.Packages;
 
@@ -98,6 +99,7 @@ public static class ServerHost
         services.AddPeople(settings.People ?? PeopleSettings.In(settings.DataFolder));
         services.AddWidgets(settings.WidgetsFolder);
         services.AddRegistry(settings.Registry);
+        services.AddTemplates();
         if (settings.Roles.HasFlag(ServerRoles.Delivery))
             services.AddDelivery();
         if (settings.Roles.HasFlag(ServerRoles.Api) && settings is { Profile: "standalone", Samples: true })
@@ -154,6 +156,7 @@ public static class ServerHost
             app.MapPeople();
             app.MapWidgets();
             app.MapRegistry();
+            app.MapTemplates();
             app.MapStreams();
             app.MapJobs();
             app.MapAudit();

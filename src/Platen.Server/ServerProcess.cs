@@ -8,6 +8,7 @@ using Platen.Access.People;
 using Platen.Platform;
 using Platen.Platform.Blobs;
 using Platen.Platform.Postgres;
+using Platen.Templates;
 using Platen.Widgets;
 using Platen.Widgets.Packages;
 
@@ -25,7 +26,7 @@ internal static class ServerProcess
         ?? "0";
 
     /// <summary>The modules' SQL, those that others refer to first.</summary>
-    public static readonly IReadOnlyList<SqlModule> Modules = [PlatformModule.Sql, AccessModule.Sql, WidgetsModule.Sql];
+    public static readonly IReadOnlyList<SqlModule> Modules = [PlatformModule.Sql, AccessModule.Sql, WidgetsModule.Sql, TemplatesModule.Sql];
 
     private const int DiskThreads = 16;
 

@@ -52,6 +52,14 @@ public static class Scopes
 
     /// <summary>See the workspace itself, its plan and its members.</summary>
     public const string WorkspaceRead = "workspace:read";
+    /// <summary>Read templates, and resolve them.</summary>
+    public const string TemplatesRead = "templates:read";
+
+    /// <summary>Push versions of templates, and move their channels.</summary>
+    public const string TemplatesPush = "templates:push";
+
+    /// <summary>Record how callers fared with a version on trial.</summary>
+    public const string TemplatesReport = "templates:report";
 
     /// <summary>See the queue, and retry dead jobs.</summary>
     public const string JobsManage = "jobs:manage";
@@ -83,6 +91,7 @@ public static class Scopes
         FilesWrite,
         ThemesRead,
         ThemesWrite,
+        TemplatesReport,
         EventsRead,
         SubmissionsRead,
         SubmissionsWrite,

@@ -96,12 +96,28 @@ public static class ReleaseStore
 
     /// <summary>Records a draft whose bytes are stored. Recording the same content again changes nothing.</summary>
     /// <returns>Whether the release is new in its subject.</returns>
-    public static async Task<bool> RecordAsync(Session session, ReleaseDraft draft, CancellationToken ct)
+    public static Task<bool> RecordAsync(Session session, ReleaseDraft draft, CancellationToken ct) =>
+        RecordAsync(session, draft.Subject, draft.Manifest, draft.ManifestBytes, ct);
+
+    /// <summary>Records a manifest whose files are stored. Recording the same content again changes nothing.</summary>
+    /// <param name="session">Open for the release's owner; the caller commits.</param>
+    /// <param name="subject">Such as <c>templates/section7</c>.</param>
+    /// <param name="manifest">What the release holds.</param>
+    /// <param name="manifestBytes">Its canonical bytes, which are stored as a blob too.</param>
+    /// <param name="ct">Cancels.</param>
+    /// <returns>Whether the release is new in its subject.</returns>
+    public static async Task<bool> RecordAsync(
+        Session session,
+        string subject,
+        ReleaseManifest manifest,
+        ReadOnlyMemory<byte> manifestBytes,
+        CancellationToken ct
+    )
     {
         var owner = Sql.Owner(session.Context.Owner);
-        var files = draft.Files;
+        var files = manifest.Files;
         var blobs = files
-            .Select(f => (f.Digest, SizeBytes: (long)f.Bytes.Length, f.MediaType))
+            .Select(f => (f.Digest, f.SizeBytes, f.MediaType))
             .Append(
                 (
                     Digest: ReleaseManifest.EmptyConfigDigest,
@@ -136,10 +152,10 @@ public static class ReleaseStore
             Texts(blobs.Select(b => b.Digest.ToString())),
             new NpgsqlParameter<long[]> { TypedValue = [.. blobs.Select(b => b.SizeBytes)] },
             Texts(blobs.Select(b => b.MediaType)),
-            Sql.Text(draft.Subject),
-            Sql.Digest(draft.Digest),
-            Sql.Text(draft.Manifest.ArtifactType),
-            Sql.Bytes(draft.ManifestBytes),
+            Sql.Text(subject),
+            Sql.Digest(Digest.Of(manifestBytes.Span)),
+            Sql.Text(manifest.ArtifactType),
+            Sql.Bytes(manifestBytes),
             Sql.Uuid(session.Context.Actor.Id.Value),
             Sql.Text(session.Context.Actor.Name),
             Texts(files.Select(f => f.Path)),

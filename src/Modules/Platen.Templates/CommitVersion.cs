@@ -1,0 +1,446 @@
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using System.Text;
+using System.Text.Json;
+using Npgsql;
+using NpgsqlTypes;
+using Platen.Access;
+using Platen.Kernel;
+using Platen.Kernel.Templates;
+using Platen.Kernel.Versions;
+using Platen.Platform.Blobs;
+using Platen.Platform.Channels;
+using Platen.Platform.Postgres;
+using Platen.Platform.Releases;
+
+namespace Platen.Templates;
+
+/// <summary>
+/// Makes a version of files whose bytes are stored: everything is checked first, without a lock; then one transaction records
+/// release, version and files, and moves the channels that follow versions. The same content again changes nothing.
+/// </summary>
+internal sealed class CommitVersion(PostgresPools pools, IBlobStore blobs, StoreBlobs store)
+{
+    /// <summary>What the releases of templates are.</summary>
+    public const string ArtifactType = "application/vnd.platen.template.v1";
+
+    /// <param name="Manifest">The bundle's manifest, each artifact with digest and sizeBytes.</param>
+    /// <param name="Status">draft or stable; null is stable.</param>
+    public sealed record Body(JsonElement Manifest, string? Status = null);
+
+    public sealed record Outcome(bool Created, bool Changed, TemplateVersion Version, List<TemplateArtifact> Artifacts);
+
+    /// <summary>A file that differs between two versions.</summary>
+    public sealed record FileChange(string Path, Digest? From, Digest? To, string? What);
+
+    public async Task<Outcome> RunAsync(
+        Caller caller,
+        TemplateName name,
+        SemVer version,
+        Body body,
+        Precondition precondition,
+        CancellationToken ct
+    )
+    {
+        var status = body.Status ?? VersionStatus.Stable;
+        var manifest = Read(body.Manifest, name, version, status);
+        var artifacts = await CompleteAsync(caller, manifest, ct);
+        var release = MakeRelease(name, version, artifacts);
+        var bytes = release.ToCanonicalBytes();
+        await blobs.PutBytesAsync(caller.Owner, ReleaseManifest.EmptyConfig, ct);
+        await blobs.PutBytesAsync(caller.Owner, bytes, ct);
+
+        await using var session = await pools.OpenAsync(caller.Operation($"push {name} {version}"), ct);
+        await SaveTemplate.InsertAsync(session, name, manifest.Description ?? "", enabled: true, ct);
+        var template = (await Template.LockAsync(session, name, ct))!;
+        var digest = Digest.Of(bytes);
+        var before = await TemplateVersion.FindAsync(session, name, version, ct);
+        if (before?.Release == digest && (before.Status == status || before.Status != VersionStatus.Draft))
+            return new Outcome(false, false, before, artifacts);
+        if (before is not null && before.Release != digest)
+        {
+            if (before.Status != VersionStatus.Draft)
+                throw Immutable(before, await TemplateVersion.ArtifactsAsync(session, name, version, ct), artifacts);
+            precondition.Check(before.Tag);
+        }
+        else if (before is null)
+            precondition.Check(null);
+
+        await ReleaseStore.RecordAsync(session, name.Subject, release, bytes, ct);
+        await WriteAsync(session, name, version, digest, status, manifest.Changelog, before, ct);
+        if (before?.Release != digest)
+            await WriteFilesAsync(session, name, version, artifacts, ct);
+        await DescribeAsync(session, template, manifest.Description, ct);
+        await VersionChannels.PointAsync(session, name, version.ToString(), digest, ct);
+        await VersionChannels.FollowAsync(session, name, ct);
+        await Template.TouchAsync(
+            session,
+            name,
+            TemplateEvents.VersionPushed,
+            new
+            {
+                version = version.ToString(),
+                release = digest,
+                status,
+            },
+            ct
+        );
+        var saved = (await TemplateVersion.FindAsync(session, name, version, ct))!;
+        await session.CommitAsync(ct);
+        return new Outcome(before is null, true, saved, artifacts);
+    }
+
+    /// <summary>What differs between the files of two versions, in the order of their paths.</summary>
+    public static List<FileChange> Compare(IEnumerable<TemplateArtifact> from, IEnumerable<TemplateArtifact> to)
+    {
+        var before = from.ToDictionary(a => a.Path, StringComparer.Ordinal);
+        var changes = new List<FileChange>();
+        foreach (var file in to)
+        {
+            if (!before.Remove(file.Path, out var old))
+                changes.Add(new FileChange(file.Path, null, file.Digest, null));
+            else if (old.Digest != file.Digest)
+                changes.Add(new FileChange(file.Path, old.Digest, file.Digest, null));
+            else if (DescribeDifference(old, file) is { } what)
+                changes.Add(new FileChange(file.Path, old.Digest, file.Digest, what));
+        }
+        changes.AddRange(before.Values.Select(gone => new FileChange(gone.Path, gone.Digest, null, null)));
+        changes.Sort((a, b) => string.CompareOrdinal(a.Path, b.Path));
+        return changes;
+    }
+
+    private static string? DescribeDifference(TemplateArtifact old, TemplateArtifact now)
+    {
+        var differences = new List<string>();
+        Add("kind", old.Kind, now.Kind);
+        Add("role", old.Role, now.Role);
+        Add("locale", old.Locale, now.Locale);
+        Add("contentType", old.ContentType, now.ContentType);
+        if (!old.Variables.SequenceEqual(now.Variables))
+            differences.Add("variables");
+        return differences.Count == 0 ? null : string.Join(", ", differences);
+
+        void Add(string member, string? a, string? b)
+        {
+            if (a != b)
+                differences.Add($"{member}: {a ?? "none"} → {b ?? "none"}");
+        }
+    }
+
+    private static TemplateManifest Read(JsonElement json, TemplateName name, SemVer version, string status)
+    {
+        var faults = new List<Fault>();
+        if (status is not (VersionStatus.Draft or VersionStatus.Stable))
+            faults.Add(new Fault("/status", "draft or stable; a version is deprecated after it was stable."));
+        if (!TemplateManifest.TryRead(json, out var manifest, out var found))
+            faults.AddRange(found.Select(f => f with { Pointer = "/manifest" + f.Pointer }));
+        else
+        {
+            if (manifest.Template is { } other && other != name)
+                faults.Add(new Fault("/manifest/template", $"The address says '{name}'."));
+            if (manifest.Version is { } stated && stated != version)
+                faults.Add(new Fault("/manifest/version", $"The address says '{version}'."));
+            foreach (var (index, artifact) in manifest.Artifacts.Index())
+            {
+                if (artifact.Digest is null)
+                    faults.Add(new Fault($"/manifest/artifacts/{index}/digest", "The digest of its bytes."));
+                if (artifact.SizeBytes is null)
+                    faults.Add(new Fault($"/manifest/artifacts/{index}/sizeBytes", "The number of its bytes."));
+            }
+        }
+        return faults.Count == 0 ? manifest! : throw Invalid(faults);
+    }
+
+    /// <summary>The files with all that their bytes and their includes say; refuses what is not there or not as declared.</summary>
+    private async Task<List<TemplateArtifact>> CompleteAsync(Caller caller, TemplateManifest manifest, CancellationToken ct)
+    {
+        var missing = await store.MissingAsync(caller.Owner, manifest.Artifacts.Select(a => a.Digest!.Value), ct);
+        if (missing.Count > 0)
+        {
+            throw TemplatesProblems
+                .MissingBlobs.Because($"The bytes of {missing.Count} artifacts are not there.")
+                .With("missing", missing)
+                .AsException();
+        }
+        var faults = new ConcurrentBag<(int Index, Fault Fault)>();
+        var complete = new TemplateArtifact[manifest.Artifacts.Length];
+        var includes = manifest.Includes.Select(i => i.Name).ToHashSet(StringComparer.Ordinal);
+        await Parallel.ForEachAsync(
+            manifest.Artifacts.Index(),
+            new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = ct },
+            async (one, token) =>
+            {
+                var (artifact, wrong) = await CompleteAsync(caller.Owner, one.Item, one.Index, includes, token);
+                complete[one.Index] = artifact;
+                foreach (var fault in wrong)
+                    faults.Add((one.Index, fault));
+            }
+        );
+        if (!faults.IsEmpty)
+            throw Invalid(faults.OrderBy(f => f.Index).Select(f => f.Fault));
+        return [.. complete, .. await IncludedAsync(caller, manifest, ct)];
+    }
+
+    private async Task<(TemplateArtifact, List<Fault>)> CompleteAsync(
+        OwnerId owner,
+        ManifestArtifact artifact,
+        int index,
+        HashSet<string> includes,
+        CancellationToken ct
+    )
+    {
+        var at = $"/manifest/artifacts/{index}";
+        var faults = new List<Fault>();
+        var digest = artifact.Digest!.Value;
+        var variables = artifact.Variables ?? [];
+        if (artifact.Role is null)
+        {
+            var stat = await blobs.StatAsync(owner, digest, ct);
+            if (stat?.SizeBytes != artifact.SizeBytes)
+                faults.Add(new Fault(at + "/sizeBytes", $"{digest} has {stat?.SizeBytes} bytes."));
+        }
+        else if (await blobs.ReadAllAsync(owner, digest, TemplateLimits.PromptBytes, ct) is not ReadOutcome.Read(var bytes))
+            faults.Add(new Fault(at, $"A prompt has at most {TemplateLimits.PromptBytes} bytes, and they must be readable."));
+        else if (bytes.Length != artifact.SizeBytes)
+            faults.Add(new Fault(at + "/sizeBytes", $"{digest} has {bytes.Length} bytes."));
+        else if (!System.Text.Unicode.Utf8.IsValid(bytes.Span))
+            faults.Add(new Fault(at, "A prompt is text: its bytes are not valid UTF-8."));
+        else
+            variables = CheckPrompt(Encoding.UTF8.GetString(bytes.Span), artifact, at, includes, faults);
+        return (
+            new TemplateArtifact(
+                artifact.Kind,
+                artifact.Path,
+                artifact.Role,
+                artifact.Locale,
+                artifact.ContentType,
+                digest,
+                artifact.SizeBytes ?? 0,
+                variables
+            ),
+            faults
+        );
+    }
+
+    /// <summary>A prompt that declares nothing declares what it names; one that declares must declare all that it names.</summary>
+    private static ImmutableArray<PromptVariable> CheckPrompt(
+        string text,
+        ManifestArtifact artifact,
+        string at,
+        HashSet<string> includes,
+        List<Fault> faults
+    )
+    {
+        var named = PromptText.VariablesOf(text);
+        foreach (var part in PromptText.IncludesOf(text).Where(part => !includes.Contains(part)))
+            faults.Add(new Fault(at, $"The text includes '{part}', which /includes does not have."));
+        if (artifact.Variables is not { } declared)
+        {
+            if (named.Length > TemplateLimits.Variables)
+                faults.Add(new Fault(at, $"The text names {named.Length} variables; {TemplateLimits.Variables} are allowed."));
+            return [.. named.Select(name => new PromptVariable(name))];
+        }
+        foreach (var name in named.Where(name => declared.All(d => d.Name != name)))
+            faults.Add(new Fault(at + "/variables", $"The text names '{name}', which is not declared."));
+        foreach (var (place, unused) in declared.Index().Where(d => !named.Contains(d.Item.Name)))
+            faults.Add(new Fault($"{at}/variables/{place}", $"'{unused.Name}' is declared, but the text does not name it."));
+        return declared;
+    }
+
+    /// <summary>The files of other bundles, pinned: their digests become part of this release.</summary>
+    private async Task<List<TemplateArtifact>> IncludedAsync(Caller caller, TemplateManifest manifest, CancellationToken ct)
+    {
+        if (manifest.Includes.IsEmpty)
+            return [];
+        var included = new List<TemplateArtifact>();
+        var faults = new List<Fault>();
+        await using var session = await pools.OpenAsync(caller.Operation("pin includes"), ct);
+        foreach (var (index, include) in manifest.Includes.Index())
+        {
+            var at = $"/manifest/includes/{index}";
+            var version = await TemplateVersion.FindAsync(session, include.Template, include.Version, ct);
+            if (version is null || version.Status == VersionStatus.Draft)
+            {
+                faults.Add(new Fault(at, $"There is no stable version {include.Version} of '{include.Template}'."));
+                continue;
+            }
+            var files = (await TemplateVersion.ArtifactsAsync(session, include.Template, include.Version, ct))
+                .Where(a => a.Kind == include.Kind && a.IncludedFrom is null)
+                .ToList();
+            if (files.Count == 0)
+                faults.Add(new Fault(at + "/kind", $"{include.Template}@{include.Version} has no '{include.Kind}'."));
+            foreach (var file in files)
+            {
+                if (file.Variables.Length > 0)
+                    faults.Add(new Fault(at, $"'{file.Path}' has variables of its own; only plain parts can be included."));
+                included.Add(
+                    file with
+                    {
+                        Path = $"includes/{include.Name}/{file.Path}",
+                        IncludedFrom = $"{include.Template}@{include.Version}",
+                    }
+                );
+            }
+        }
+        return faults.Count == 0 ? included : throw Invalid(faults);
+    }
+
+    private static ReleaseManifest MakeRelease(TemplateName name, SemVer version, List<TemplateArtifact> artifacts)
+    {
+        var empty = ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal);
+        return new ReleaseManifest(
+            ArtifactType,
+            [
+                .. artifacts.Select(a =>
+                {
+                    var annotations = empty.Add("dev.platen.kind", a.Kind);
+                    if (a.Role is not null)
+                        annotations = annotations.Add("dev.platen.role", a.Role);
+                    if (a.Locale is not null)
+                        annotations = annotations.Add("dev.platen.locale", a.Locale);
+                    if (!a.Variables.IsEmpty)
+                        annotations = annotations.Add("dev.platen.variables", VariablesJson(a.Variables));
+                    if (a.IncludedFrom is not null)
+                        annotations = annotations.Add("dev.platen.included-from", a.IncludedFrom);
+                    return new ReleaseFile(a.Path, a.Digest, a.ContentType, a.SizeBytes, annotations);
+                }),
+            ],
+            empty
+                .Add("dev.platen.template", name.Value)
+                .Add("org.opencontainers.image.version", version.ToString())
+        );
+    }
+
+    private static async Task WriteAsync(
+        Session session,
+        TemplateName name,
+        SemVer version,
+        Digest digest,
+        string status,
+        string? changelog,
+        TemplateVersion? before,
+        CancellationToken ct
+    )
+    {
+        if (before is null)
+        {
+            await session.ExecuteAsync(
+                """
+                insert into templates.template_version (owner, template, semver, release_digest, status, changelog, created_by, created_by_name)
+                values ($1, $2, $3, $4, $5, $6, $7, $8)
+                """,
+                ct,
+                Sql.Owner(session.Context.Owner),
+                Sql.Text(name.Value),
+                Sql.Text(version.ToString()),
+                Sql.Digest(digest),
+                Sql.Text(status),
+                Sql.Text(changelog),
+                Sql.Uuid(session.Context.Actor.Id.Value),
+                Sql.Text(session.Context.Actor.Name)
+            );
+            return;
+        }
+        // The files of a draft go before it becomes stable, while they may.
+        if (before.Release != digest)
+            await session.ExecuteAsync(
+                "delete from templates.artifact where template = $1 and semver = $2",
+                ct,
+                Sql.Text(name.Value),
+                Sql.Text(version.ToString())
+            );
+        await session.ExecuteAsync(
+            """
+            update templates.template_version
+            set release_digest = $3, status = $4, changelog = coalesce($5, changelog), revision = revision + 1,
+                updated_at = clock_timestamp()
+            where template = $1 and semver = $2
+            """,
+            ct,
+            Sql.Text(name.Value),
+            Sql.Text(version.ToString()),
+            Sql.Digest(digest),
+            Sql.Text(status),
+            Sql.Text(changelog)
+        );
+    }
+
+    private static async Task WriteFilesAsync(
+        Session session,
+        TemplateName name,
+        SemVer version,
+        List<TemplateArtifact> artifacts,
+        CancellationToken ct
+    ) =>
+        await session.ExecuteAsync(
+            """
+            with given as (
+                select * from unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::text[], $11::text[], $12::jsonb[])
+                    with ordinality
+                    as f (path, kind, locale, content_type, sha256, size_bytes, included_from, role, variables, position)
+            ), files as (
+                insert into templates.artifact (
+                    owner, template, semver, path, position, kind, locale, content_type, sha256, size_bytes, included_from)
+                select $1, $2, $3, path, position, kind, locale, content_type, sha256, size_bytes, included_from from given
+            )
+            insert into templates.prompt (owner, template, semver, path, role, variables)
+            select $1, $2, $3, path, role, variables from given where role is not null
+            """,
+            ct,
+            Sql.Owner(session.Context.Owner),
+            Sql.Text(name.Value),
+            Sql.Text(version.ToString()),
+            Texts(artifacts.Select(a => a.Path)),
+            Texts(artifacts.Select(a => a.Kind)),
+            Texts(artifacts.Select(a => a.Locale)),
+            Texts(artifacts.Select(a => a.ContentType)),
+            Texts(artifacts.Select(a => a.Digest.ToString())),
+            new NpgsqlParameter<long[]> { TypedValue = [.. artifacts.Select(a => a.SizeBytes)] },
+            Texts(artifacts.Select(a => a.IncludedFrom)),
+            Texts(artifacts.Select(a => a.Role)),
+            new NpgsqlParameter
+            {
+                Value = artifacts.Select(a => VariablesJson(a.Variables)).ToArray(),
+                NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Jsonb,
+            }
+        );
+
+    private static async Task DescribeAsync(Session session, Template template, string? description, CancellationToken ct)
+    {
+        if (description is null || description == template.Description)
+            return;
+        await session.ExecuteAsync(
+            "update templates.template set description = $2 where name = $1",
+            ct,
+            Sql.Text(template.Name.Value),
+            Sql.Text(description)
+        );
+    }
+
+    private static ProblemException Immutable(
+        TemplateVersion before,
+        IEnumerable<TemplateArtifact> from,
+        IEnumerable<TemplateArtifact> to
+    )
+    {
+        var changes = Compare(from, to);
+        var named = string.Join(", ", changes.Take(5).Select(c => c.Path));
+        return TemplatesProblems
+            .VersionIsImmutable.Because(
+                $"Version {before.Version} of '{before.Template}' is {before.Status} as {before.Release}; what was pushed differs in {named}"
+                    + (changes.Count > 5 ? $" and {changes.Count - 5} more." : ".")
+            )
+            .With("release", before.Release)
+            .With("changes", changes)
+            .AsException();
+    }
+
+    private static ProblemException Invalid(IEnumerable<Fault> faults) =>
+        KernelProblems.Invalid.Because("The version cannot be made of this.", faults).AsException();
+
+    private static string VariablesJson(ImmutableArray<PromptVariable> variables) =>
+        JsonSerializer.Serialize(variables, JsonSerializerOptions.Web);
+
+    private static NpgsqlParameter Texts(IEnumerable<string?> values) =>
+        new() { Value = values.ToArray(), NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text };
+}

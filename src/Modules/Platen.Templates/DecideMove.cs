@@ -1,0 +1,292 @@
+using System.Text.Json;
+using Npgsql;
+using Platen.Access;
+using Platen.Kernel;
+using Platen.Kernel.Templates;
+using Platen.Platform.Postgres;
+
+namespace Platen.Templates;
+
+/// <summary>A move of a protected channel that somebody asked for, or the end of its protection.</summary>
+internal sealed record MoveRequest(
+    Guid Id,
+    string Channel,
+    long SeenRevision,
+    ChannelOrder? Move,
+    string Reason,
+    string State,
+    ActorId RequestedById,
+    string RequestedBy,
+    DateTimeOffset RequestedAt,
+    string? DecidedBy,
+    DateTimeOffset? DecidedAt,
+    string? DecisionReason
+)
+{
+    public string Tag => State == DecideMove.Open ? "\"open\"" : "\"decided\"";
+}
+
+/// <summary>
+/// Four eyes: who asks for a move of a protected channel is not who allows it. The move is then made against the revision that was
+/// seen when it was asked for, so that agreement to one thing never carries out another.
+/// </summary>
+internal sealed class DecideMove(PostgresPools pools)
+{
+    public const string Open = "open";
+
+    /// <param name="Approve">Whether it is to happen.</param>
+    /// <param name="Reason">Why.</param>
+    public sealed record Body(bool Approve, string? Reason = null);
+
+    private const string Columns = """
+        id, channel, seen_revision, move::text, reason, state, requested_by, requested_by_name, requested_at, decided_by_name,
+        decided_at, decision_reason
+        """;
+
+    /// <summary>Keeps a move for a second person, in the caller's transaction.</summary>
+    public static async Task<MoveRequest> AskAsync(
+        Session session,
+        TemplateName name,
+        string channel,
+        long seenRevision,
+        ChannelOrder? move,
+        CancellationToken ct
+    )
+    {
+        var open = await ListAsync(session, name, Open, ct);
+        if (open.Count >= TemplatesLimits.OpenRequests)
+        {
+            throw KernelProblems
+                .Conflict.Because($"'{name}' has {open.Count} moves waiting already: decide some of them first.")
+                .AsException();
+        }
+        var id = Guid.CreateVersion7();
+        await session.ExecuteAsync(
+            """
+            insert into templates.move_request (
+                owner, template, id, channel, seen_revision, move, reason, requested_by, requested_by_name)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+            """,
+            ct,
+            Sql.Owner(session.Context.Owner),
+            Sql.Text(name.Value),
+            Sql.Uuid(id),
+            Sql.Text(channel),
+            Sql.Long(seenRevision),
+            move is null
+                ? new NpgsqlParameter { Value = DBNull.Value, NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Jsonb }
+                : Sql.Json(JsonSerializer.SerializeToUtf8Bytes(move, JsonSerializerOptions.Web)),
+            Sql.Text(session.Context.Reason),
+            Sql.Uuid(session.Context.Actor.Id.Value),
+            Sql.Text(session.Context.Actor.Name)
+        );
+        await TellAsync(session, name, channel, id, Open, ct);
+        return (await FindAsync(session, name, id, ct))!;
+    }
+
+    public async Task<List<MoveRequest>> ListAsync(Caller caller, TemplateName name, string? state, CancellationToken ct)
+    {
+        await using var session = await pools.OpenAsync(caller.Operation("list move requests"), ct);
+        _ = await Template.FindAsync(session, name, ct) ?? throw TemplateRequests.NotFound(name);
+        return await ListAsync(session, name, state, ct);
+    }
+
+    public async Task<MoveRequest> OneAsync(Caller caller, TemplateName name, Guid id, CancellationToken ct)
+    {
+        await using var session = await pools.OpenAsync(caller.Operation("read move request"), ct);
+        return await FindAsync(session, name, id, ct) ?? throw NotFound(name, id);
+    }
+
+    public async Task<MoveRequest> RunAsync(
+        Caller caller,
+        TemplateName name,
+        Guid id,
+        Body body,
+        Precondition precondition,
+        CancellationToken ct
+    )
+    {
+        TemplateRequests.CheckReason(body.Reason);
+        string reason;
+        await using (var look = await pools.OpenAsync(caller.Operation("read move request"), ct))
+        {
+            var asked = await FindAsync(look, name, id, ct) ?? throw NotFound(name, id);
+            reason = $"{asked.Reason} (asked for by {asked.RequestedBy})";
+        }
+        await using var session = await pools.OpenAsync(caller.Operation(Cut(reason)), ct);
+        _ = await Template.LockAsync(session, name, ct) ?? throw TemplateRequests.NotFound(name);
+        var request = await FindAsync(session, name, id, ct) ?? throw NotFound(name, id);
+        precondition.Check(request.Tag);
+        if (request.State != Open)
+            throw KernelProblems.Conflict.Because($"It was {request.State} by {request.DecidedBy} already.").AsException();
+        if (body.Approve && request.RequestedById == caller.Actor.Id)
+        {
+            throw TemplatesProblems
+                .NeedsSecondPerson.Because($"{request.RequestedBy} asked for it: another actor has to approve it.")
+                .AsException();
+        }
+        if (body.Approve)
+            await CarryOutAsync(session, name, request, ct);
+        var state = body.Approve ? "approved" : "rejected";
+        await session.ExecuteAsync(
+            """
+            update templates.move_request
+            set state = $3, decided_by = $4, decided_by_name = $5, decided_at = clock_timestamp(), decision_reason = $6
+            where template = $1 and id = $2
+            """,
+            ct,
+            Sql.Text(name.Value),
+            Sql.Uuid(id),
+            Sql.Text(state),
+            Sql.Uuid(caller.Actor.Id.Value),
+            Sql.Text(caller.Actor.Name),
+            Sql.Text(body.Reason)
+        );
+        await TellAsync(session, name, request.Channel, id, state, ct);
+        var decided = (await FindAsync(session, name, id, ct))!;
+        await session.CommitAsync(ct);
+        return decided;
+    }
+
+    /// <summary>Puts a channel under protection; taking it away again is asked for like a move.</summary>
+    public async Task ProtectAsync(
+        Caller caller,
+        TemplateName name,
+        string channel,
+        Precondition precondition,
+        CancellationToken ct
+    )
+    {
+        await using var session = await pools.OpenAsync(caller.Operation("protect channel"), ct);
+        _ = await Template.LockAsync(session, name, ct) ?? throw TemplateRequests.NotFound(name);
+        var now = await MoveChannel.FindAsync(session, name, channel, ct);
+        precondition.Check(now.IsProtected ? "\"protected\"" : null);
+        await session.ExecuteAsync(
+            """
+            insert into templates.protected_channel (owner, template, channel, set_by, set_by_name)
+            values ($1, $2, $3, $4, $5)
+            on conflict do nothing
+            """,
+            ct,
+            Sql.Owner(session.Context.Owner),
+            Sql.Text(name.Value),
+            Sql.Text(channel),
+            Sql.Uuid(caller.Actor.Id.Value),
+            Sql.Text(caller.Actor.Name)
+        );
+        await session.CommitAsync(ct);
+    }
+
+    public async Task<MoveRequest> AskToEndProtectionAsync(
+        Caller caller,
+        TemplateName name,
+        string channel,
+        Precondition precondition,
+        CancellationToken ct
+    )
+    {
+        await using var session = await pools.OpenAsync(caller.Operation("end the protection"), ct);
+        _ = await Template.LockAsync(session, name, ct) ?? throw TemplateRequests.NotFound(name);
+        var now = await MoveChannel.FindAsync(session, name, channel, ct);
+        precondition.Check(now.IsProtected ? "\"protected\"" : null);
+        var request = await AskAsync(session, name, channel, now.Channel?.Revision ?? 0, move: null, ct);
+        await session.CommitAsync(ct);
+        return request;
+    }
+
+    private static async Task CarryOutAsync(Session session, TemplateName name, MoveRequest request, CancellationToken ct)
+    {
+        if (request.Move is not { } order)
+        {
+            await session.ExecuteAsync(
+                "delete from templates.protected_channel where template = $1 and channel = $2",
+                ct,
+                Sql.Text(name.Value),
+                Sql.Text(request.Channel)
+            );
+            return;
+        }
+        var now = await MoveChannel.FindAsync(session, name, request.Channel, ct);
+        if ((now.Channel?.Revision ?? 0) != request.SeenRevision)
+        {
+            throw KernelProblems
+                .StaleVersion.Because(
+                    $"'{request.Channel}' has moved since this was asked for. Reject it, and ask again from what is live now."
+                )
+                .AsException();
+        }
+        await MoveChannel.CheckAsync(session, name, request.Channel, order, now, ct);
+        await MoveChannel.ApplyAsync(session, name, request.Channel, order, now, ct);
+    }
+
+    private static Task<long> TellAsync(
+        Session session,
+        TemplateName name,
+        string channel,
+        Guid id,
+        string state,
+        CancellationToken ct
+    ) =>
+        Template.TouchAsync(
+            session,
+            name,
+            TemplateEvents.MoveRequested,
+            new
+            {
+                channel,
+                request = id,
+                state,
+            },
+            ct
+        );
+
+    private static Task<MoveRequest?> FindAsync(Session session, TemplateName name, Guid id, CancellationToken ct) =>
+        session.FirstAsync(
+            $"select {Columns} from templates.move_request where template = $1 and id = $2",
+            Read,
+            ct,
+            Sql.Text(name.Value),
+            Sql.Uuid(id)
+        );
+
+    private static Task<List<MoveRequest>> ListAsync(
+        Session session,
+        TemplateName name,
+        string? state,
+        CancellationToken ct
+    ) =>
+        session.ListAsync(
+            $"""
+            select {Columns} from templates.move_request
+            where template = $1 and ($2::text is null or state = $2)
+            order by id desc
+            limit 200
+            """,
+            Read,
+            ct,
+            Sql.Text(name.Value),
+            Sql.Text(state)
+        );
+
+    private static MoveRequest Read(NpgsqlDataReader row) =>
+        new(
+            row.GetGuid(0),
+            row.GetString(1),
+            row.GetInt64(2),
+            row.IsDBNull(3) ? null : JsonSerializer.Deserialize<ChannelOrder>(row.GetString(3), JsonSerializerOptions.Web),
+            row.GetString(4),
+            row.GetString(5),
+            new ActorId(row.GetGuid(6)),
+            row.GetString(7),
+            row.GetFieldValue<DateTimeOffset>(8),
+            row.IsDBNull(9) ? null : row.GetString(9),
+            row.IsDBNull(10) ? null : row.GetFieldValue<DateTimeOffset>(10),
+            row.IsDBNull(11) ? null : row.GetString(11)
+        );
+
+    private static string Cut(string reason) =>
+        reason.Length <= Limits.ReasonLength ? reason : reason[..Limits.ReasonLength];
+
+    private static ProblemException NotFound(TemplateName name, Guid id) =>
+        KernelProblems.NotFound.Because($"'{name}' has no move request {id}.").AsException();
+}

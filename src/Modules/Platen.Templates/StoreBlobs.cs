@@ -1,0 +1,117 @@
+using Platen.Access;
+using Platen.Kernel;
+using Platen.Kernel.Templates;
+using Platen.Platform.Blobs;
+using Platen.Platform.Postgres;
+
+namespace Platen.Templates;
+
+/// <summary>
+/// The bytes of versions, before and after their commit. Bytes that no version refers to are not readable: knowing a digest is
+/// no right to what has it.
+/// </summary>
+internal sealed class StoreBlobs(PostgresPools pools, IBlobStore blobs)
+{
+    public sealed record MissingBody(IReadOnlyList<Digest> Digests);
+
+    public sealed record MissingView(IReadOnlyList<Digest> Missing);
+
+    /// <summary>Stores bytes that must have the digest.</summary>
+    /// <returns>Whether they were not there before.</returns>
+    public async Task<bool> PutAsync(
+        Caller caller,
+        Digest digest,
+        long? lengthBytes,
+        Stream content,
+        CancellationToken ct
+    )
+    {
+        if (lengthBytes > TemplateLimits.ArtifactBytes)
+            throw TooLarge();
+        switch (await blobs.PutAsync(caller.Owner, digest, lengthBytes, content, ct))
+        {
+            case PutOutcome.Stored:
+                return true;
+            case PutOutcome.AlreadyStored:
+                return false;
+            case PutOutcome.TooLarge:
+                throw TooLarge();
+            case PutOutcome.WrongDigest(var actual):
+                throw TemplatesProblems
+                    .WrongDigest.Because($"The bytes that came are {actual}, not {digest}. Nothing was stored.")
+                    .With("actual", actual)
+                    .AsException();
+            default:
+                throw KernelProblems.Malformed.Because("Fewer bytes came than Content-Length said.").AsException();
+        }
+    }
+
+    /// <summary>Which of the digests the caller's owner has no bytes for.</summary>
+    public async Task<MissingView> MissingAsync(Caller caller, MissingBody body, CancellationToken ct)
+    {
+        if (body.Digests.Count > TemplatesLimits.Digests)
+        {
+            throw KernelProblems
+                .Invalid.Because(
+                    "Too many digests.",
+                    [new Fault("/digests", $"At most {TemplatesLimits.Digests} at once.")]
+                )
+                .AsException();
+        }
+        return new MissingView(await MissingAsync(caller.Owner, body.Digests, ct));
+    }
+
+    public async Task<List<Digest>> MissingAsync(OwnerId owner, IEnumerable<Digest> digests, CancellationToken ct)
+    {
+        var missing = new System.Collections.Concurrent.ConcurrentBag<Digest>();
+        await Parallel.ForEachAsync(
+            digests.Distinct(),
+            new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = ct },
+            async (digest, token) =>
+            {
+                if (await blobs.StatAsync(owner, digest, token) is null)
+                    missing.Add(digest);
+            }
+        );
+        return [.. missing.Order()];
+    }
+
+    /// <summary>The size of bytes that the caller may upload into or read from this template; null when they are not there.</summary>
+    public async Task<long?> SizeAsync(Caller caller, Digest digest, CancellationToken ct) =>
+        (await blobs.StatAsync(caller.Owner, digest, ct))?.SizeBytes;
+
+    /// <summary>The bytes of a file of one of the template's versions.</summary>
+    public async Task<(OpenOutcome.Found Found, string ContentType)> OpenAsync(
+        Caller caller,
+        TemplateName name,
+        Digest digest,
+        CancellationToken ct
+    )
+    {
+        foreach (var context in TemplateRequests.Owners(caller, "read template file"))
+        {
+            string? contentType;
+            await using (var session = await pools.OpenAsync(context, ct))
+            {
+                contentType = await session.FirstAsync(
+                    "select content_type from templates.artifact where template = $1 and sha256 = $2 limit 1",
+                    row => row.GetString(0),
+                    ct,
+                    Sql.Text(name.Value),
+                    Sql.Digest(digest)
+                );
+            }
+            if (contentType is null)
+                continue;
+            return await blobs.OpenAsync(context.Owner, digest, ct) is OpenOutcome.Found found
+                ? (found, contentType)
+                : throw KernelProblems
+                    .Unavailable.Because($"The bytes of {digest} are recorded, but the store has lost them. Push them again.")
+                    .AsException();
+        }
+        throw KernelProblems.NotFound.Because($"No version of '{name}' has a file {digest}.").AsException();
+    }
+
+    private static ProblemException TooLarge() =>
+        KernelProblems.TooLarge.Because($"An artifact has at most {TemplateLimits.ArtifactBytes:N0} bytes.").AsException();
+}

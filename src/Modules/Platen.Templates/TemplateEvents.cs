@@ -1,0 +1,31 @@
+using Platen.Kernel.Templates;
+using Platen.Platform.Events;
+
+namespace Platen.Templates;
+
+/// <summary>What the module tells others. Each template has a stream of its own, <c>template/{name}</c>.</summary>
+public static class TemplateEvents
+{
+    /// <summary>The template was made, described anew, switched on or off: name, enabled, revision.</summary>
+    public const string Changed = "template.changed";
+
+    /// <summary>A version was pushed, or a draft replaced: version, release, status.</summary>
+    public const string VersionPushed = "template.version-pushed";
+
+    /// <summary>A version became stable or deprecated: version, status, reason, successor.</summary>
+    public const string VersionChanged = "template.version-changed";
+
+    /// <summary>A channel moved: channel, version, candidate, percentage, revision.</summary>
+    public const string ChannelMoved = "template.channel-moved";
+
+    /// <summary>An operator pinned a place to a version, or ended that: environment, version (null when ended).</summary>
+    public const string Pinned = "template.pinned";
+
+    /// <summary>A trial ended: channel, trial, state, decision.</summary>
+    public const string TrialEnded = "template.trial-ended";
+
+    /// <summary>A move of a protected channel was asked for, approved or rejected: channel, request, state.</summary>
+    public const string MoveRequested = "template.move-requested";
+
+    public static StreamId Stream(TemplateName name) => new(name.Stream);
+}

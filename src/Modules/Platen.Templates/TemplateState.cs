@@ -1,0 +1,138 @@
+using System.Collections.Concurrent;
+using Platen.Kernel;
+using Platen.Kernel.Templates;
+using Platen.Kernel.Versions;
+using Platen.Platform.Channels;
+using Platen.Platform.Postgres;
+
+namespace Platen.Templates;
+
+/// <summary>
+/// All that a resolve of a template needs, as it was at one revision. Shared between requests; what it holds never changes, but for
+/// the files of versions, which are read when they are first asked for.
+/// </summary>
+internal sealed class TemplateState(
+    Template template,
+    long channelMoves,
+    IReadOnlyList<TemplateVersion> versions,
+    IReadOnlyDictionary<string, Channel> channels,
+    IReadOnlyDictionary<string, Trial> trials
+)
+{
+    private readonly ConcurrentDictionary<SemVer, IReadOnlyList<TemplateArtifact>> files = new();
+
+    public Template Template => template;
+
+    /// <summary>Lowest first.</summary>
+    public IReadOnlyList<TemplateVersion> Versions => versions;
+
+    /// <summary>By name, those of versions left out.</summary>
+    public IReadOnlyDictionary<string, Channel> Channels => channels;
+
+    /// <summary>Running ones, by channel.</summary>
+    public IReadOnlyDictionary<string, Trial> Trials => trials;
+
+    public bool IsOf(long revision, long moves) => template.Revision == revision && channelMoves == moves;
+
+    public TemplateVersion? Find(SemVer version) => versions.FirstOrDefault(v => v.Version == version);
+
+    public TemplateVersion? Find(Digest release) => versions.FirstOrDefault(v => v.Release == release);
+
+    public async ValueTask<IReadOnlyList<TemplateArtifact>> FilesAsync(
+        PostgresPools pools,
+        TemplateVersion version,
+        CancellationToken ct
+    )
+    {
+        if (files.TryGetValue(version.Version, out var known))
+            return known;
+        await using var session = await pools.OpenAsync(
+            OperationContext.ForSystem(template.Owner, "read template files"),
+            ct
+        );
+        var read = await TemplateVersion.ArtifactsAsync(session, template.Name, version.Version, ct);
+        return files.GetOrAdd(version.Version, read);
+    }
+
+    public static async Task<TemplateState> ReadAsync(
+        Session session,
+        Template template,
+        long moves,
+        CancellationToken ct
+    )
+    {
+        var versions = await TemplateVersion.ListAsync(session, template.Name, ct);
+        var channels = await ChannelsAsync(session, template.Name, ct);
+        var trials = new Dictionary<string, Trial>(StringComparer.Ordinal);
+        foreach (var channel in channels.Values.Where(c => c.Candidate is not null))
+        {
+            if (await Trial.RunningAsync(session, template.Name, channel.Key.Name, ct) is { } trial)
+                trials[channel.Key.Name] = trial;
+        }
+        return new TemplateState(template, moves, versions, channels, trials);
+    }
+
+    /// <summary>The channels of a template that point somewhere, without those that each version has.</summary>
+    public static async Task<Dictionary<string, Channel>> ChannelsAsync(
+        Session session,
+        TemplateName name,
+        CancellationToken ct
+    )
+    {
+        var names = await session.ListAsync(
+            """
+            select name from platform.channel
+            where subject = $1 and revision > 0 and release_digest is not null and name !~ '^[0-9]'
+            order by name
+            """,
+            row => row.GetString(0),
+            ct,
+            Sql.Text(name.Subject)
+        );
+        var channels = new Dictionary<string, Channel>(StringComparer.Ordinal);
+        foreach (var channel in names)
+        {
+            if (await ChannelStore.FindAsync(session, TemplateRequests.Channel(name, channel), ct) is { } found)
+                channels[channel] = found;
+        }
+        return channels;
+    }
+}
+
+/// <summary>
+/// The states that this process has read. Each request asks the database for two numbers, which tell whether the state in
+/// memory still holds: a move is seen by the next request on every node, and nobody has to be told.
+/// </summary>
+internal sealed class TemplateStates
+{
+    private readonly ConcurrentDictionary<(OwnerId, string), TemplateState> states = new();
+
+    /// <summary>The template as the session's owner has it now, or null.</summary>
+    public async Task<TemplateState?> FindAsync(Session session, TemplateName name, CancellationToken ct)
+    {
+        var now = await session.FirstAsync(
+            """
+            select t.revision, coalesce((select sum(c.revision)::bigint from platform.channel c
+                                         where c.owner = t.owner and c.subject = t.subject), 0)
+            from templates.template t where t.name = $1
+            """,
+            row => new { Revision = row.GetInt64(0), Moves = row.GetInt64(1) },
+            ct,
+            Sql.Text(name.Value)
+        );
+        if (now is null)
+            return null;
+        var key = (session.Context.Owner, name.Value);
+        if (states.TryGetValue(key, out var known) && known.IsOf(now.Revision, now.Moves))
+            return known;
+        var template = await Template.FindAsync(session, name, ct);
+        var read = await TemplateState.ReadAsync(session, template!, now.Moves, ct);
+        // Bounded, not clever: a process that serves more templates than this reads some of them more often.
+        if (states.Count >= TemplatesLimits.Snapshots)
+            states.Clear();
+        // What was read between two moves may be of neither: it is used once and not kept.
+        if (read.IsOf(now.Revision, now.Moves))
+            states[key] = read;
+        return read;
+    }
+}

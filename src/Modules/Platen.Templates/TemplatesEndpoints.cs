@@ -1,0 +1,703 @@
+using System.Globalization;
+using System.Text.Json;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.AspNetCore.Http.Json;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.Options;
+using Platen.Access;
+using Platen.Kernel;
+using Platen.Kernel.Templates;
+using Platen.Platform.Blobs;
+using Platen.Platform.Http;
+
+namespace Platen.Templates;
+
+/// <summary>The routes of the module, and who may use each.</summary>
+internal static class TemplatesEndpoints
+{
+    private static readonly JsonSerializerOptions BodyJson = new(JsonSerializerDefaults.Web)
+    {
+        UnmappedMemberHandling = System.Text.Json.Serialization.JsonUnmappedMemberHandling.Disallow,
+        RespectNullableAnnotations = true,
+        RespectRequiredConstructorParameters = true,
+        PropertyNameCaseInsensitive = false,
+        NumberHandling = System.Text.Json.Serialization.JsonNumberHandling.Strict,
+    };
+
+    public static void Map(IEndpointRouteBuilder app)
+    {
+        // Prompts are trade secrets more often than not: nothing of a template is public.
+        var all = app.MapGroup("/v1/templates").WithTags("templates");
+        all.MapGet("", List).WithName("listTemplates").NeedsScope(Scopes.TemplatesRead);
+        var one = all.MapGroup("/{name}");
+        one.MapGet("", Read).WithName("getTemplate").NeedsScope(Scopes.TemplatesRead);
+        one.MapGet("/resolve", Resolve)
+            .WithName("resolveTemplate")
+            .Produces<ResolutionView>()
+            .Produces(StatusCodes.Status304NotModified)
+            .NeedsScope(Scopes.TemplatesRead);
+        one.MapGet("/versions", ListVersions).WithName("listTemplateVersions").NeedsScope(Scopes.TemplatesRead);
+        one.MapGet("/versions/{semver}", ReadVersion).WithName("getTemplateVersion").NeedsScope(Scopes.TemplatesRead);
+        one.MapGet("/diff", Diff).WithName("diffTemplateVersions").NeedsScope(Scopes.TemplatesRead);
+        one.MapGet("/channels", ListChannels).WithName("listTemplateChannels").NeedsScope(Scopes.TemplatesRead);
+        one.MapGet("/channels/{channel}", ReadChannel).WithName("getTemplateChannel").NeedsScope(Scopes.TemplatesRead);
+        one.MapGet("/channels/{channel}/trials", ListTrials).WithName("listTrials").NeedsScope(Scopes.TemplatesRead);
+        one.MapGet("/pins", ListPins).WithName("listTemplatePins").NeedsScope(Scopes.TemplatesRead);
+        one.MapGet("/move-requests", ListMoveRequests).WithName("listMoveRequests").NeedsScope(Scopes.TemplatesRead);
+        one.MapGet("/move-requests/{id:guid}", ReadMoveRequest).WithName("getMoveRequest").NeedsScope(Scopes.TemplatesRead);
+        one.MapGet("/blobs/{digest}", ReadBlob)
+            .WithName("getTemplateBlob")
+            .Produces(200, contentType: "application/octet-stream")
+            .NeedsScope(Scopes.TemplatesRead);
+
+        // Whoever may push may also say what is live: a push without its channel is half a release.
+        one.MapPut("", Save)
+            .WithName("saveTemplate")
+            .Accepts<SaveTemplate.Body>("application/json")
+            .NeedsScope(Scopes.TemplatesPush);
+        one.MapMethods("/blobs/{digest}", [HttpMethods.Head], StatBlob)
+            .WithName("statTemplateBlob")
+            .NeedsScope(Scopes.TemplatesPush);
+        one.MapPut("/blobs/{digest}", PutBlob)
+            .WithName("putTemplateBlob")
+            .Accepts<byte[]>("application/octet-stream")
+            .NeedsScope(Scopes.TemplatesPush);
+        one.MapPost("/blobs:missing", Missing)
+            .WithName("findMissingTemplateBlobs")
+            .Accepts<StoreBlobs.MissingBody>("application/json")
+            .NeedsScope(Scopes.TemplatesPush);
+        one.MapPut("/versions/{semver}", Commit)
+            .WithName("commitTemplateVersion")
+            .Accepts<CommitVersion.Body>("application/json")
+            .NeedsScope(Scopes.TemplatesPush);
+        one.MapPatch("/versions/{semver}", Change)
+            .WithName("changeTemplateVersion")
+            .Accepts<ChangeVersion.Body>("application/json")
+            .NeedsScope(Scopes.TemplatesPush);
+        one.MapPut("/channels/{channel}", Move)
+            .WithName("moveTemplateChannel")
+            .Accepts<ChannelOrder>("application/json")
+            .Produces<ChannelView>()
+            .Produces<MoveRequestView>(StatusCodes.Status202Accepted)
+            .NeedsScope(Scopes.TemplatesPush);
+        one.MapPut("/channels/{channel}/protection", Protect)
+            .WithName("protectTemplateChannel")
+            .NeedsScope(Scopes.TemplatesPush);
+        one.MapDelete("/channels/{channel}/protection", EndProtection)
+            .WithName("askToEndProtection")
+            .NeedsScope(Scopes.TemplatesPush);
+        one.MapPut("/move-requests/{id:guid}/decision", Decide)
+            .WithName("decideMoveRequest")
+            .Accepts<DecideMove.Body>("application/json")
+            .NeedsScope(Scopes.TemplatesPush);
+        one.MapPut("/pins/{environment}", SetPin)
+            .WithName("pinTemplate")
+            .Accepts<PinTemplate.Body>("application/json")
+            .NeedsScope(Scopes.TemplatesPush);
+        one.MapDelete("/pins/{environment}", RemovePin).WithName("unpinTemplate").NeedsScope(Scopes.TemplatesPush);
+
+        // A program that uses templates tells how it fared; it need not be able to change any.
+        one.MapPost("/channels/{channel}/outcomes", Record)
+            .WithName("recordOutcomes")
+            .Accepts<RecordOutcomes.Body>("application/json")
+            .NeedsScope(Scopes.TemplatesReport);
+    }
+
+    private static async Task<Ok<TemplateListView>> List(
+        ReadTemplates read,
+        HttpContext context,
+        CancellationToken ct,
+        string? q = null,
+        bool? enabled = null,
+        string? kind = null,
+        string? cursor = null,
+        int? limit = null
+    )
+    {
+        var page = await read.PageAsync(context.Caller(), q, enabled, kind, cursor, limit, ct);
+        return TypedResults.Ok(new TemplateListView(page.Items, page.NextCursor));
+    }
+
+    private static async Task<Ok<TemplateView>> Read(
+        string name,
+        ReadTemplates read,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        var state = await read.StateAsync(context.Caller(), TemplateRequests.ParseName(name), ct);
+        SetVersion(context, state.Template.Tag);
+        return TypedResults.Ok(TemplateView.Of(state));
+    }
+
+    private static async Task<Results<Ok<TemplateView>, Created<TemplateView>>> Save(
+        string name,
+        SaveTemplate save,
+        ReadTemplates read,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        var id = TemplateRequests.ParseName(name);
+        var precondition = RequirePrecondition(context);
+        var body = await BodyOrAsync(context, () => new SaveTemplate.Body(), ct);
+        var saved = await save.RunAsync(context.Caller(), id, body, precondition, ct);
+        SetVersion(context, saved.Template.Tag);
+        var view = TemplateView.Of(await read.StateAsync(context.Caller(), id, ct));
+        return saved.Created ? TypedResults.Created($"/v1/templates/{id}", view) : TypedResults.Ok(view);
+    }
+
+    private static async Task<Ok<VersionListView>> ListVersions(
+        string name,
+        ReadTemplates read,
+        HttpContext context,
+        CancellationToken ct,
+        string? status = null,
+        string? cursor = null,
+        int? limit = null
+    )
+    {
+        var state = await read.StateAsync(context.Caller(), TemplateRequests.ParseName(name), ct);
+        var size = Math.Clamp(limit ?? Limits.DefaultPageItems, 1, Limits.PageItems);
+        var versions = state.Versions.Reverse().Where(v => status is null || v.Status == status);
+        if (!string.IsNullOrEmpty(cursor))
+        {
+            var last = TemplateRequests.ParseVersion(cursor);
+            versions = versions.Where(v => v.Version < last);
+        }
+        var page = versions.Take(size + 1).Select(VersionSummaryView.Of).ToList();
+        return TypedResults.Ok(
+            page.Count > size
+                ? new VersionListView(page[..size], page[size - 1].Version)
+                : new VersionListView(page, null)
+        );
+    }
+
+    private static async Task<Ok<VersionView>> ReadVersion(
+        string name,
+        string semver,
+        ReadTemplates read,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        var id = TemplateRequests.ParseName(name);
+        var detail = await read.VersionAsync(context.Caller(), id, TemplateRequests.ParseVersion(semver), ct);
+        SetVersion(context, detail.Version.Tag);
+        return TypedResults.Ok(VersionView.Of(detail.Version, detail.Artifacts));
+    }
+
+    private static async Task<Results<Ok<CommittedView>, Created<CommittedView>>> Commit(
+        string name,
+        string semver,
+        CommitVersion commit,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        var id = TemplateRequests.ParseName(name);
+        var version = TemplateRequests.ParseVersion(semver);
+        var precondition = RequirePrecondition(context);
+        var body = await JsonBody.ReadAsync<CommitVersion.Body>(context, TemplateLimits.ManifestBytes, BodyJson, ct);
+        var outcome = await commit.RunAsync(context.Caller(), id, version, body, precondition, ct);
+        SetVersion(context, outcome.Version.Tag);
+        var view = new CommittedView(
+            outcome.Changed ? "committed" : "unchanged",
+            VersionView.Of(outcome.Version, outcome.Artifacts)
+        );
+        return outcome.Created
+            ? TypedResults.Created($"/v1/templates/{id}/versions/{version}", view)
+            : TypedResults.Ok(view);
+    }
+
+    private static async Task<Ok<VersionView>> Change(
+        string name,
+        string semver,
+        ChangeVersion change,
+        ReadTemplates read,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        var id = TemplateRequests.ParseName(name);
+        var version = TemplateRequests.ParseVersion(semver);
+        var precondition = RequirePrecondition(context);
+        var body = await JsonBody.ReadAsync<ChangeVersion.Body>(context, Limits.JsonBodyBytes, BodyJson, ct);
+        var changed = await change.RunAsync(context.Caller(), id, version, body, precondition, ct);
+        SetVersion(context, changed.Tag);
+        var detail = await read.VersionAsync(context.Caller(), id, version, ct);
+        return TypedResults.Ok(VersionView.Of(changed, detail.Artifacts));
+    }
+
+    private static async Task<Ok<DifferenceView>> Diff(
+        string name,
+        string from,
+        string to,
+        ReadTemplates read,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        var id = TemplateRequests.ParseName(name);
+        var difference = await read.DifferenceAsync(
+            context.Caller(),
+            id,
+            TemplateRequests.ParseVersion(from),
+            TemplateRequests.ParseVersion(to),
+            ct
+        );
+        return TypedResults.Ok(new DifferenceView(id.Value, from, to, difference.Changes));
+    }
+
+    private static async Task<Ok<ChannelListView>> ListChannels(
+        string name,
+        ReadTemplates read,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        var id = TemplateRequests.ParseName(name);
+        var channels = await read.ChannelsAsync(context.Caller(), id, ct);
+        return TypedResults.Ok(new ChannelListView([.. channels.Select(c => ChannelView.Of(id, c, []))]));
+    }
+
+    private static async Task<Ok<ChannelView>> ReadChannel(
+        string name,
+        string channel,
+        ReadTemplates read,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        var id = TemplateRequests.ParseName(name);
+        var (detail, moves) = await read.ChannelAsync(
+            context.Caller(),
+            id,
+            TemplateRequests.ParseChannel(channel),
+            ct
+        );
+        if (detail.Tag is { } tag)
+            SetVersion(context, tag);
+        return TypedResults.Ok(ChannelView.Of(id, detail, moves));
+    }
+
+    private static async Task<Results<Ok<ChannelView>, Created<ChannelView>, Accepted<MoveRequestView>>> Move(
+        string name,
+        string channel,
+        MoveChannel move,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        var id = TemplateRequests.ParseName(name);
+        channel = TemplateRequests.ParseChannel(channel);
+        var precondition = RequirePrecondition(context);
+        var order = await JsonBody.ReadAsync<ChannelOrder>(context, Limits.JsonBodyBytes, BodyJson, ct);
+        switch (await move.RunAsync(context.Caller(), id, channel, order, precondition, ct))
+        {
+            case MoveChannel.Outcome.Done done:
+                SetVersion(context, done.Channel.Tag!);
+                var view = ChannelView.Of(id, done.Channel, []);
+                return done.Created
+                    ? TypedResults.Created($"/v1/templates/{id}/channels/{channel}", view)
+                    : TypedResults.Ok(view);
+            case MoveChannel.Outcome.Asked asked:
+                return Accepted(context, id, asked.Request);
+            default:
+                throw new InvalidOperationException("The hierarchy is closed.");
+        }
+    }
+
+    private static async Task<NoContent> Protect(
+        string name,
+        string channel,
+        DecideMove decide,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        await decide.ProtectAsync(
+            context.Caller(),
+            TemplateRequests.ParseName(name),
+            TemplateRequests.ParseChannel(channel),
+            RequirePrecondition(context),
+            ct
+        );
+        context.Response.Headers.ETag = "\"protected\"";
+        return TypedResults.NoContent();
+    }
+
+    private static async Task<Accepted<MoveRequestView>> EndProtection(
+        string name,
+        string channel,
+        DecideMove decide,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        var id = TemplateRequests.ParseName(name);
+        channel = TemplateRequests.ParseChannel(channel);
+        var request = await decide.AskToEndProtectionAsync(
+            context.Caller(),
+            id,
+            channel,
+            RequirePrecondition(context),
+            ct
+        );
+        return Accepted(context, id, request);
+    }
+
+    private static async Task<Ok<MoveRequestListView>> ListMoveRequests(
+        string name,
+        DecideMove decide,
+        HttpContext context,
+        CancellationToken ct,
+        string? state = null
+    )
+    {
+        var id = TemplateRequests.ParseName(name);
+        var requests = await decide.ListAsync(context.Caller(), id, state, ct);
+        return TypedResults.Ok(new MoveRequestListView([.. requests.Select(r => MoveRequestView.Of(id, r))]));
+    }
+
+    private static async Task<Ok<MoveRequestView>> ReadMoveRequest(
+        string name,
+        Guid id,
+        DecideMove decide,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        var template = TemplateRequests.ParseName(name);
+        var request = await decide.OneAsync(context.Caller(), template, id, ct);
+        SetVersion(context, request.Tag);
+        return TypedResults.Ok(MoveRequestView.Of(template, request));
+    }
+
+    private static async Task<Ok<MoveRequestView>> Decide(
+        string name,
+        Guid id,
+        DecideMove decide,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        var template = TemplateRequests.ParseName(name);
+        var precondition = RequirePrecondition(context);
+        var body = await JsonBody.ReadAsync<DecideMove.Body>(context, Limits.JsonBodyBytes, BodyJson, ct);
+        var request = await decide.RunAsync(context.Caller(), template, id, body, precondition, ct);
+        SetVersion(context, request.Tag);
+        return TypedResults.Ok(MoveRequestView.Of(template, request));
+    }
+
+    private static async Task<Ok<TrialListView>> ListTrials(
+        string name,
+        string channel,
+        ReadTemplates read,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        var trials = await read.TrialsAsync(
+            context.Caller(),
+            TemplateRequests.ParseName(name),
+            TemplateRequests.ParseChannel(channel),
+            ct
+        );
+        return TypedResults.Ok(new TrialListView([.. trials.Select(t => TrialView.Of(t.Trial, t.Sums))]));
+    }
+
+    private static async Task<Ok<RecordOutcomes.View>> Record(
+        string name,
+        string channel,
+        RecordOutcomes record,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        var id = TemplateRequests.ParseName(name);
+        channel = TemplateRequests.ParseChannel(channel);
+        var body = await JsonBody.ReadAsync<RecordOutcomes.Body>(context, Limits.JsonBodyBytes, BodyJson, ct);
+        return TypedResults.Ok(await record.RunAsync(context.Caller(), id, channel, body, ct));
+    }
+
+    private static async Task<Ok<PinListView>> ListPins(
+        string name,
+        PinTemplate pin,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        var id = TemplateRequests.ParseName(name);
+        var pins = await pin.ListAsync(context.Caller(), id, ct);
+        return TypedResults.Ok(new PinListView([.. pins.Select(p => PinView.Of(id, p))]));
+    }
+
+    private static async Task<Results<Ok<PinView>, Created<PinView>>> SetPin(
+        string name,
+        string environment,
+        PinTemplate pin,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        var id = TemplateRequests.ParseName(name);
+        var precondition = RequirePrecondition(context);
+        var body = await JsonBody.ReadAsync<PinTemplate.Body>(context, Limits.JsonBodyBytes, BodyJson, ct);
+        var set = await pin.RunAsync(context.Caller(), id, environment, body, precondition, ct);
+        SetVersion(context, set.Tag);
+        var view = PinView.Of(id, set);
+        return set.Revision == 1
+            ? TypedResults.Created($"/v1/templates/{id}/pins/{Uri.EscapeDataString(environment)}", view)
+            : TypedResults.Ok(view);
+    }
+
+    private static async Task<NoContent> RemovePin(
+        string name,
+        string environment,
+        PinTemplate pin,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        var id = TemplateRequests.ParseName(name);
+        await pin.RemoveAsync(context.Caller(), id, environment, RequirePrecondition(context), ct);
+        return TypedResults.NoContent();
+    }
+
+    private static async Task<Results<Created, NoContent>> PutBlob(
+        string name,
+        string digest,
+        StoreBlobs store,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        var id = TemplateRequests.ParseName(name);
+        var parsed = ParseDigest(digest);
+        // The bytes are their own precondition: the address says what they must be.
+        var isNew = await store.PutAsync(context.Caller(), parsed, context.Request.ContentLength, context.Request.Body, ct);
+        return isNew ? TypedResults.Created($"/v1/templates/{id}/blobs/{parsed}") : TypedResults.NoContent();
+    }
+
+    private static async Task StatBlob(
+        string name,
+        string digest,
+        StoreBlobs store,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        _ = TemplateRequests.ParseName(name);
+        var size =
+            await store.SizeAsync(context.Caller(), ParseDigest(digest), ct)
+            ?? throw KernelProblems.NotFound.Because($"There are no bytes {digest}.").AsException();
+        context.Response.ContentLength = size;
+    }
+
+    private static async Task<Ok<StoreBlobs.MissingView>> Missing(
+        string name,
+        StoreBlobs store,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        _ = TemplateRequests.ParseName(name);
+        var body = await JsonBody.ReadAsync<StoreBlobs.MissingBody>(context, Limits.JsonBodyBytes, BodyJson, ct);
+        return TypedResults.Ok(await store.MissingAsync(context.Caller(), body, ct));
+    }
+
+    private static async Task ReadBlob(
+        string name,
+        string digest,
+        StoreBlobs store,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        var id = TemplateRequests.ParseName(name);
+        var parsed = ParseDigest(digest);
+        var tag = $"\"{parsed.Hex}\"";
+        var (found, contentType) = await store.OpenAsync(context.Caller(), id, parsed, ct);
+        await using (found.Content)
+        {
+            var response = context.Response;
+            response.Headers.ETag = tag;
+            response.Headers.CacheControl = "private, max-age=31536000, immutable";
+            if (context.Request.Headers.IfNoneMatch.Contains(tag))
+            {
+                response.StatusCode = StatusCodes.Status304NotModified;
+                return;
+            }
+            response.ContentType = contentType;
+            response.ContentLength = found.SizeBytes;
+            // A prompt is shown, never run: not as a page of this site either.
+            response.Headers.ContentDisposition = "attachment";
+            try
+            {
+                await found.Content.CopyToAsync(response.Body, ct);
+            }
+            catch (BlobCorruptException)
+            {
+                // Part of it is out; an answer that ends before its length is one that no client takes for whole.
+                context.Abort();
+            }
+        }
+    }
+
+    private static async Task Resolve(
+        string name,
+        ResolveTemplate resolve,
+        ReadTemplates read,
+        IOptions<JsonOptions> json,
+        HttpContext context,
+        CancellationToken ct,
+        string? version = null,
+        string? kind = null,
+        string? role = null,
+        string? path = null,
+        string? locale = null,
+        string? key = null,
+        string? environment = null
+    )
+    {
+        var id = TemplateRequests.ParseName(name);
+        var query = new ArtifactQuery(kind, role, path, locale);
+        var answer = await resolve.RunAsync(
+            context.Caller(),
+            id,
+            new ResolveQuestion(version, environment, key, query),
+            ct
+        );
+        var view = await MakeViewAsync(read, answer, query, ct);
+        var bytes = JsonSerializer.SerializeToUtf8Bytes(view, json.Value.SerializerOptions);
+        var response = context.Response;
+        var tag = $"\"{Digest.Of(bytes).Hex}\"";
+        response.Headers.ETag = tag;
+        // Whoever asks is told what holds now; what was told before may be used while nobody can be asked.
+        response.Headers.CacheControl = "private, no-cache, stale-if-error=86400";
+        response.Headers.Vary = "Authorization";
+        if (view.Deprecation is { } deprecation)
+            SetDeprecation(context, id, deprecation);
+        if (context.Request.Headers.IfNoneMatch.Contains(tag))
+        {
+            response.StatusCode = StatusCodes.Status304NotModified;
+            return;
+        }
+        response.ContentType = "application/json; charset=utf-8";
+        response.ContentLength = bytes.Length;
+        await response.Body.WriteAsync(bytes, ct);
+    }
+
+    private static async Task<ResolutionView> MakeViewAsync(
+        ReadTemplates read,
+        ResolveTemplate.Answer answer,
+        ArtifactQuery query,
+        CancellationToken ct
+    )
+    {
+        var (state, choice) = answer;
+        var name = state.Template.Name;
+        var files = await read.FilesAsync(state, choice.Version, ct);
+        var asksForOne = query.Kind is not null || query.Role is not null || query.Path is not null;
+        var chosen = asksForOne ? Choose(files, query) : null;
+        ResolvedTrialView? trial = null;
+        if (choice.Trial is { } running)
+        {
+            trial = new ResolvedTrialView(
+                running.Trial?.Id,
+                choice.Channel!.Key.Name,
+                running.Percent,
+                running.Salt,
+                running.Side,
+                running.Candidate.Version.ToString(),
+                running.Candidate.Release,
+                running.Candidate.Status,
+                DeprecationView.Of(running.Candidate),
+                asksForOne || running.Side is not null
+                    ? null
+                    : ArtifactView.Of(name, await read.FilesAsync(state, running.Candidate, ct))
+            );
+        }
+        return new ResolutionView(
+            name.Value,
+            state.Template.Owner.IsPlatform ? "platform" : "workspace",
+            choice.Version.Version.ToString(),
+            choice.Version.Status,
+            choice.Version.Release,
+            choice.Rule,
+            chosen is null ? choice.Explanation : $"{choice.Explanation}; {chosen.Explanation}",
+            choice.Channel?.Key.Name,
+            choice.Channel?.Revision,
+            DeprecationView.Of(choice.Version),
+            chosen is null ? null : ArtifactView.Of(name, chosen.Artifact),
+            asksForOne ? null : ArtifactView.Of(name, files),
+            trial
+        );
+    }
+
+    private static ArtifactChoice.Chosen Choose(IReadOnlyList<TemplateArtifact> files, ArtifactQuery query) =>
+        ArtifactSelection.Choose(files, query) switch
+        {
+            ArtifactChoice.Chosen chosen => chosen,
+            ArtifactChoice.Several several => throw TemplatesProblems
+                .AmbiguousArtifact.Because(several.Explanation + ".")
+                .With("paths", several.Paths)
+                .AsException(),
+            var nothing => throw TemplatesProblems
+                .NoSuchArtifact.Because(char.ToUpperInvariant(nothing.Explanation[0]) + nothing.Explanation[1..] + ".")
+                .AsException(),
+        };
+
+    /// <summary>RFC 9745 (Deprecation), RFC 8594 (Sunset) and the link relation of RFC 5829.</summary>
+    private static void SetDeprecation(HttpContext context, TemplateName name, DeprecationView deprecation)
+    {
+        var headers = context.Response.Headers;
+        headers["Deprecation"] = string.Create(
+            CultureInfo.InvariantCulture,
+            $"@{deprecation.At.ToUnixTimeSeconds()}"
+        );
+        if (deprecation.SunsetAt is { } sunset)
+            headers["Sunset"] = sunset.ToString("R", CultureInfo.InvariantCulture);
+        if (deprecation.Successor is { } successor)
+            headers.Link = $"</v1/templates/{name}/versions/{successor}>; rel=\"successor-version\"";
+    }
+
+    private static Accepted<MoveRequestView> Accepted(HttpContext context, TemplateName name, MoveRequest request)
+    {
+        SetVersion(context, request.Tag);
+        return TypedResults.Accepted(
+            $"/v1/templates/{name}/move-requests/{request.Id}",
+            MoveRequestView.Of(name, request)
+        );
+    }
+
+    private static Task<T> BodyOrAsync<T>(HttpContext context, Func<T> nothing, CancellationToken ct)
+        where T : class =>
+        context.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: true }
+        && context.Request.ContentLength != 0
+            ? JsonBody.ReadAsync<T>(context, Limits.JsonBodyBytes, BodyJson, ct)
+            : Task.FromResult(nothing());
+
+    private static Digest ParseDigest(string text) =>
+        Digest.TryParse(text, out var digest)
+            ? digest
+            : throw KernelProblems
+                .Malformed.Because("A digest is written 'sha256:' and 64 lower-case hexadecimal digits.")
+                .AsException();
+
+    private static void SetVersion(HttpContext context, string tag)
+    {
+        context.Response.Headers.ETag = tag;
+        context.Response.Headers.CacheControl = "private, no-cache";
+    }
+
+    private static Precondition RequirePrecondition(HttpContext context) =>
+        Precondition.Require(Joined(context.Request.Headers.IfMatch), Joined(context.Request.Headers.IfNoneMatch));
+
+    private static string? Joined(Microsoft.Extensions.Primitives.StringValues field) =>
+        field.Count == 0 ? null : string.Join(", ", field.AsEnumerable());
+}

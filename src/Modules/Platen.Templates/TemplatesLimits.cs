@@ -1,0 +1,23 @@
+namespace Platen.Templates;
+
+/// <summary>Limits of the module, each with its reason. Those that clients need too are in the kernel.</summary>
+internal static class TemplatesLimits
+{
+    /// <summary>Versions of one template: a push an hour for a year, and a resolve still sorts them in a millisecond.</summary>
+    public const int Versions = 10_000;
+
+    /// <summary>Channels of one template that operators made.</summary>
+    public const int Channels = 100;
+
+    /// <summary>Digests asked about at once: every file of a version.</summary>
+    public const int Digests = 1_000;
+
+    /// <summary>Outcomes in one request.</summary>
+    public const int Outcomes = 500;
+
+    /// <summary>Templates whose state one process keeps in memory.</summary>
+    public const int Snapshots = 2_000;
+
+    /// <summary>Moves that may wait for a second person at once.</summary>
+    public const int OpenRequests = 50;
+}
