@@ -22,6 +22,7 @@ internal static class RootCommandBuilder
         root.Subcommands.Add(TypesCommand.Create());
         root.Subcommands.Add(EventsCommand.Create());
         root.Subcommands.Add(JobsCommand.Create());
+        root.Subcommands.Add(GcCommand.Create());
         root.Subcommands.Add(DoctorCommand.Create());
         root.Subcommands.Add(SchemaCommand.Create());
         root.Subcommands.Add(JsonCommand.Create());

@@ -228,6 +228,62 @@ public sealed record Job(
     public Dictionary<string, JsonElement>? More { get; set; }
 }
 
+/// <summary>What a garbage collection may remove.</summary>
+/// <param name="DryRun">Whether to remove nothing and only report.</param>
+/// <param name="GraceSeconds">How long unreferenced bytes are spared, from 60 s; null for the server's 24 hours.</param>
+/// <param name="RetentionSeconds">How long releases outlive their publication; null for the server's 30 days.</param>
+/// <param name="Keep">How many of a channel's last moves keep their releases; null for the server's 10.</param>
+public sealed record CollectionRequest(bool DryRun, double? GraceSeconds, double? RetentionSeconds, int? Keep);
+
+/// <summary>A garbage collection.</summary>
+/// <param name="Id">Its id.</param>
+/// <param name="State"><c>requested</c> or <c>finished</c>.</param>
+/// <param name="DryRun">Whether it removes nothing.</param>
+/// <param name="RequestedAt">When it was asked for.</param>
+/// <param name="FinishedAt">When its report was there; null until then.</param>
+/// <param name="Report">What it removed, or would have; null until it has finished.</param>
+public sealed record Collection(
+    Guid Id,
+    string State,
+    bool DryRun,
+    DateTimeOffset RequestedAt,
+    DateTimeOffset? FinishedAt,
+    CollectionReport? Report
+);
+
+/// <summary>How a garbage collection went; counts of things, and bytes.</summary>
+/// <param name="Releases">Releases whose files were let go.</param>
+/// <param name="Blobs">Blobs nothing refers to any more.</param>
+/// <param name="Orphans">Stored bytes that nothing knew.</param>
+/// <param name="RemovedBytes">Bytes of the blobs and orphans.</param>
+/// <param name="Spared">Blobs whose bytes stayed because they were put again meanwhile.</param>
+/// <param name="KeptReleases">Releases that keep their files.</param>
+/// <param name="KeptBlobs">Blobs that are kept.</param>
+/// <param name="KeptBytes">Their bytes.</param>
+/// <param name="Missing">Kept blobs that were not found in the store afterwards: 0 when all is well.</param>
+/// <param name="Items">The first thousand things that were removed.</param>
+public sealed record CollectionReport(
+    long Releases,
+    long Blobs,
+    long Orphans,
+    long RemovedBytes,
+    long Spared,
+    long KeptReleases,
+    long KeptBlobs,
+    long KeptBytes,
+    long Missing,
+    ImmutableArray<CollectedItem> Items
+);
+
+/// <summary>Something a garbage collection removed.</summary>
+/// <param name="Owner">Whose it was.</param>
+/// <param name="What"><c>release</c>, <c>blob</c> or <c>orphan</c>.</param>
+/// <param name="Digest">Its digest.</param>
+/// <param name="Subject">A release's subject.</param>
+/// <param name="SizeBytes">Its bytes; 0 for a release.</param>
+/// <param name="Why">One sentence.</param>
+public sealed record CollectedItem(Guid Owner, string What, Digest Digest, string? Subject, long SizeBytes, string Why);
+
 /// <summary>Whether the server can do its work.</summary>
 /// <param name="Status">The verdict over all checks.</param>
 /// <param name="Checks">One a part.</param>
@@ -298,5 +354,7 @@ internal sealed record ProblemDocument(
 [JsonSerializable(typeof(Page<Job>))]
 [JsonSerializable(typeof(Readiness))]
 [JsonSerializable(typeof(ProblemDocument))]
+[JsonSerializable(typeof(Collection))]
+[JsonSerializable(typeof(CollectionRequest))]
 [JsonSerializable(typeof(JsonElement))]
 internal sealed partial class ClientJson : JsonSerializerContext;

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Runtime.CompilerServices;
+using System.Text.Json;
 using Platen.Kernel;
 
 namespace Platen.Client;
@@ -47,6 +48,25 @@ public sealed partial class PlatenClient
     /// <summary>A job, or null when there is none that the key may know of.</summary>
     public async Task<Job?> FindJobAsync(JobId id, CancellationToken ct) =>
         (await FindAsync($"v1/jobs/{id}", ClientJson.Default.Job, ct))?.Value;
+
+    /// <summary>Asks for a garbage collection; it runs in the background. Sent once, because it is not idempotent.</summary>
+    /// <param name="request">What may be removed.</param>
+    /// <param name="ct">Cancels.</param>
+    public async Task<Collection> RequestCollectionAsync(CollectionRequest request, CancellationToken ct)
+    {
+        using var answer = await SendAsync(
+            HttpMethod.Post,
+            "v1/collections",
+            null,
+            JsonSerializer.SerializeToUtf8Bytes(request, ClientJson.Default.CollectionRequest),
+            ct
+        );
+        return await ReadAsync(answer, ClientJson.Default.Collection, ct);
+    }
+
+    /// <summary>A garbage collection, or null when there is none with this id.</summary>
+    public async Task<Collection?> FindCollectionAsync(Guid id, CancellationToken ct) =>
+        (await FindAsync($"v1/collections/{id:D}", ClientJson.Default.Collection, ct))?.Value;
 
     /// <summary>Puts a dead job back into the queue. Sent once, because it is not idempotent.</summary>
     public async Task RetryJobAsync(JobId id, CancellationToken ct)

@@ -159,6 +159,7 @@ public static class ServerHost
             app.MapTemplates();
             app.MapStreams();
             app.MapJobs();
+            app.MapCollections();
             app.MapAudit();
         }
     }

@@ -205,16 +205,15 @@ internal sealed class PushManifest(PostgresPools pools, IEnumerable<IReleaseInta
     )
     {
         var owner = Sql.Owner(repository.Owner);
-        // Updated also when it is there: a deletion that runs now waits, and sees what this transaction does.
-        var isNew = await session.FirstAsync(
+        // Updated also when it is there: a deletion that runs now waits, and sees what this transaction does. A collection may
+        // have taken the list of its files since it was withdrawn, so that is written again.
+        await session.ExecuteAsync(
             """
             insert into platform.release (
                 owner, subject, digest, artifact_type, media_type, refers_to, manifest, created_by, created_by_name
             ) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
             on conflict (owner, subject, digest) do update set withdrawn_at = null
-            returning xmax = 0
             """,
-            row => row.GetBoolean(0),
             ct,
             owner,
             Sql.Text(repository.Subject),
@@ -226,17 +225,17 @@ internal sealed class PushManifest(PostgresPools pools, IEnumerable<IReleaseInta
             Sql.Uuid(session.Context.Actor.Id.Value),
             Sql.Text(session.Context.Actor.Name)
         );
-        if (!isNew)
-            return;
         var blobs = manifest.Blobs.Where(b => !b.IsElsewhere).ToList();
         await session.ExecuteAsync(
             """
             with listed as (
                 insert into platform.release_blob (owner, subject, release_digest, path, blob_digest)
                 select $1, $2, $3, f.path, f.digest from unnest($4::text[], $5::text[]) as f (path, digest)
+                on conflict do nothing
             )
             insert into platform.release_child (owner, subject, release_digest, child_digest)
             select $1, $2, $3, c.digest from unnest($6::text[]) as c (digest)
+            on conflict do nothing
             """,
             ct,
             Sql.Owner(repository.Owner),

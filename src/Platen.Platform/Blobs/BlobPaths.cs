@@ -17,6 +17,7 @@ namespace Platen.Platform.Blobs;
 /// │       data/{offset}                    S3 store: a segment each, named by its 13-digit offset
 /// ├── incoming/{id}                        file store: a put under way; left by a crash, swept after 24 hours
 /// │                                        (the S3 store's equivalent is an unfinished multipart upload of the blob's key)
+/// ├── removing/{hex}                       file store: a blob on its way out; put back by the next sweep after a crash
 /// └── quarantine/sha256/{ab}/{hex}         bytes found not to have this digest; swept after 30 days
 /// probe/{id}                               what a health check wrote; gone when it ends
 /// </code>
@@ -51,6 +52,10 @@ internal static class BlobPaths
     public static string IncomingOf(OwnerId owner) => $"{owner}/incoming";
 
     public static string Incoming(OwnerId owner, UploadId id) => $"{owner}/incoming/{id}";
+
+    public static string RemovingOf(OwnerId owner) => $"{owner}/removing";
+
+    public static string Removing(OwnerId owner, Digest digest) => $"{owner}/removing/{digest.Hex}";
 
     public static string Probe(UploadId id) => $"{Probes}/{id}";
 

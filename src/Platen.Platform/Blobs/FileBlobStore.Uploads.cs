@@ -211,6 +211,26 @@ public sealed partial class FileBlobStore
             BlobLimits.UploadAge
         );
 
+    /// <summary>What a crash caught on its way out goes back, where no other has taken its place: the next removal decides.</summary>
+    private void PutBackRemoving(OwnerId owner) =>
+        OnDisk(() =>
+        {
+            var folder = new DirectoryInfo(At(BlobPaths.RemovingOf(owner)));
+            if (!folder.Exists)
+                return;
+            foreach (var file in folder.EnumerateFiles())
+            {
+                if (!Digest.TryParseHex(file.Name, out var digest))
+                    continue;
+                var place = At(BlobPaths.Blob(owner, digest));
+                DurableFolder.Ensure(Path.GetDirectoryName(place)!);
+                if (File.Exists(place))
+                    DeleteFile(file.FullName);
+                else
+                    File.Move(file.FullName, place);
+            }
+        });
+
     private int SweepQuarantine(OwnerId owner)
     {
         var swept = 0;

@@ -153,13 +153,36 @@ public sealed partial class FileBlobStore : IBlobStore
                     if (file.Exists && unlessStoredSince is { } since && TimeOf(file) >= since)
                         return false;
                     DeleteFile(At(BlobPaths.Quarantine(owner, digest)));
-                    if (!file.Exists)
-                        return false;
-                    file.Delete();
-                    return true;
+                    return file.Exists && RemoveUnlessPut(file.FullName, owner, digest, unlessStoredSince);
                 });
             }
         );
+
+    /// <summary>
+    /// Takes the blob away and only then looks at its age again: another process may have found it, and refreshed it, between
+    /// the first look and now. It goes back if so; whoever missed it meanwhile has put it anew.
+    /// </summary>
+    private bool RemoveUnlessPut(string path, OwnerId owner, Digest digest, DateTimeOffset? since)
+    {
+        var aside = At(BlobPaths.Removing(owner, digest));
+        DurableFolder.Ensure(Path.GetDirectoryName(aside)!);
+        try
+        {
+            File.Move(path, aside, overwrite: true);
+        }
+        catch (FileNotFoundException)
+        {
+            return false;
+        }
+        if (since is { } young && TimeOf(new FileInfo(aside)) >= young)
+        {
+            File.Move(aside, path, overwrite: true);
+            DurableFolder.Sync(Path.GetDirectoryName(path)!);
+            return false;
+        }
+        File.Delete(aside);
+        return true;
+    }
 
     public async IAsyncEnumerable<StoredBlob> ListAsync(OwnerId owner, [EnumeratorCancellation] CancellationToken ct)
     {
@@ -192,6 +215,7 @@ public sealed partial class FileBlobStore : IBlobStore
                             uploads += SweepUploads(owner);
                             incoming += SweepIncoming(owner);
                             quarantined += SweepQuarantine(owner);
+                            PutBackRemoving(owner);
                         }
                         logger.Swept(Location, uploads, incoming, quarantined);
                         return new SweepCount(uploads, incoming, quarantined);
@@ -345,9 +369,14 @@ public sealed partial class FileBlobStore : IBlobStore
         {
             var isThere = OnDisk(() =>
             {
-                if (!File.Exists(path))
+                try
+                {
+                    File.SetLastWriteTimeUtc(path, clock.GetUtcNow().UtcDateTime);
+                }
+                catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+                {
                     return false;
-                File.SetLastWriteTimeUtc(path, clock.GetUtcNow().UtcDateTime);
+                }
                 DurableFolder.Sync(Path.GetDirectoryName(path)!);
                 return true;
             });

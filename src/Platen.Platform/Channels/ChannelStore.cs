@@ -184,7 +184,8 @@ public static class ChannelStore
     {
         try
         {
-            return await session.FirstAsync(
+            var move =
+                await session.FirstAsync(
                     "select outcome, revision, live_digest from platform.move_channel($1, $2, $3, $4, $5, $6, $7, $8)",
                     ReadOutcome,
                     ct,
@@ -197,6 +198,7 @@ public static class ChannelStore
                     Sql.Text(session.Context.Actor.Name),
                     Sql.Text(session.Context.Reason)
                 ) ?? throw new InvalidOperationException("platform.move_channel returned no row.");
+            return move is ChannelMove.NoSuchRelease ? new ChannelMove.NoSuchRelease((to ?? candidate)!.Value) : move;
         }
         catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.ForeignKeyViolation)
         {
@@ -208,6 +210,7 @@ public static class ChannelStore
         row.GetString(0) switch
         {
             "moved" => new ChannelMove.Moved(row.GetInt64(1)),
+            "missing" => new ChannelMove.NoSuchRelease(default),
             "unchanged" => new ChannelMove.Unchanged(row.GetInt64(1)),
             "conflict" => new ChannelMove.Conflict(row.GetInt64(1), ReadDigest(row, 2)),
             var other => throw new InvalidOperationException(

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Platen.Platform.Collections;
 using Platen.Platform.Events;
 
 namespace Platen.Platform.Jobs;
@@ -15,11 +16,12 @@ public static class JobsServices
         return services.AddHostedService<JobRunner>();
     }
 
-    /// <summary>Adds the hourly housekeeping; it needs an <see cref="Blobs.IBlobStore"/>.</summary>
+    /// <summary>Adds the hourly housekeeping and the garbage collection; they need an <see cref="Blobs.IBlobStore"/>.</summary>
     public static IServiceCollection AddMaintenance(this IServiceCollection services)
     {
         services.AddSingleton<Maintain>();
         services.AddSingleton<IJobHandler>(provider => provider.GetRequiredService<Maintain>());
+        services.AddSingleton<Collector>().AddSingleton<IJobHandler, Collect>();
         return services.AddHostedService(provider => provider.GetRequiredService<Maintain>());
     }
 }

@@ -3,6 +3,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Platen.Kernel;
 using Platen.Platform.Blobs;
+using Platen.Platform.Collections;
 using Platen.Platform.Events;
 using Platen.Platform.Postgres;
 
@@ -20,6 +21,7 @@ internal sealed class Maintain(IBlobStore blobs, PostgresPools pools, TimeProvid
     private static readonly TimeSpan EventsFor = TimeSpan.FromDays(30);
     private static readonly TimeSpan SucceededFor = TimeSpan.FromDays(7);
     private static readonly TimeSpan DeadFor = TimeSpan.FromDays(90);
+    private static readonly TimeSpan CollectEvery = TimeSpan.FromHours(24);
     private const int RowsATransaction = 5_000;
 
     public string Kind => "platform.maintain";
@@ -34,6 +36,7 @@ internal sealed class Maintain(IBlobStore blobs, PostgresPools pools, TimeProvid
             await EnqueueAsync(next, clock.GetUtcNow().AddHours(1), ct);
             await next.CommitAsync(ct);
         }
+        await CollectDailyAsync(ct);
         var swept = await blobs.SweepAsync(ct);
         await ForgetUploadsAsync(ct);
         var events = await RemoveAllAsync(s => EventLog.RemoveOldAsync(s, EventsFor, RowsATransaction, ct), ct);
@@ -67,6 +70,26 @@ internal sealed class Maintain(IBlobStore blobs, PostgresPools pools, TimeProvid
             new JobOptions { Delay = wait > TimeSpan.Zero ? wait : TimeSpan.Zero },
             ct
         );
+    }
+
+    private async Task CollectDailyAsync(CancellationToken ct)
+    {
+        await using var session = await pools.OpenAsync(
+            OperationContext.ForSystem(OwnerId.Platform, "schedule collection"),
+            ct
+        );
+        var latest = await Collection.ListAsync(session, before: null, limit: Limits.PageItems, ct);
+        if (latest.Any(c => !c.DryRun && c.RequestedAt > clock.GetUtcNow() - CollectEvery))
+            return;
+        try
+        {
+            await Collect.RequestAsync(session, dryRun: false, CollectionRules.Default, ct);
+            await session.CommitAsync(ct);
+        }
+        catch (ProblemException running) when (running.Problem.Type == KernelProblems.Conflict)
+        {
+            // An operator's is under way; the next hour looks again.
+        }
     }
 
     // After the sweep: an upload whose row is gone cannot be continued, so its bytes must have gone first.

@@ -113,6 +113,8 @@ public static class ReleaseStore
         ReadOnlyMemory<byte> manifestBytes,
         CancellationToken ct
     )
+    /// <returns>Whether the release is new in its subject, or was withdrawn before.</returns>
+    public static async Task<bool> RecordAsync(Session session, ReleaseDraft draft, CancellationToken ct)
     {
         var owner = Sql.Owner(session.Context.Owner);
         var files = manifest.Files;
@@ -131,20 +133,27 @@ public static class ReleaseStore
             .ToList();
         await using var command = session.Command(
             """
-            with given as (
+            with held as materialized (
+                -- A collection that removes one of them now is waited for, and none does before this commits.
+                select digest from platform.blob where owner = $1 and digest = any ($2) order by digest for key share
+            ), given as (
                 insert into platform.blob (owner, digest, size_bytes, media_type)
                 select $1, b.digest, b.size_bytes, b.media_type
                 from unnest($2::text[], $3::bigint[], $4::text[]) as b (digest, size_bytes, media_type)
+                where b.digest not in (select digest from held)
                 on conflict do nothing
             ), made as (
-                insert into platform.release (owner, subject, digest, artifact_type, manifest, created_by, created_by_name)
+                insert into platform.release as r (
+                    owner, subject, digest, artifact_type, manifest, created_by, created_by_name
+                )
                 values ($1, $5, $6, $7, $8, $9, $10)
-                on conflict do nothing
+                on conflict (owner, subject, digest) do update set withdrawn_at = null where r.withdrawn_at is not null
                 returning digest
             ), listed as (
                 insert into platform.release_blob (owner, subject, release_digest, path, blob_digest)
                 select $1, $5, made.digest, f.path, f.digest
                 from made, unnest($11::text[], $12::text[]) as f (path, digest)
+                on conflict do nothing
             )
             select count(*) from made
             """,
@@ -164,13 +173,13 @@ public static class ReleaseStore
         return (long)(await command.ExecuteScalarAsync(ct))! == 1;
     }
 
-    /// <summary>The release of a subject with this digest, or null.</summary>
+    /// <summary>The release of a subject with this digest; null when there is none, or it was withdrawn.</summary>
     public static Task<Release?> FindAsync(Session session, string subject, Digest digest, CancellationToken ct) =>
         session.FirstAsync(
             """
             select subject, digest, manifest, created_by, created_by_name, created_at
             from platform.release
-            where subject = $1 and digest = $2
+            where subject = $1 and digest = $2 and withdrawn_at is null
             """,
             Read,
             ct,

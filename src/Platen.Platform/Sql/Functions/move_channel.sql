@@ -1,5 +1,5 @@
 -- Compare-and-swap of a channel: the version check, the move, its record and its event are one atom and one round trip.
--- outcome: moved | unchanged | conflict; revision and live_digest are what holds after the call.
+-- outcome: moved | unchanged | conflict | missing (no such release); revision and live_digest are what holds after the call.
 create or replace function platform.move_channel(
     p_subject text,
     p_name text,
@@ -37,6 +37,21 @@ begin
         and v_now.candidate_percent = p_candidate_percent
     then
         return query select 'unchanged', v_now.revision, v_now.release_digest;
+        return;
+    end if;
+
+    -- Held against a collection until this move has committed; a withdrawn release is none to point at.
+    if exists (
+        select from unnest(array[p_to_digest, p_candidate_digest]) as wanted (digest)
+        where wanted.digest is not null
+            and not exists (
+                select from platform.release r
+                where r.owner = v_owner and r.subject = p_subject and r.digest = wanted.digest
+                    and r.withdrawn_at is null
+                for key share
+            )
+    ) then
+        return query select 'missing', v_now.revision, v_now.release_digest;
         return;
     end if;
 

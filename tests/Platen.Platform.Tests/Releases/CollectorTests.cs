@@ -1,0 +1,210 @@
+using System.Globalization;
+using System.Text;
+using Microsoft.Extensions.Logging.Abstractions;
+using Npgsql;
+using Platen.Kernel;
+using Platen.Platform.Blobs;
+using Platen.Platform.Channels;
+using Platen.Platform.Collections;
+using Platen.Platform.Postgres;
+using Platen.Platform.Releases;
+using Platen.Platform.Tests.Blobs;
+using Platen.Testing;
+
+namespace Platen.Platform.Tests.Releases;
+
+/// <summary>A database of its own: a collection looks at everybody's bytes.</summary>
+public sealed class CollectorTests : IAsyncLifetime
+{
+    private static readonly TimeSpan Hours = TimeSpan.FromHours(2);
+    private static readonly CollectionRules Rules = new(TimeSpan.FromHours(1), TimeSpan.FromHours(1), Keep: 1);
+
+    private readonly PostgresFixture postgres = new();
+    private readonly string folder = PostgresFixture.NewFolder();
+    private readonly ManualClock clock = new();
+    private FileBlobStore store = null!;
+    private Collector collector = null!;
+
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync()
+    {
+        await postgres.InitializeAsync();
+        store = new FileBlobStore(folder, clock, NullLogger<FileBlobStore>.Instance);
+        collector = new Collector(postgres.Pools, store, clock);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await postgres.DisposeAsync();
+        Directory.Delete(folder, recursive: true);
+    }
+
+    [Fact]
+    public async Task What_is_live_or_recent_or_young_stays_and_the_rest_goes()
+    {
+        var owner = TestOwner.New();
+        var first = await PublishAsync(owner, "curated/a", "first");
+        var second = await PublishAsync(owner, "curated/a", "second");
+        await PassAsync();
+        var third = await PublishAsync(owner, "curated/a", "third");
+
+        var planned = await CollectAsync(dryRun: true);
+        (planned.Releases, planned.Blobs).ShouldBe((1, 2));
+        planned.Items.ShouldContain(item => item.What == "release" && item.Digest == first.Digest);
+        (await StoredAsync(owner, first)).ShouldBeTrue("a dry run removes nothing");
+
+        var done = await CollectAsync();
+        // The manifest's copy goes with the files.
+        (done.Releases, done.Blobs, done.Orphans, done.Missing).ShouldBe((1, 2, 1, 0));
+        done.RemovedBytes.ShouldBe(planned.RemovedBytes);
+        (await StoredAsync(owner, first)).ShouldBeFalse();
+        // The channel left the second only now.
+        (await StoredAsync(owner, second)).ShouldBeTrue();
+        (await StoredAsync(owner, third)).ShouldBeTrue();
+        (await CollectAsync()).Releases.ShouldBe(0);
+
+        await using var session = await postgres.OpenAsync(owner, Ct);
+        (await ReleaseStore.FindAsync(session, "curated/a", first.Digest, Ct)).ShouldBeNull();
+        (await ChannelStore.MoveAsync(session, new ChannelKey("curated/a", "live"), 3, first.Digest, Ct)).ShouldBe(
+            new ChannelMove.NoSuchRelease(first.Digest)
+        );
+    }
+
+    [Fact]
+    public async Task A_collected_release_that_is_published_again_is_whole()
+    {
+        var owner = TestOwner.New();
+        var first = await PublishAsync(owner, "curated/a", "first");
+        await PublishAsync(owner, "curated/a", "second");
+        await PassAsync();
+        (await CollectAsync()).Releases.ShouldBe(1);
+        await PublishAsync(owner, "curated/a", "first");
+        (await CollectAsync()).Missing.ShouldBe(0);
+        (await StoredAsync(owner, first)).ShouldBeTrue();
+        await PassAsync();
+        (await CollectAsync()).Missing.ShouldBe(0);
+        (await StoredAsync(owner, first)).ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task Bytes_that_no_row_knows_go_after_the_grace_period()
+    {
+        var owner = TestOwner.New();
+        var orphan = await store.PutBytesAsync(owner.Id, "half a publish"u8.ToArray(), Ct);
+        (await CollectAsync()).Orphans.ShouldBe(0);
+        await PassAsync();
+        (await CollectAsync()).Orphans.ShouldBe(1);
+        (await store.StatAsync(owner.Id, orphan, Ct)).ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task Publishes_beside_collections_lose_no_blob()
+    {
+        const int Rounds = 20;
+        const int Each = 100;
+        var owner = TestOwner.New();
+        var random = new Random(3);
+        for (var round = 0; round < Rounds; round++)
+        {
+            // A few contents over and over: what one round leaves behind, the next puts again while it is being removed.
+            var plan = Enumerable.Range(0, Each).Select(_ => (random.Next(8), random.Next(12))).ToArray();
+            using var stop = CancellationTokenSource.CreateLinkedTokenSource(Ct);
+            var collecting = Enumerable.Range(0, 2).Select(_ => CollectUntilAsync(stop.Token)).ToArray();
+            await Parallel.ForEachAsync(
+                plan,
+                new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = Ct },
+                async (step, _) =>
+                    await PublishAsync(
+                        owner,
+                        "curated/race" + step.Item1.ToString(CultureInfo.InvariantCulture),
+                        "content " + step.Item2.ToString(CultureInfo.InvariantCulture)
+                    )
+            );
+            await stop.CancelAsync();
+            await Task.WhenAll(collecting);
+            (await MissingOfLiveAsync(owner)).ShouldBeEmpty();
+            await PassAsync();
+        }
+        (await CollectAsync()).Missing.ShouldBe(0);
+        (await MissingOfLiveAsync(owner)).ShouldBeEmpty();
+    }
+
+    private async Task CollectUntilAsync(CancellationToken stop)
+    {
+        try
+        {
+            while (!stop.IsCancellationRequested)
+                await collector.RunAsync(Rules, dryRun: false, (_, _) => Task.CompletedTask, stop);
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            // The round is over.
+        }
+    }
+
+    private Task<CollectionReport> CollectAsync(bool dryRun = false) =>
+        collector.RunAsync(Rules, dryRun, (_, _) => Task.CompletedTask, Ct);
+
+    private async Task<ReleaseDraft> PublishAsync(TestOwner owner, string subject, string text)
+    {
+        var draft = Drafts.Of(subject, ("shared", text), ("own", subject + text));
+        await ReleaseStore.StoreBytesAsync(store, owner.Id, draft, Ct);
+        await using var session = await postgres.OpenAsync(owner, Ct);
+        await ReleaseStore.RecordAsync(session, draft, Ct);
+        var key = new ChannelKey(subject, "live");
+        var seen = (await ChannelStore.FindAsync(session, key, Ct))?.Revision ?? 0;
+        while (await ChannelStore.MoveAsync(session, key, seen, draft.Digest, Ct) is ChannelMove.Conflict(var now, _))
+            seen = now;
+        await session.CommitAsync(Ct);
+        return draft;
+    }
+
+    private async Task<bool> StoredAsync(TestOwner owner, ReleaseDraft draft)
+    {
+        foreach (var file in draft.Files)
+        {
+            if (await store.StatAsync(owner.Id, file.Digest, Ct) is null)
+                return false;
+        }
+        return true;
+    }
+
+    private async Task<List<Digest>> MissingOfLiveAsync(TestOwner owner)
+    {
+        await using var session = await postgres.OpenAsync(owner, Ct);
+        var needed = await session.ListAsync(
+            """
+            select c.subject, c.release_digest, f.blob_digest from platform.channel c
+            left join platform.release_blob f on f.subject = c.subject and f.release_digest = c.release_digest
+            """,
+            row => row.IsDBNull(2) ? (Digest?)null : Digest.Parse(row.GetString(2)),
+            Ct
+        );
+        var missing = new List<Digest>();
+        foreach (var digest in needed)
+        {
+            digest.ShouldNotBeNull("a live release has its files");
+            if (await store.ReadAllAsync(owner.Id, digest.Value, 1_000_000, Ct) is not ReadOutcome.Read)
+                missing.Add(digest.Value);
+        }
+        return missing;
+    }
+
+    /// <summary>Two hours pass, for the store and for the database.</summary>
+    private async Task PassAsync()
+    {
+        clock.Advance(Hours);
+        await using var admin = await postgres.OpenAdminAsync(Ct);
+        await using var shift = new NpgsqlCommand(
+            """
+            update platform.blob set created_at = created_at - interval '2 hours';
+            update platform.release set created_at = created_at - interval '2 hours',
+                withdrawn_at = withdrawn_at - interval '2 hours';
+            update platform.channel_move set at = at - interval '2 hours';
+            """,
+            admin
+        );
+        await shift.ExecuteNonQueryAsync(Ct);
+    }
+}
