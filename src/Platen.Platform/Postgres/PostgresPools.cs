@@ -77,17 +77,18 @@ public sealed class PostgresPools : IAsyncDisposable
 
     private static NpgsqlDataSource Pool(string connectionString, int connections, bool pooled)
     {
+        // ShouldSerialize tells what the connection string says; ContainsKey is true of every keyword that Npgsql knows.
         var settings = new NpgsqlConnectionStringBuilder(connectionString);
-        if (!settings.ContainsKey("Maximum Pool Size"))
+        if (!settings.ShouldSerialize("Maximum Pool Size"))
             settings.MaxPoolSize = connections;
-        if (!settings.ContainsKey("Application Name"))
+        if (!settings.ShouldSerialize("Application Name"))
             settings.ApplicationName = "platen";
         // A session keeps everything it sets local to its transaction: there is nothing to reset.
         settings.NoResetOnClose = true;
         // Behind a pooler the next transaction may run on another server process, which has not prepared the statement.
         if (pooled)
             settings.MaxAutoPrepare = 0;
-        else if (!settings.ContainsKey("Max Auto Prepare"))
+        else if (!settings.ShouldSerialize("Max Auto Prepare"))
             settings.MaxAutoPrepare = PreparedStatements;
         return NpgsqlDataSource.Create(settings);
     }
