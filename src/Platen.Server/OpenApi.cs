@@ -3,6 +3,7 @@ using Microsoft.OpenApi;
 using Platen.Access;
 using Platen.Access.SignIn;
 using Platen.Kernel;
+using Platen.Platform.Http;
 
 namespace Platen.Server;
 
@@ -103,6 +104,20 @@ internal static class OpenApi
         if (method is not ("PUT" or "DELETE") || metadata.OfType<Unversioned>().Any())
             return;
         operation.Parameters ??= [];
+        if (metadata.OfType<TakesIdempotencyKey>().Any())
+        {
+            operation.Parameters.Add(
+                new OpenApiParameter
+                {
+                    Name = "Idempotency-Key",
+                    In = ParameterLocation.Header,
+                    Description = "Makes sure that a creation which is sent twice is carried out once.",
+                    Schema = new OpenApiSchema { Type = JsonSchemaType.String },
+                }
+            );
+        }
+        if (method is not ("PUT" or "PATCH" or "DELETE") || metadata.OfType<WithoutPrecondition>().Any())
+            return;
         operation.Parameters.Add(
             new OpenApiParameter
             {

@@ -30,6 +30,9 @@ internal static class AccessLimits
     /// <summary>Times an invitation is sent at most: nobody is written to without end.</summary>
     public const int InvitationSendings = 10;
 
+    /// <summary>Invitations of a workspace that nobody has accepted yet: more is a mailing list.</summary>
+    public const int PendingInvitations = 200;
+
     /// <summary>Days a key may be given to live at most; a key may also have no end.</summary>
     public const int MostKeyDays = 3650;
 

@@ -4,6 +4,11 @@ using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Platen.Access.Audit;
+using Microsoft.Extensions.Logging;
+using Platen.Access.Invitations;
+using Platen.Access.Keys;
+using Platen.Access.Members;
+using Platen.Access.Tokens;
 using Platen.Access.Workspaces;
 using Platen.Platform.Events;
 using Platen.Platform.Jobs;
@@ -36,6 +41,28 @@ public static class AccessModule
                 provider.GetRequiredService<Invalidation>(),
                 provider.GetRequiredService<TimeProvider>()
             ))
+            .AddSingleton<KeyVerifier>()
+            .AddHostedService(provider => provider.GetRequiredService<KeyVerifier>())
+            .AddSingleton<KeyRing>()
+            .AddHostedService(provider => provider.GetRequiredService<KeyRing>())
+            .AddSingleton(provider => new TokenSigner(
+                provider.GetRequiredService<KeyRing>(),
+                provider.GetRequiredService<TimeProvider>()
+            ))
+            .AddSingleton(provider => new LongRequests(
+                provider.GetRequiredService<PostgresPools>(),
+                provider.GetRequiredService<WorkspaceDirectory>(),
+                provider.GetRequiredService<Invalidation>(),
+                provider.GetRequiredService<TimeProvider>(),
+                provider.GetRequiredService<ILogger<LongRequests>>()
+            ))
+            .AddSingleton<CreateKey>()
+            .AddSingleton<ReadKeys>()
+            .AddSingleton<RevokeKey>()
+            .AddSingleton<ReadMembers>()
+            .AddSingleton<ChangeMember>()
+            .AddSingleton<InviteMember>()
+            .AddSingleton<AcceptInvitation>()
             .AddSingleton<CreateWorkspace>()
             .AddSingleton<ReadWorkspaces>()
             .AddSingleton<ChangeWorkspace>()
@@ -44,7 +71,15 @@ public static class AccessModule
     }
 
     /// <summary>Maps the module's routes.</summary>
-    public static void MapAccess(this IEndpointRouteBuilder app) => WorkspacesEndpoints.Map(app);
+    public static void MapAccess(this IEndpointRouteBuilder app)
+    {
+        WorkspacesEndpoints.Map(app);
+        MembersEndpoints.Map(app);
+        InvitationsEndpoints.Map(app);
+        KeysEndpoints.Map(app);
+        TokensEndpoints.Map(app);
+        WhoAmI.Map(app);
+    }
 
     /// <summary>Maps the audit log.</summary>
     public static void MapAudit(this IEndpointRouteBuilder app) => AuditEndpoints.Map(app);

@@ -6,19 +6,20 @@ using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using Platen.Access.Keys;
+using Platen.Access.Tokens;
 using Platen.Kernel;
 using Platen.Platform.Http;
-using Platen.Platform.Postgres;
 
 namespace Platen.Access;
 
-/// <summary>Authenticates <c>Authorization: Bearer KEY</c> (RFC 6750 section 2.1) by one query for the key's hash.</summary>
+/// <summary>Authenticates <c>Authorization: Bearer KEY</c> (RFC 6750 section 2.1) with a machine key, or with a short-lived token where the endpoint takes one.</summary>
 internal sealed class MachineKeyAuthentication(
     IOptionsMonitor<AuthenticationSchemeOptions> options,
     ILoggerFactory logger,
     UrlEncoder encoder,
-    PostgresPools pools,
-    TimeProvider clock
+    KeyVerifier keys,
+    TokenSigner signer
 ) : AuthenticationHandler<AuthenticationSchemeOptions>(options, logger, encoder)
 {
     public const string SchemeName = "machine-key";
@@ -27,19 +28,36 @@ internal sealed class MachineKeyAuthentication(
     protected override async Task<AuthenticateResult> HandleAuthenticateAsync()
     {
         // Health and metrics answer also while the database does not.
-        if (Context.GetEndpoint()?.Metadata.GetMetadata<IAllowAnonymous>() is not null)
+        var metadata = Context.GetEndpoint()?.Metadata;
+        if (metadata?.GetMetadata<IAllowAnonymous>() is not null)
             return AuthenticateResult.NoResult();
-        if (Request.Headers.Authorization is not [{ } field])
-            return AuthenticateResult.NoResult();
+        var accepted = metadata?.GetMetadata<AcceptedToken>();
+        var fields = Request.Headers.Authorization;
+        // Two fields are two claims about who this is; a proxy in between may have seen the other one.
+        if (fields.Count > 1)
+            return AuthenticateResult.Fail("Authorization was sent more than once.");
+        if (fields is not [{ } field])
+        {
+            return accepted is not null && Request.Query["access_token"] is [{ } inQuery]
+                ? OfToken(inQuery, accepted)
+                : AuthenticateResult.NoResult();
+        }
         if (!field.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase))
             return AuthenticateResult.Fail("Only the Bearer scheme is accepted.");
-        if (!MachineKey.TryParse(field[Bearer.Length..].Trim(), out var key))
+        var credential = field[Bearer.Length..].Trim();
+        if (
+            !credential.StartsWith(MachineKey.Prefix, StringComparison.Ordinal)
+            && credential.Contains('.', StringComparison.Ordinal)
+        )
+        {
+            return accepted is not null
+                ? OfToken(credential, accepted)
+                : AuthenticateResult.Fail("A short-lived token opens only what it was made for.");
+        }
+        if (!MachineKey.TryParse(credential, out var key))
             return AuthenticateResult.Fail("The key is not well-formed: it was cut or mistyped.");
-        var caller = await FindAsync(key);
-        if (caller is null)
-            return AuthenticateResult.Fail("The key is unknown, expired or revoked.");
-        var principal = new ClaimsPrincipal(new CallerIdentity(caller, SchemeName));
-        return AuthenticateResult.Success(new AuthenticationTicket(principal, SchemeName));
+        var (caller, refusal) = await keys.VerifyAsync(key, Context.RequestAborted);
+        return caller is null ? AuthenticateResult.Fail(refusal!) : Success(caller);
     }
 
     protected override async Task HandleChallengeAsync(AuthenticationProperties properties)
@@ -63,26 +81,28 @@ internal sealed class MachineKeyAuthentication(
         );
     }
 
-    private async Task<Caller?> FindAsync(MachineKey key)
-    {
-        await using var session = await pools.OpenAsync(
-            OperationContext.ForSystem(OwnerId.Platform, "authenticate"),
-            Context.RequestAborted
+    private AuthenticateResult OfToken(string token, AcceptedToken accepted) =>
+        signer.Verify(token, accepted.Purpose) switch
+        {
+            TokenCheck.Valid(var claims) => Success(
+                new Caller(claims.Actor, claims.Owner, ScopesOf(Context.GetEndpoint()))
+                {
+                    Token = claims,
+                    ExpiresAt = claims.ExpiresAt + TokenSigner.Skew,
+                }
+            ),
+            TokenCheck.Refused(var why) => AuthenticateResult.Fail(why),
+            _ => throw new InvalidOperationException("The hierarchy is closed."),
+        };
+
+    // A token has no scopes: it opens the one thing that it names, at an endpoint that looks for itself.
+    private static FrozenSet<string> ScopesOf(Endpoint? endpoint) =>
+        endpoint?.Metadata.GetMetadata<NeededScope>() is { Scope: var scope }
+            ? FrozenSet.Create(StringComparer.Ordinal, scope)
+            : FrozenSet<string>.Empty;
+
+    private static AuthenticateResult Success(Caller caller) =>
+        AuthenticateResult.Success(
+            new AuthenticationTicket(new ClaimsPrincipal(new CallerIdentity(caller, SchemeName)), SchemeName)
         );
-        var found = await session.FirstAsync(
-            "select owner, id, name, scopes, expires_at from access.find_key($1)",
-            row => new
-            {
-                Owner = new OwnerId(row.GetGuid(0)),
-                Actor = new Actor(new ActorId(row.GetGuid(1)), row.GetString(2)),
-                Scopes = row.GetFieldValue<string[]>(3),
-                ExpiresAt = row.IsDBNull(4) ? (DateTimeOffset?)null : row.GetFieldValue<DateTimeOffset>(4),
-            },
-            Context.RequestAborted,
-            Sql.Bytes(key.Hash)
-        );
-        if (found is null || found.ExpiresAt <= clock.GetUtcNow())
-            return null;
-        return new Caller(found.Actor, found.Owner, found.Scopes.ToFrozenSet(StringComparer.Ordinal));
-    }
 }

@@ -87,7 +87,12 @@ internal sealed class WorkspaceAuthorization(WorkspaceDirectory directory) : Aut
             ) ?? throw WorkspaceProblems.NoSuchWorkspace();
         if (!entered.Has(requirement.Scope))
             return;
-        http.User = new ClaimsPrincipal(new CallerIdentity(entered, identity.AuthenticationType!));
+        // Whatever else is known of who it is stays known.
+        http.User = new ClaimsPrincipal(
+            context
+                .User.Identities.Where(one => one is not CallerIdentity)
+                .Prepend(new CallerIdentity(entered, identity.AuthenticationType!))
+        );
         context.Succeed(requirement);
     }
 }

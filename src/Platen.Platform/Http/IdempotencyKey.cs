@@ -65,3 +65,6 @@ public readonly record struct IdempotencyKey
     /// <summary>The key as it was sent.</summary>
     public override string ToString() => value ?? "";
 }
+
+/// <summary>The endpoint creates something, and takes an <see cref="IdempotencyKey"/>.</summary>
+public sealed record TakesIdempotencyKey;

@@ -87,6 +87,7 @@ internal static class WorkspacesEndpoints
         all.MapPost("", Create)
             .WithName("createWorkspace")
             .Accepts<CreateWorkspace.Body>("application/json")
+            .WithMetadata(new TakesIdempotencyKey())
             .NeedsCaller();
 
         var one = app.MapGroup("/v1/workspaces/{ws}").WithTags("workspaces");

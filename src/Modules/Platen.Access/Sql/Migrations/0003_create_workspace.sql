@@ -1,6 +1,9 @@
 -- Workspaces, who belongs to them, what they may use, the keys and tokens that act for them. A workspace's id is the owner of
 -- its rows everywhere. The platform has a row as well: its members are the operators, its keys the platform's keys.
 
+-- The worker notes when keys were used, and sweeps spent tokens.
+grant usage on schema access to platen_worker;
+
 create table access.plan (
     name text primary key check (name ~ '^[a-z][a-z0-9-]{0,39}$'),
     title text not null check (length(title) between 1 and 120)
@@ -24,10 +27,10 @@ insert into access.plan (name, title) values
 
 insert into access.plan_entitlement (plan, name, allowed) values
     ('platform', 'owned-workspaces', 20),
-    ('pool', 'members', 10), ('pool', 'keys', 20), ('pool', 'invitations', 50),
+    ('pool', 'members', 10), ('pool', 'keys', 20),
     ('pool', 'instances', 200), ('pool', 'templates', 50), ('pool', 'projects', 5), ('pool', 'themes', 10),
     ('pool', 'storage-bytes', 1073741824),
-    ('bridge', 'members', 100), ('bridge', 'keys', 200), ('bridge', 'invitations', 200),
+    ('bridge', 'members', 100), ('bridge', 'keys', 200),
     ('bridge', 'instances', 5000), ('bridge', 'templates', 500), ('bridge', 'projects', 100), ('bridge', 'themes', 100),
     ('bridge', 'storage-bytes', 53687091200);
 

@@ -1,0 +1,84 @@
+using Platen.Access.Members;
+using Platen.Access.Workspaces;
+using Platen.Kernel;
+using Platen.Platform.Postgres;
+
+namespace Platen.Access.Invitations;
+
+/// <summary>
+/// Makes whoever presents an invitation's token a member: the first does, everybody else is late. Whoever accepted it may send the same
+/// again, and is told the same. The token is what counts and not the address: people read mail of one address and sign in with another.
+/// </summary>
+internal sealed class AcceptInvitation(PostgresPools pools, Invalidation invalidation, TimeProvider clock)
+{
+    public sealed record Body(string Token);
+
+    /// <param name="Workspace">Which they belong to now.</param>
+    /// <param name="Role">As what.</param>
+    public sealed record Outcome(Workspace Workspace, Role Role);
+
+    public async Task<Outcome> RunAsync(Caller caller, Body body, CancellationToken ct)
+    {
+        var person =
+            caller.Person
+            ?? throw InvitationProblems.NeedsPerson.Because("An invitation is accepted by a person.").AsException();
+        if (!SecretText.IsWellFormed(body.Token, Invitation.TokenPrefix))
+        {
+            AccessRequests.ThrowIfAny([
+                new Fault("/token", "That is not an invitation's token: it was cut or mistyped."),
+            ]);
+        }
+        var (owner, id) = await FindAsync(caller, body.Token, ct);
+
+        await using var session = await pools.OpenAsync(
+            new OperationContext(caller.Actor, owner, "accept invitation"),
+            ct
+        );
+        // The workspace first, like everybody who changes its members.
+        var workspace = await Workspace.LockAsync(session, ct);
+        var invitation =
+            await Invitation.LockAsync(session, id, ct)
+            ?? throw InvitationProblems.Gone.Because("The invitation is gone.").AsException();
+        var status = workspace.IsDeleted ? "to a workspace that is closed" : invitation.StatusAt(clock.GetUtcNow());
+        if (status == "accepted" && invitation.AcceptedBy == person.Value)
+            return new Outcome(workspace, await RoleAsync(session, caller, ct));
+        if (status != "pending")
+            throw InvitationProblems.Gone.Because($"The invitation is {status}.").AsException();
+        await session.ExecuteAsync(
+            """
+            update access.invitation set accepted_at = clock_timestamp(), accepted_by = $2
+            where owner = platform.current_owner() and id = $1
+            """,
+            ct,
+            Sql.Uuid(id),
+            Sql.Uuid(person.Value)
+        );
+        await MemberRows.AddAsync(session, person, invitation.Role, ct);
+        var role = await RoleAsync(session, caller, ct);
+        await session.CommitAsync(ct);
+        invalidation.Drop(owner);
+        return new Outcome(workspace, role);
+    }
+
+    private async Task<(OwnerId Owner, Guid Id)> FindAsync(Caller caller, string token, CancellationToken ct)
+    {
+        await using var session = await pools.OpenAsync(caller.Operation("find invitation"), ct);
+        var found = await session.FirstAsync(
+            "select owner, id from access.find_invitation($1)",
+            row => (Owner: new OwnerId(row.GetGuid(0)), Id: row.GetGuid(1)),
+            ct,
+            Sql.Bytes(SecretText.Hash(token))
+        );
+        return found.Id != Guid.Empty
+            ? found
+            : throw InvitationProblems
+                .Gone.Because("There is no such invitation: it was sent again since, or is long past.")
+                .AsException();
+    }
+
+    private static async Task<Role> RoleAsync(Session session, Caller caller, CancellationToken ct) =>
+        (await Member.FindAsync(session, caller.Person!.Value, ct))?.Role
+        ?? throw InvitationProblems
+            .Gone.Because("The invitation was accepted, and the member removed since.")
+            .AsException();
+}

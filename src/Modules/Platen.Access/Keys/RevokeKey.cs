@@ -1,0 +1,105 @@
+using Platen.Access.Workspaces;
+using Platen.Kernel;
+using Platen.Platform.Events;
+using Platen.Platform.Postgres;
+
+namespace Platen.Access.Keys;
+
+/// <summary>Ends a key, or replaces its secret. Every node hears of it at commit and refuses the key from then on.</summary>
+internal sealed class RevokeKey(PostgresPools pools, Invalidation invalidation, TimeProvider clock)
+{
+    /// <param name="OverlapSeconds">For how long the former secret goes on; 0 ends it at once.</param>
+    public sealed record RotateBody(int OverlapSeconds = 0);
+
+    /// <summary>Revoking a revoked key changes nothing.</summary>
+    public async Task RunAsync(Caller caller, Guid id, CancellationToken ct)
+    {
+        await using var session = await pools.OpenAsync(caller.Operation("revoke key"), ct);
+        var key = await StoredKey.FindAsync(session, id, locked: true, ct) ?? throw NotFound();
+        if (key.RevokedAt is not null)
+            return;
+        await RevokeAsync(session, key, ct);
+        await session.CommitAsync(ct);
+        invalidation.Drop(caller.Owner);
+    }
+
+    /// <summary>The same name, scopes, stage and end with a new secret.</summary>
+    public async Task<CreateKey.Outcome> RotateAsync(Caller caller, Guid id, RotateBody body, CancellationToken ct)
+    {
+        if (body.OverlapSeconds is < 0 or > AccessLimits.MostRotationSeconds)
+        {
+            AccessRequests.ThrowIfAny([
+                new Fault("/overlapSeconds", $"Must be 0 to {AccessLimits.MostRotationSeconds}: a week."),
+            ]);
+        }
+        await using var session = await pools.OpenAsync(caller.Operation("rotate key"), ct);
+        var former = await StoredKey.FindAsync(session, id, locked: true, ct) ?? throw NotFound();
+        var now = clock.GetUtcNow();
+        if (former.StatusAt(now) != "active")
+        {
+            throw KernelProblems
+                .Conflict.Because($"The key is {former.StatusAt(now)}: make a new one instead.")
+                .AsException();
+        }
+        CreateKey.CheckGrant(caller, former.Scopes, former.ExpiresAt);
+        // Counted down before the new one is counted up: a full workspace can rotate.
+        await RevokeAsync(
+            session,
+            former,
+            ct,
+            until: body.OverlapSeconds > 0 ? now.AddSeconds(body.OverlapSeconds) : null
+        );
+        var secret = MachineKey.Generate();
+        var wanted = new CreateKey.Wanted(
+            former.Name,
+            former.Scopes,
+            former.ExpiresAt,
+            former.Stage,
+            AccessRequests.Asked(body)
+        );
+        var made = await CreateKey.InsertAsync(session, Guid.CreateVersion7(), wanted, secret, ct);
+        await session.CommitAsync(ct);
+        invalidation.Drop(caller.Owner);
+        return new CreateKey.Outcome(made, secret);
+    }
+
+    private static async Task RevokeAsync(
+        Session session,
+        StoredKey key,
+        CancellationToken ct,
+        DateTimeOffset? until = null
+    )
+    {
+        await session.ExecuteAsync(
+            """
+            update access.machine_key set
+                revoked_at = case when $2::timestamptz is null then clock_timestamp() end,
+                revoked_by_name = case when $2::timestamptz is null then $3 end,
+                expires_at = least(expires_at, $2)
+            where owner = platform.current_owner() and id = $1
+            """,
+            ct,
+            Sql.Uuid(key.Id),
+            StoredKey.Time(until),
+            Sql.Text(session.Context.Actor.Name)
+        );
+        await Entitlements.GiveBackAsync(session, Entitlements.Keys, 1, ct);
+        await EventLog.AppendAsync(
+            session,
+            AccessEvents.Keys,
+            AccessEvents.KeyRevoked,
+            AccessRequests.Event(
+                new
+                {
+                    id = key.Id,
+                    name = key.Name,
+                    at = until,
+                }
+            ),
+            ct
+        );
+    }
+
+    private static ProblemException NotFound() =>
+        KernelProblems.NotFound.Because("There is no such key.").AsException();
+}

@@ -1,0 +1,149 @@
+using System.Collections.Concurrent;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+using Platen.Access.Workspaces;
+using Platen.Kernel;
+using Platen.Platform.Postgres;
+
+namespace Platen.Access;
+
+/// <summary>
+/// Ends requests that last, such as a followed stream, when their caller may no longer make them: the key was revoked or has expired,
+/// the member was removed or has another role, the workspace was closed. Thread-safe.
+/// </summary>
+public sealed class LongRequests : IDisposable
+{
+    private readonly ConcurrentDictionary<Request, bool> open = new();
+    private readonly PostgresPools pools;
+    private readonly WorkspaceDirectory directory;
+    private readonly TimeProvider clock;
+    private readonly ILogger logger;
+    private readonly IDisposable watch;
+
+    internal LongRequests(
+        PostgresPools pools,
+        WorkspaceDirectory directory,
+        Invalidation invalidation,
+        TimeProvider clock,
+        ILogger<LongRequests> logger
+    )
+    {
+        this.pools = pools;
+        this.directory = directory;
+        this.clock = clock;
+        this.logger = logger;
+        watch = invalidation.Watch(Look);
+    }
+
+    /// <summary>Watches over a request until it ends.</summary>
+    /// <param name="context">The request; it is aborted when its caller may not go on.</param>
+    /// <param name="scope">What the request needs.</param>
+    public void Watch(HttpContext context, string scope)
+    {
+        var request = new Request(this, context, context.Caller(), scope);
+        open[request] = true;
+        context.Response.RegisterForDispose(request);
+        request.EndInTime(clock);
+    }
+
+    public void Dispose() => watch.Dispose();
+
+    // On the listening flow: the questions are asked elsewhere.
+    private void Look(OwnerId? owner)
+    {
+        var concerned = open.Keys.Where(request => owner is null || request.Concerns(owner.Value)).ToList();
+        if (concerned.Count > 0)
+            _ = Task.Run(() => LookAsync(concerned));
+    }
+
+    private async Task LookAsync(List<Request> requests)
+    {
+        foreach (var same in requests.GroupBy(r => (r.Caller.Actor.Id, r.Caller.Owner, r.Scope)))
+        {
+            try
+            {
+                var first = same.First();
+                if (await MayGoOnAsync(first.Caller, first.Scope, CancellationToken.None))
+                    continue;
+            }
+            catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException)
+            {
+                // Nobody can tell, so nobody goes on: they come back and are looked at then.
+                Log.CallerUnknown(logger, e);
+            }
+            foreach (var request in same)
+                request.End();
+        }
+    }
+
+    private async Task<bool> MayGoOnAsync(Caller caller, string scope, CancellationToken ct)
+    {
+        // A token holds until it expires, whatever becomes of who had it made.
+        if (caller.Token is not null)
+            return true;
+        if (caller.Person is { } person)
+        {
+            var outside = await directory.CallerOfAsync(person, caller.Actor.Name, ct);
+            if (caller.Owner == outside.Owner)
+                return outside.Has(scope);
+            var inside = await directory.EnterAsync(
+                outside,
+                caller.Owner.ToString(),
+                deletedToo: false,
+                platformToo: true,
+                ct
+            );
+            return inside?.Has(scope) == true;
+        }
+        // A key of the platform may have entered a workspace: it is the platform's all the same.
+        var owner = caller.IsVisitingOperator ? OwnerId.Platform : caller.Owner;
+        await using var session = await pools.OpenAsync(OperationContext.ForSystem(owner, "look after request"), ct);
+        return await session.FirstAsync(
+            """
+            select exists (
+                select from access.machine_key
+                where owner = platform.current_owner() and id = $1 and revoked_at is null)
+                and not exists (select from access.workspace where owner = platform.current_owner() and status <> 'active')
+            """,
+            row => row.GetBoolean(0),
+            ct,
+            Sql.Uuid(caller.Actor.Id.Value)
+        );
+    }
+
+    private sealed class Request(LongRequests all, HttpContext context, Caller caller, string scope) : IDisposable
+    {
+        private ITimer? end;
+
+        public Caller Caller => caller;
+
+        public string Scope => scope;
+
+        public bool Concerns(OwnerId owner) =>
+            owner == caller.Owner || (owner.IsPlatform && (caller.IsVisitingOperator || caller.Person is not null));
+
+        public void EndInTime(TimeProvider clock)
+        {
+            if (caller.ExpiresAt is not { } at)
+                return;
+            var left = at - clock.GetUtcNow();
+            // Timers reach about 49 days; a request that lasts longer than a day of them is looked at when it comes back.
+            if (left < TimeSpan.FromDays(1))
+                end = clock.CreateTimer(
+                    _ => End(),
+                    null,
+                    left > TimeSpan.Zero ? left : TimeSpan.Zero,
+                    Timeout.InfiniteTimeSpan
+                );
+        }
+
+        public void End() => context.Abort();
+
+        public void Dispose()
+        {
+            all.open.TryRemove(this, out _);
+            end?.Dispose();
+        }
+    }
+}

@@ -1,0 +1,172 @@
+using System.Collections.Immutable;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+using Platen.Kernel;
+using Platen.Platform.Events;
+using Platen.Platform.Postgres;
+
+namespace Platen.Access.Tokens;
+
+/// <summary>
+/// The keys that tokens are signed with, as the database has them: read at start, every minute, and when a change is heard of. A new one
+/// follows each month; it begins to sign when every node has read it, and the former one's tokens hold for as long as any can. Thread-safe.
+/// </summary>
+internal sealed class KeyRing(
+    PostgresPools pools,
+    Invalidation invalidation,
+    TimeProvider clock,
+    ILogger<KeyRing> logger
+) : BackgroundService
+{
+    private static readonly StreamId Stream = new("access/signing-keys");
+    private static readonly TimeSpan ReadEvery = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan Announced = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan ReplacedAfter = TimeSpan.FromDays(30);
+
+    private readonly SemaphoreSlim changed = new(0, 1);
+    private ImmutableArray<SigningKey> keys = [];
+
+    /// <summary>The key that signs now.</summary>
+    /// <exception cref="InvalidOperationException">The ring was not read yet.</exception>
+    public SigningKey Signing(DateTimeOffset now)
+    {
+        var known = keys;
+        // In the order of SignsFrom. With a clock that is behind, the first is better than none.
+        for (var i = known.Length - 1; i > 0; i--)
+        {
+            if (known[i].SignsFrom <= now)
+                return known[i];
+        }
+        return known is [var first, ..]
+            ? first
+            : throw new InvalidOperationException("The signing keys were not read yet.");
+    }
+
+    /// <summary>The key whose tokens begin like this; null when there is none, or not any more.</summary>
+    public SigningKey? Verifying(string header, DateTimeOffset now)
+    {
+        foreach (var key in keys)
+        {
+            if (key.Header == header)
+                return key.VerifiesUntil is null || now < key.VerifiesUntil ? key : null;
+        }
+        return null;
+    }
+
+    /// <summary>Reads the ring, and begins or replaces what has to be.</summary>
+    public async Task LoadAsync(CancellationToken ct)
+    {
+        await using (var session = await OpenAsync(ct))
+            keys = await ReadAsync(session, ct);
+        if (NeedsNew(clock.GetUtcNow()))
+            await ReplaceAsync(onlyIfDue: true, endFormer: false, ct);
+    }
+
+    /// <summary>Makes a new key now.</summary>
+    /// <param name="endFormer">Whether every token so far ends at once, because a secret has leaked.</param>
+    /// <param name="ct">Cancels.</param>
+    public Task RotateAsync(bool endFormer, CancellationToken ct) => ReplaceAsync(onlyIfDue: false, endFormer, ct);
+
+    public override async Task StartAsync(CancellationToken cancellationToken)
+    {
+        await LoadAsync(cancellationToken);
+        await base.StartAsync(cancellationToken);
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var watch = invalidation.Watch(owner =>
+        {
+            if (owner is null or { IsPlatform: true })
+                Wake();
+        });
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                await changed.WaitAsync(ReadEvery, stoppingToken);
+                await LoadAsync(stoppingToken);
+            }
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException)
+            {
+                Log.SigningKeysUnread(logger, e);
+            }
+        }
+    }
+
+    private void Wake()
+    {
+        lock (changed)
+        {
+            if (changed.CurrentCount == 0)
+                changed.Release();
+        }
+    }
+
+    private bool NeedsNew(DateTimeOffset now) => keys is [] || keys[^1].SignsFrom + ReplacedAfter <= now;
+
+    private async Task ReplaceAsync(bool onlyIfDue, bool endFormer, CancellationToken ct)
+    {
+        await using var session = await OpenAsync(ct);
+        // One node at a time; the others then find that nothing is due.
+        await session.ExecuteAsync("select pg_advisory_xact_lock(hashtextextended('access.signing-key', 0))", ct);
+        keys = await ReadAsync(session, ct);
+        var now = clock.GetUtcNow();
+        if (onlyIfDue && !NeedsNew(now))
+            return;
+        var made = SigningKey.Generate(keys is [] || endFormer ? now : now + Announced);
+        if (endFormer)
+            await session.ExecuteAsync("delete from access.signing_key", ct);
+        await session.ExecuteAsync(
+            "delete from access.signing_key where verifies_until < $1",
+            ct,
+            Keys.StoredKey.Time(now - TokenSigner.Skew)
+        );
+        await session.ExecuteAsync(
+            "update access.signing_key set verifies_until = $1 where verifies_until is null",
+            ct,
+            Keys.StoredKey.Time(made.SignsFrom + TokenSigner.MaxLife + (2 * TokenSigner.Skew))
+        );
+        await session.ExecuteAsync(
+            "insert into access.signing_key (id, secret, created_at, signs_from) values ($1, $2, $3, $4)",
+            ct,
+            Sql.Text(made.Id),
+            Sql.Bytes(made.Secret),
+            Keys.StoredKey.Time(now),
+            Keys.StoredKey.Time(made.SignsFrom)
+        );
+        await EventLog.AppendAsync(
+            session,
+            Stream,
+            "signing-key.made",
+            AccessRequests.Event(new { id = made.Id, endedFormer = endFormer }),
+            ct
+        );
+        var ring = await ReadAsync(session, ct);
+        await session.CommitAsync(ct);
+        keys = ring;
+        Log.SigningKeyMade(logger, made.Id, made.SignsFrom);
+    }
+
+    private ValueTask<Session> OpenAsync(CancellationToken ct) =>
+        pools.OpenAsync(OperationContext.ForSystem(OwnerId.Platform, "signing keys"), ct);
+
+    private static async Task<ImmutableArray<SigningKey>> ReadAsync(Session session, CancellationToken ct) =>
+        [
+            .. await session.ListAsync(
+                "select id, secret, signs_from, verifies_until from access.signing_key order by signs_from, id limit 100",
+                row => new SigningKey(
+                    row.GetString(0),
+                    row.GetFieldValue<byte[]>(1),
+                    row.GetFieldValue<DateTimeOffset>(2),
+                    row.IsDBNull(3) ? null : row.GetFieldValue<DateTimeOffset>(3)
+                ),
+                ct
+            ),
+        ];
+}

@@ -1,0 +1,96 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.AspNetCore.Routing;
+using Platen.Kernel;
+using Platen.Platform.Events;
+
+namespace Platen.Access.Tokens;
+
+/// <summary>A token that follows one stream.</summary>
+/// <param name="Token">For <c>Authorization: Bearer</c> or <c>?access_token=</c>.</param>
+/// <param name="Stream">The only stream that it opens.</param>
+/// <param name="ExpiresAt">Until when.</param>
+/// <param name="Url">Where the stream is.</param>
+internal sealed record RealtimeTokenView(string Token, string Stream, DateTimeOffset ExpiresAt, string Url);
+
+/// <summary>Routes that make short-lived tokens.</summary>
+internal static class TokensEndpoints
+{
+    private const int DefaultSeconds = 900;
+    private const int MostSeconds = 3600;
+
+    /// <param name="Stream">Which stream.</param>
+    /// <param name="LifeSeconds">How long it works, 10 to 3600; a quarter of an hour unless said.</param>
+    public sealed record Body(string Stream, int LifeSeconds = DefaultSeconds);
+
+    /// <param name="EndFormer">Whether every token made so far ends at once.</param>
+    public sealed record RotateBody(bool EndFormer = false);
+
+    public static void Map(IEndpointRouteBuilder app)
+    {
+        // Whoever may follow all streams may hand out the right to follow one.
+        app.MapPost("/v1/realtime-tokens", Issue)
+            .WithName("createRealtimeToken")
+            .WithTags("events")
+            .Accepts<Body>("application/json")
+            .NeedsScope(Scopes.EventsRead);
+        app.MapPost("/v1/workspaces/{ws}/realtime-tokens", Issue)
+            .WithName("createWorkspaceRealtimeToken")
+            .WithTags("events")
+            .Accepts<Body>("application/json")
+            .NeedsWorkspace(Scopes.EventsRead);
+        app.MapPost("/v1/signing-keys/rotate", Rotate)
+            .WithName("rotateSigningKey")
+            .WithTags("keys")
+            .Accepts<RotateBody>("application/json")
+            .NeedsScope(Scopes.KeysManage);
+    }
+
+    private static async Task<Ok<RealtimeTokenView>> Issue(
+        TokenSigner signer,
+        TimeProvider clock,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        var body = await context.BodyAsync<Body>(ct);
+        var faults = new List<Fault>();
+        if (!StreamId.TryParse(body.Stream, out _))
+            faults.Add(new Fault("/stream", "That is not the name of a stream, such as widget/wgt_main_content.faq."));
+        if (body.LifeSeconds is < 10 or > MostSeconds)
+            faults.Add(new Fault("/lifeSeconds", $"Must be 10 to {MostSeconds}."));
+        AccessRequests.ThrowIfAny(faults);
+        var caller = context.Caller();
+        var life = TimeSpan.FromSeconds(body.LifeSeconds);
+        var now = clock.GetUtcNow();
+        if (caller.ExpiresAt is { } end && now + life > end)
+            life = end - now;
+        var token = signer.Issue(TokenPurpose.Realtime, caller.Owner, body.Stream, life, actor: caller.Actor);
+        context.Response.Headers.CacheControl = "no-store";
+        return TypedResults.Ok(
+            new RealtimeTokenView(
+                token,
+                body.Stream,
+                DateTimeOffset.FromUnixTimeSeconds((now + life).ToUnixTimeSeconds()),
+                "/v1/events/" + body.Stream
+            )
+        );
+    }
+
+    private static async Task<NoContent> Rotate(KeyRing ring, HttpContext context, CancellationToken ct)
+    {
+        var caller = context.Caller();
+        if (!caller.IsOperator)
+        {
+            throw KernelProblems
+                .Forbidden.Because("Only an operator of the platform changes what tokens are signed with.")
+                .AsException();
+        }
+        var body = context.Request.ContentLength is null or 0
+            ? new RotateBody()
+            : await context.BodyAsync<RotateBody>(ct);
+        await ring.RotateAsync(body.EndFormer, ct);
+        return TypedResults.NoContent();
+    }
+}

@@ -1,0 +1,3 @@
+using Platen.Testing;
+
+[assembly: AssemblyFixture(typeof(PostgresFixture))]
