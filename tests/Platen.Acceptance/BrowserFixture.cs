@@ -16,6 +16,15 @@ public sealed class BrowserFixture : IAsyncLifetime
     /// <summary>The server's address.</summary>
     public Uri Address => server!.Address;
 
+    /// <summary>A page on another origin that embeds everything published.</summary>
+    public Uri Demo { get; private set; } = null!;
+
+    /// <summary>Other people's sites.</summary>
+    public HostSite Host { get; private set; } = null!;
+
+    /// <summary>A client of the server with the owner's key.</summary>
+    public HttpClient OpenClient() => server!.OpenClient();
+
     /// <summary>The text of axe-core, for evaluating in a page.</summary>
     public string Axe { get; private set; } = "";
 
@@ -28,7 +37,13 @@ public sealed class BrowserFixture : IAsyncLifetime
         var ct = CancellationToken.None;
         await AptPackages.EnsureAsync("chromium", ct, "chromium");
         Axe = await FetchAxeAsync(ct);
-        server = await PlatenServer.StartAsync(PostgresFixture.NewFolder(), ct);
+        Demo = new Uri($"http://localhost:{ServerProcess.FreePort()}/demo");
+        Host = await HostSite.StartAsync(ct);
+        server = await PlatenServer.StartAsync(
+            PostgresFixture.NewFolder(),
+            ct,
+            ("PLATEN_DEMO_URL", new Uri(Demo, "/").ToString())
+        );
         using var client = new HttpClient { BaseAddress = server.Address };
         await ServerProcess.WaitUntilAsync(
             "the sample",
@@ -57,8 +72,17 @@ public sealed class BrowserFixture : IAsyncLifetime
     /// <summary>A page of its own; what the browser complains about, a blocked script included, goes to <paramref name="complaints"/>.</summary>
     public async Task<IPage> OpenAsync(string path, BrowserNewContextOptions options, List<string> complaints)
     {
+        var page = await NewPageAsync(options, complaints);
+        await page.GotoAsync(new Uri(Address, path).ToString());
+        return page;
+    }
+
+    /// <summary>As <see cref="OpenAsync"/>, nowhere yet. Only the server's own sites may be asked for anything.</summary>
+    public async Task<IPage> NewPageAsync(BrowserNewContextOptions options, List<string> complaints)
+    {
         var context = await browser!.NewContextAsync(options);
         var page = await context.NewPageAsync();
+        string[] known = [Address.Authority, Demo.Authority, Host.Address.Authority];
         page.Console += (_, message) =>
         {
             if (message.Type is "error" or "warning")
@@ -68,10 +92,9 @@ public sealed class BrowserFixture : IAsyncLifetime
         page.RequestFailed += (_, request) => complaints.Add($"{request.Url}: {request.Failure}");
         page.Request += (_, request) =>
         {
-            if (new Uri(request.Url).Authority != Address.Authority)
+            if (!known.Contains(new Uri(request.Url).Authority, StringComparer.Ordinal))
                 complaints.Add($"asked a third party: {request.Url}");
         };
-        await page.GotoAsync(new Uri(Address, path).ToString());
         return page;
     }
 
@@ -80,6 +103,8 @@ public sealed class BrowserFixture : IAsyncLifetime
         if (browser is not null)
             await browser.DisposeAsync();
         playwright?.Dispose();
+        if (Host is not null)
+            await Host.DisposeAsync();
         if (server is not null)
             await server.DisposeAsync();
     }

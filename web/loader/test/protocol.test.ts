@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { runInNewContext } from 'node:vm';
+import { MAX_HEIGHT, readMessage } from '../src/protocol';
+
+declare const REPOSITORY: string;
+
+test('a message is read', () => {
+  assert.deepEqual(readMessage({ platen: 1, type: 'size', height: 10.2, title: 'T' }), { type: 'size', height: 11, title: 'T' });
+});
+
+test('what is not a message of this protocol is nothing', () => {
+  for (const data of [
+    undefined,
+    null,
+    'size',
+    1,
+    [],
+    {},
+    { type: 'size', height: 1 },
+    { platen: 2, type: 'size', height: 1 },
+    { platen: '1', type: 'size', height: 1 },
+    { platen: 1, type: 'eval' },
+    { platen: 1, type: '__proto__' },
+  ])
+    assert.equal(readMessage(data), undefined);
+});
+
+test('a height out of bounds is not known, whatever it is', () => {
+  for (const height of [undefined, null, -1, 0, NaN, Infinity, MAX_HEIGHT + 1, '100', {}])
+    assert.equal(readMessage({ platen: 1, type: 'size', height })?.height, 0);
+});
+
+test('a title is a text, and not a long one', () => {
+  assert.equal(readMessage({ platen: 1, type: 'size', title: {} })?.title, '');
+  assert.equal(readMessage({ platen: 1, type: 'size', title: 'x'.repeat(10_000) })?.title.length, 200);
+});
+
+test('members that a later page adds change nothing', () => {
+  assert.deepEqual(readMessage({ platen: 1, type: 'submit', height: 5, title: '', later: true }), {
+    type: 'submit',
+    height: 5,
+    title: '',
+  });
+});
+
+/** The script of a page, run with a document that has a height. */
+function page(kind: string | undefined, framed = true, width = 800) {
+  const said: unknown[] = [];
+  const state = { height: 100.4 };
+  const observers: (() => void)[] = [];
+  const later: (() => void)[] = [];
+  const self: Record<string, unknown> = {
+    document: {
+      title: 'Title',
+      documentElement: { dataset: { platen: kind }, getBoundingClientRect: () => ({ height: state.height }) },
+    },
+    ResizeObserver: class {
+      constructor(callback: () => void) {
+        observers.push(callback);
+      }
+      observe() {}
+    },
+    Math,
+    innerWidth: width,
+    setTimeout: (callback: () => void) => later.push(callback),
+  };
+  self['self'] = self;
+  self['parent'] = framed ? { postMessage: (message: unknown, to: string) => said.push([{ ...(message as object) }, to]) } : self;
+  runInNewContext(readFileSync(`${REPOSITORY}/src/Platen.Platform/Http/frame.js`, 'utf8'), self);
+  return {
+    said,
+    widen(to: number) {
+      self['innerWidth'] = to;
+      for (const callback of later.splice(0)) callback();
+    },
+    resize(height: number) {
+      state.height = height;
+      for (const callback of observers) callback();
+    },
+    press: (key: string, defaultPrevented = false) => (self['onkeydown'] as (event: object) => void)({ key, defaultPrevented }),
+  };
+}
+
+const size = (height: number, type = 'size') => [{ platen: 1, type, height, title: 'Title' }, '*'];
+
+test('a page says its height at once, and again when it is another', () => {
+  const { said, resize } = page(undefined);
+  assert.deepEqual(said, [size(101)]);
+  resize(100.9);
+  assert.equal(said.length, 1);
+  resize(300);
+  assert.deepEqual(said[1], size(300));
+});
+
+test('a page says nothing before it knows how wide it is', () => {
+  const { said, widen } = page(undefined, true, 0);
+  widen(0);
+  assert.deepEqual(said, []);
+  widen(500);
+  assert.deepEqual(said, [size(101)]);
+});
+
+test('a page that is hidden later does not ask again and again', () => {
+  const { said, widen, resize } = page(undefined);
+  widen(0);
+  resize(0);
+  widen(0);
+  assert.equal(said.length, 1);
+});
+
+test('a page that answers a form says so once', () => {
+  const { said, resize } = page('submit');
+  resize(50);
+  assert.deepEqual(said, [size(101, 'submit'), size(50)]);
+});
+
+test('a page without a widget says so', () => {
+  assert.deepEqual(page('error').said, [size(101, 'error')]);
+});
+
+test('Escape is passed on unless the page has used it', () => {
+  const { said, press } = page(undefined);
+  press('Escape', true);
+  press('a');
+  assert.equal(said.length, 1);
+  press('Escape');
+  assert.deepEqual(said[1], size(101, 'close'));
+});
+
+test('a page that is not in a frame says nothing', () => {
+  assert.deepEqual(page(undefined, false).said, []);
+});
+
+test('everything a page says is read by the loader', () => {
+  for (const kind of [undefined, 'submit', 'error']) {
+    const { said, press } = page(kind);
+    press('Escape');
+    assert.deepEqual(
+      said.map((one) => readMessage((one as unknown[])[0])?.type),
+      [kind ?? 'size', 'close'],
+    );
+  }
+});
