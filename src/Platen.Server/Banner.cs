@@ -11,7 +11,6 @@ internal static class Banner
         PostgresRuntime postgres,
         IReadOnlyList<string> urls,
         Uri? demo,
-        string ownerKeyPath
         string ownerKeyPath,
         string signInLink,
         string? setupLink

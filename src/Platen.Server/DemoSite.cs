@@ -1,3 +1,4 @@
+using Platen.Platform.Http;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
@@ -138,19 +139,19 @@ internal sealed class DemoPage(string platen, PostgresPools pools)
                 .SelectMany(widget => widget.Locales)
                 .Distinct(StringComparer.Ordinal)
                 .Order(StringComparer.Ordinal)
-                .Select(locale => $"<option>{Page.Text(locale)}</option>")
+                .Select(locale => $"<option>{HtmlPage.Text(locale)}</option>")
         );
         var sections = widgets.Count == 0 ? "<p>Nothing is published yet.</p>" : string.Concat(widgets.Select(Section));
         var alone =
             widgets.Count == 0
                 ? ""
-                : $"""<script async nonce="{nonce}" src="{loader}" data-widget="{Page.Text(widgets[0].Id)}" data-mode="popover" data-label="Help"></script>""";
+                : $"""<script async nonce="{nonce}" src="{loader}" data-widget="{HtmlPage.Text(widgets[0].Id)}" data-mode="popover" data-label="Help"></script>""";
         return $"""
             <!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
             <title>Somebody else's site</title><style nonce="{nonce}">{Style}</style>
             <script async nonce="{nonce}" src="{loader}"></script><script defer nonce="{nonce}" src="/demo.js"></script></head><body>
             <header><h1>Somebody else’s site</h1>
-            <p>Another origin than {Page.Text(
+            <p>Another origin than {HtmlPage.Text(
                 platen
             )}, with a policy of its own: no inline script, no inline style, Trusted Types, no
             connections. Each widget below is what one line of HTML makes.</p>
@@ -168,10 +169,10 @@ internal sealed class DemoPage(string platen, PostgresPools pools)
 
     private string Section(Widget widget)
     {
-        var id = Page.Text(widget.Id);
+        var id = HtmlPage.Text(widget.Id);
         var link = $"""<a href="{platen}/e/{id}">{id}</a>""";
         return $"""
-            <section data-id="{id}"><div class="about"><h2>{Page.Text(widget.Type)}</h2><p><code>{id}</code></p>
+            <section data-id="{id}"><div class="about"><h2>{HtmlPage.Text(widget.Type)}</h2><p><code>{id}</code></p>
             <p><platen-widget public-id="{id}" mode="overlay"><button type="button">As an overlay</button></platen-widget>
             <platen-widget public-id="{id}" mode="popover"><button type="button">As a popover</button></platen-widget></p>
             <pre><code class="line"></code></pre></div>

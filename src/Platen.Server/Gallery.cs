@@ -1,3 +1,4 @@
+using Platen.Platform.Http;
 using System.Collections.Immutable;
 using System.Text;
 using Platen.Kernel;
@@ -71,7 +72,7 @@ internal static class Gallery
                 .Append(Link(theme, locale, shown[^1].Id, "Further showcases", current: false))
                 .Append("</p>");
         body.Append("<p><a href=\"/\">What else runs here</a></p>");
-        return Page.Of(context, "Gallery", body.ToString(), framesOwnPages: true);
+        return HtmlPage.Of(context, "Gallery", body.ToString(), framesOwnPages: true);
     }
 
     private static async Task<List<Showcase>> ListAsync(PostgresPools pools, string after, CancellationToken ct)
@@ -135,24 +136,24 @@ internal static class Gallery
         var (title, description) = registry.TryFind(type, out var package)
             ? (package.Title, package.Description)
             : (type, "");
-        body.Append("<h2>").Append(Page.Text(title)).Append("</h2><p class=\"soft\">").Append(Page.Text(description));
-        body.Append("</p><div class=\"frames\" data-type=\"").Append(Page.Text(type)).Append("\">");
+        body.Append("<h2>").Append(HtmlPage.Text(title)).Append("</h2><p class=\"soft\">").Append(HtmlPage.Text(description));
+        body.Append("</p><div class=\"frames\" data-type=\"").Append(HtmlPage.Text(type)).Append("\">");
         foreach (var one in showcases)
         {
-            var page = Page.Text($"/e/{one.Id}{Query(theme, locale, null)}");
+            var page = HtmlPage.Text($"/e/{one.Id}{Query(theme, locale, null)}");
             body.Append("<figure><iframe loading=\"lazy\" src=\"").Append(page).Append("\" title=\"");
-            body.Append(Page.Text(one.Title))
+            body.Append(HtmlPage.Text(one.Title))
                 .Append("\" sandbox=\"")
                 .Append(Sandbox)
                 .Append("\"></iframe><figcaption><a href=\"");
-            body.Append(page).Append("\">").Append(Page.Text(one.Title)).Append("</a><code>").Append(Page.Text(one.Id));
+            body.Append(page).Append("\">").Append(HtmlPage.Text(one.Title)).Append("</a><code>").Append(HtmlPage.Text(one.Id));
             body.Append("</code></figcaption></figure>");
         }
         body.Append("</div>");
     }
 
     private static string Link(string theme, string? locale, string? after, string name, bool current) =>
-        $"<a href=\"/gallery{Page.Text(Query(theme, locale, after))}\"{(current ? " aria-current=\"true\"" : "")}>{Page.Text(name)}</a>";
+        $"<a href=\"/gallery{HtmlPage.Text(Query(theme, locale, after))}\"{(current ? " aria-current=\"true\"" : "")}>{HtmlPage.Text(name)}</a>";
 
     private static string Query(string theme, string? locale, string? after)
     {

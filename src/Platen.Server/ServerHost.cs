@@ -95,7 +95,6 @@ public static class ServerHost
             services.AddJobRunner().AddMaintenance();
         services.AddAccess(new AccessOptions { Domain = settings.Domain, Stage = settings.Profile });
         services.AddPlatenTimeouts(settings.Guards.RequestTimeout);
-        services.AddAccess();
         services.AddPeople(settings.People ?? PeopleSettings.In(settings.DataFolder));
         services.AddWidgets(settings.WidgetsFolder);
         services.AddRegistry(settings.Registry);
@@ -131,13 +130,10 @@ public static class ServerHost
             app.UseDelivery();
 
         app.UseRequestSpans();
-        app.Use(AddSafetyHeaders);
-        app.UseProblems(app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Platen.Http"));
-        app.UseRequestOrigin();
-        if (settings.Roles.HasFlag(ServerRoles.Api))
-            app.UseRegistry();
         app.UseSafetyHeaders();
         app.UseProblems(log);
+        if (settings.Roles.HasFlag(ServerRoles.Api))
+            app.UseRegistry();
         app.UseStrictFraming();
         app.UseHeadRequests();
         app.UsePreflightRouting();

@@ -26,7 +26,13 @@ internal static class ServerProcess
         ?? "0";
 
     /// <summary>The modules' SQL, those that others refer to first.</summary>
-    public static readonly IReadOnlyList<SqlModule> Modules = [PlatformModule.Sql, AccessModule.Sql, WidgetsModule.Sql, TemplatesModule.Sql];
+    public static readonly IReadOnlyList<SqlModule> Modules = 
+    [
+        PlatformModule.Sql,
+        AccessModule.Sql,
+        WidgetsModule.Sql,
+        TemplatesModule.Sql,
+    ];
 
     private const int DiskThreads = 16;
 
@@ -126,7 +132,6 @@ internal static class ServerProcess
         var urls = app.Urls.ToList();
         await using var demo = await DemoSite.StartAsync(app, settings.DemoUrl, urls[0], ct);
         Log.Ready(app.Logger, Version, string.Join(' ', urls), Stopwatch.GetElapsedTime(started).TotalSeconds);
-        await Banner.WriteAsync(Console.Out, settings, postgres, urls, demo?.Url, ownerKeyPath);
         var setupPath =
             settings.Profile == "standalone" && settings.Roles.HasFlag(ServerRoles.Api)
                 ? await PeopleModule.RenewSetupLinkAsync(postgres.Pools, ct)
@@ -137,6 +142,7 @@ internal static class ServerProcess
             settings,
             postgres,
             urls,
+            demo?.Url,
             ownerKeyPath,
             address.Link("/sign-in"),
             setupPath is null ? null : address.Link(setupPath)

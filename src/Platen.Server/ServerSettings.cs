@@ -63,6 +63,7 @@ public sealed record ServerSettings
 
     /// <summary><c>PLATEN_DEMO_URL</c>: where the demo page is, on an origin that is not the server's; null for nowhere.</summary>
     public Uri? DemoUrl { get; init; }
+
     /// <summary>What concerns people: <c>PLATEN_MAIL</c>, <c>PLATEN_PUBLIC_URL</c>, <c>SignIn__Providers__*</c>; null for a folder of
     /// mail and nothing else.</summary>
     public PeopleSettings? People { get; init; }
@@ -187,6 +188,8 @@ public sealed record ServerSettings
             return null;
         var host = first.Host == "localhost" ? "127.0.0.1" : "localhost";
         return new UriBuilder(Uri.UriSchemeHttp, host, first.Port + 1).Uri;
+    }
+
     private static HttpGuards ReadGuards(IConfiguration configuration)
     {
         try

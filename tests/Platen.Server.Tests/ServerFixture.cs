@@ -37,11 +37,7 @@ public sealed class ServerFixture : IAsyncLifetime
     {
         await postgres.InitializeAsync();
         var keyPath = await OwnerKey.EnsureAsync(postgres.Pools, postgres.Folder, CancellationToken.None);
-        app = await StartAsync(new HttpGuards());
-        var address = new Uri(app.Urls.Single());
-        Nobody = NewClient(address);
-        Owner = NewClient(address);
-        app = await StartAsync(people: null);
+        app = await StartAsync();
         Address = new Uri(app.Urls.Single());
         Nobody = NewClient(Address);
         Owner = NewClient(Address);
@@ -52,28 +48,7 @@ public sealed class ServerFixture : IAsyncLifetime
     }
 
     /// <summary>Another server over the same database, as another node is, with settings of its own about people.</summary>
-    internal async Task<ServerNode> StartNodeAsync(PeopleSettings? people = null) => new(await StartAsync(people));
-
-    private async Task<WebApplication> StartAsync(PeopleSettings? people)
-    {
-        var server = ServerHost.Build(
-            new ServerSettings
-            {
-                DataFolder = postgres.Folder,
-                Urls = "http://127.0.0.1:0",
-                Profile = "standalone",
-                Roles = ServerRoles.All,
-                Blobs = "file:" + Path.Combine(postgres.Folder, "blobs"),
-                WidgetsFolder = Path.Combine(AppContext.BaseDirectory, "widgets"),
-                Samples = false,
-                People = people,
-                Postgres = new PostgresOptions { DataFolder = postgres.Folder },
-            },
-            postgres.Runtime
-        );
-        await server.StartAsync();
-        return server;
-    }
+    internal async Task<ServerNode> StartNodeAsync(PeopleSettings? people = null) => new(await StartAsync(people: people));
 
     public async ValueTask DisposeAsync()
     {
@@ -84,8 +59,8 @@ public sealed class ServerFixture : IAsyncLifetime
         await postgres.DisposeAsync();
     }
 
-    /// <summary>Another node over the same database, with its own guards; the caller disposes it.</summary>
-    internal async Task<WebApplication> StartAsync(HttpGuards guards)
+    /// <summary>Another node over the same database, with its own guards and settings about people; the caller disposes it.</summary>
+    internal async Task<WebApplication> StartAsync(HttpGuards? guards = null, PeopleSettings? people = null)
     {
         var node = ServerHost.Build(
             new ServerSettings
@@ -98,7 +73,8 @@ public sealed class ServerFixture : IAsyncLifetime
                 WidgetsFolder = Path.Combine(AppContext.BaseDirectory, "widgets"),
                 Samples = false,
                 Postgres = new PostgresOptions { DataFolder = postgres.Folder },
-                Guards = guards,
+                Guards = guards ?? new HttpGuards(),
+                People = people,
             },
             postgres.Runtime
         );

@@ -52,11 +52,6 @@ public static class Scopes
 
     /// <summary>See the workspace itself, its plan and its members.</summary>
     public const string WorkspaceRead = "workspace:read";
-    /// <summary>Read templates, and resolve them.</summary>
-    public const string TemplatesRead = "templates:read";
-
-    /// <summary>Push versions of templates, and move their channels.</summary>
-    public const string TemplatesPush = "templates:push";
 
     /// <summary>Record how callers fared with a version on trial.</summary>
     public const string TemplatesReport = "templates:report";
@@ -87,11 +82,11 @@ public static class Scopes
         CuratedPublish,
         TemplatesRead,
         TemplatesPush,
+        TemplatesReport,
         FilesRead,
         FilesWrite,
         ThemesRead,
         ThemesWrite,
-        TemplatesReport,
         EventsRead,
         SubmissionsRead,
         SubmissionsWrite,

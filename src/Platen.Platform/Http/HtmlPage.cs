@@ -38,6 +38,15 @@ public static class HtmlPage
         .wrong{color:var(--wrong);margin:.3rem 0 0}.note{border:1px solid var(--line);border-left:4px solid var(--accent);border-radius:.5rem;padding:.6rem .9rem}
         .note.bad{border-left-color:var(--wrong)}
         .or{display:flex;align-items:center;gap:.75rem;color:var(--soft);margin:1.5rem 0 .4rem}.or::before,.or::after{content:"";flex:1;border-top:1px solid var(--line)}
+        nav p{display:flex;flex-wrap:wrap;gap:0 1rem;max-width:none}nav a{padding:.375rem 0}
+        [aria-current]{color:var(--ink);font-weight:600;text-decoration-thickness:2px}
+        main:has(.frames){max-width:90rem}main:has(.frames) h2{font-size:1.5rem;letter-spacing:-.01em;margin-bottom:0}
+        .frames{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,32rem),1fr));gap:1.5rem;margin:1rem 0 3rem}
+        figure{display:flex;flex-direction:column;margin:0;border:1px solid var(--line);border-radius:.75rem;overflow:hidden}
+        iframe{width:100%;height:34rem;border:0}
+        [data-type="engagement.announcement"] iframe{height:27rem}
+        figcaption{display:flex;flex-wrap:wrap;justify-content:space-between;gap:.25rem 1rem;padding:.75rem 1rem;border-top:1px solid var(--line);overflow-wrap:anywhere}
+        figcaption code{color:var(--soft)}
         [hidden]{display:none!important}
         @media (max-width:32rem){dl>div{grid-template-columns:1fr}}
         """;
@@ -48,10 +57,14 @@ public static class HtmlPage
     /// <param name="context">The request.</param>
     /// <param name="title">Plain text.</param>
     /// <param name="body">HTML; every value in it went through <see cref="Text"/>.</param>
-    public static IResult Of(HttpContext context, string title, string body)
+    /// <param name="framesOwnPages">Whether it holds frames with pages of this server.</param>
+    public static IResult Of(HttpContext context, string title, string body, bool framesOwnPages = false)
     {
-        context.Response.Headers.ContentSecurityPolicy = Policy("form-action 'none'");
+        context.Response.Headers.ContentSecurityPolicy = Policy(
+            framesOwnPages ? "form-action 'none'; frame-src 'self'" : "form-action 'none'"
+        );
         context.Response.Headers.CacheControl = "no-cache";
+        context.Response.Headers["Cross-Origin-Opener-Policy"] = "same-origin";
         return Html(title, "<main>", body, script: null, StatusCodes.Status200OK);
     }
 

@@ -95,7 +95,7 @@ public static class ReleaseStore
     }
 
     /// <summary>Records a draft whose bytes are stored. Recording the same content again changes nothing.</summary>
-    /// <returns>Whether the release is new in its subject.</returns>
+    /// <returns>Whether the release is new in its subject, or was withdrawn before.</returns>
     public static Task<bool> RecordAsync(Session session, ReleaseDraft draft, CancellationToken ct) =>
         RecordAsync(session, draft.Subject, draft.Manifest, draft.ManifestBytes, ct);
 
@@ -105,7 +105,7 @@ public static class ReleaseStore
     /// <param name="manifest">What the release holds.</param>
     /// <param name="manifestBytes">Its canonical bytes, which are stored as a blob too.</param>
     /// <param name="ct">Cancels.</param>
-    /// <returns>Whether the release is new in its subject.</returns>
+    /// <returns>Whether the release is new in its subject, or was withdrawn before.</returns>
     public static async Task<bool> RecordAsync(
         Session session,
         string subject,
@@ -113,8 +113,6 @@ public static class ReleaseStore
         ReadOnlyMemory<byte> manifestBytes,
         CancellationToken ct
     )
-    /// <returns>Whether the release is new in its subject, or was withdrawn before.</returns>
-    public static async Task<bool> RecordAsync(Session session, ReleaseDraft draft, CancellationToken ct)
     {
         var owner = Sql.Owner(session.Context.Owner);
         var files = manifest.Files;

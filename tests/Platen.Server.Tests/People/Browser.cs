@@ -161,7 +161,7 @@ internal sealed record TestPerson(Guid Id, string Email, string Password)
     public static async Task<string> LinkAsync(ServerFixture server, string to, string kind, int skip = 0)
     {
         string[] found = [];
-        await ServerProcess.WaitUntilAsync(
+        await Platen.Testing.Servers.ServerProcess.WaitUntilAsync(
             $"a mail to {to}",
             TimeSpan.FromSeconds(30),
             async ct =>
