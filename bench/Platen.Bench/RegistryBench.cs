@@ -88,11 +88,7 @@ internal static class RegistryBench
             """,
             ct
         );
-        var server = ServerProcess.Start(
-            "docker-registry",
-            ["serve", config],
-            Path.Combine(folder, "docker.log")
-        );
+        var server = ServerProcess.Start("docker-registry", ["serve", config], Path.Combine(folder, "docker.log"));
         using var http = new HttpClient();
         await ServerProcess.WaitUntilAsync(
             "docker-registry",
@@ -144,7 +140,9 @@ internal static class RegistryBench
                     CultureInfo.InvariantCulture,
                     $$"""
                     {"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",
-                     "config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{{Digest.Of("{}"u8)}}","size":2},
+                     "config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{{Digest.Of(
+                        "{}"u8
+                    )}}","size":2},
                      "layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"{{digest}}","size":{{Size}}}]}
                     """
                 )
@@ -205,7 +203,11 @@ internal static class RegistryBench
             if (last is null)
                 return;
             var hex = last["sha256:".Length..];
-            foreach (var found in Directory.EnumerateFileSystemEntries(bytesFolder, hex, SearchOption.AllDirectories).ToList())
+            foreach (
+                var found in Directory
+                    .EnumerateFileSystemEntries(bytesFolder, hex, SearchOption.AllDirectories)
+                    .ToList()
+            )
             {
                 var bytes = File.Exists(found) ? found : Path.Combine(found, "data");
                 if (File.Exists(bytes))

@@ -246,6 +246,38 @@ public sealed class ManifestTests(RegistryFixture registry)
     }
 
     [Fact]
+    public async Task What_changed_something_is_in_the_audit_log_and_a_repetition_is_not()
+    {
+        var client = await registry.NewOwnerAsync();
+        var first = await client.PushImageAsync("audited", "v1", "one");
+        await client.PutManifestAsync("audited", "v1", first);
+        var second = await client.PushImageAsync("audited", "v1", "two");
+        await client.SendAsync("DELETE", $"/v2/audited/manifests/{Digest.Of(second)}");
+        await using var session = await registry.Postgres.Pools.OpenAsync(
+            OperationContext.ForSystem(client.Owner, "test"),
+            Ct
+        );
+        var entries = await session.ListAsync(
+            "select action, subject, before_digest, after_digest from access.audit_entry order by id",
+            row =>
+                (
+                    row.GetString(0),
+                    row.GetString(1),
+                    row.IsDBNull(2) ? null : row.GetString(2),
+                    row.IsDBNull(3) ? null : row.GetString(3)
+                ),
+            Ct
+        );
+        var (one, two) = (Digest.Of(first).ToString(), Digest.Of(second).ToString());
+        entries.ShouldBe([
+            ("manifest.pushed", "repository/audited:v1", null, one),
+            ("manifest.pushed", "repository/audited:v1", one, two),
+            ("tag.ended", "repository/audited:v1", two, null),
+            ("manifest.withdrawn", "repository/audited@" + two, two, null),
+        ]);
+    }
+
+    [Fact]
     public async Task Of_racing_pushes_to_a_tag_each_is_a_move_and_the_last_one_stands()
     {
         var client = await registry.NewOwnerAsync();

@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Http;
 using Platen.Access;
+using Platen.Access.Audit;
 using Platen.Platform.Postgres;
 
 namespace Platen.Registry;
@@ -46,6 +47,15 @@ internal sealed class DeleteBlob(PostgresPools pools)
                 ? RegistryProblems.BlobUnknown.Because($"The repository has no blob {digest}.").AsException()
                 : RegistryRequest.NameUnknown(name);
         }
+        await AuditLog.RecordAsync(
+            session,
+            "blob.removed",
+            $"repository/{repository.Subject}@{digest}",
+            digest,
+            after: null,
+            detail: null,
+            ct
+        );
         await session.CommitAsync(ct);
         context.Response.StatusCode = StatusCodes.Status202Accepted;
         context.Response.ContentLength = 0;

@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Http;
 using Platen.Access;
+using Platen.Access.Audit;
 using Platen.Kernel;
 using Platen.Platform.Channels;
 using Platen.Platform.Postgres;
@@ -91,12 +92,30 @@ internal sealed class DeleteManifest(PostgresPools pools, RegistryOptions option
             Sql.Text(repository.Subject),
             Sql.Digest(digest)
         );
+        await AuditLog.RecordAsync(
+            session,
+            "manifest.withdrawn",
+            $"repository/{repository.Subject}@{digest}",
+            digest,
+            after: null,
+            detail: null,
+            ct
+        );
     }
 
     private async Task EndAsync(Session session, Channel channel, CancellationToken ct)
     {
         if (options.ProtectedTags.Contains(channel.Key.Name))
             throw Unsupported($"The tag '{channel.Key.Name}' is protected: push another manifest to it instead.");
+        await AuditLog.RecordAsync(
+            session,
+            "tag.ended",
+            $"repository/{channel.Key}",
+            channel.Release,
+            after: null,
+            detail: null,
+            ct
+        );
         var move = await ChannelStore.MoveAsync(session, channel.Key, channel.Revision, to: null, ct);
         if (move is ChannelMove.Conflict)
         {

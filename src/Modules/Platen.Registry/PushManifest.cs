@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Npgsql;
 using Platen.Access;
+using Platen.Access.Audit;
 using Platen.Kernel;
 using Platen.Platform.Channels;
 using Platen.Platform.Postgres;
@@ -42,7 +43,7 @@ internal sealed class PushManifest(PostgresPools pools, IEnumerable<IReleaseInta
         await using (var session = await pools.OpenAsync(context.Caller().Operation("pushed to the registry"), ct))
         {
             await CheckReferencesAsync(session, repository, manifest, ct);
-            await RecordAsync(session, repository, digest, manifest, bytes, ct);
+            var isNew = await RecordAsync(session, repository, digest, manifest, bytes, ct);
             var channel = tag is null
                 ? null
                 : await ChannelStore.FindAsync(session, new ChannelKey(repository.Subject, tag), ct);
@@ -63,8 +64,29 @@ internal sealed class PushManifest(PostgresPools pools, IEnumerable<IReleaseInta
                     ct
                 );
             }
+            var before = channel?.Release;
             if (tag is not null)
-                await MoveAsync(session, new ChannelKey(repository.Subject, tag), channel, digest, precondition, ct);
+                before = await MoveAsync(
+                    session,
+                    new ChannelKey(repository.Subject, tag),
+                    channel,
+                    digest,
+                    precondition,
+                    ct
+                );
+            if (isNew || (tag is not null && before != digest))
+            {
+                var what = tag is null ? $"@{digest}" : $":{tag}";
+                await AuditLog.RecordAsync(
+                    session,
+                    "manifest.pushed",
+                    $"repository/{repository.Subject}{what}",
+                    tag is null ? null : before,
+                    digest,
+                    detail: null,
+                    ct
+                );
+            }
             await session.CommitAsync(ct);
         }
         var headers = context.Response.Headers;
@@ -195,7 +217,8 @@ internal sealed class PushManifest(PostgresPools pools, IEnumerable<IReleaseInta
         }
     }
 
-    private static async Task RecordAsync(
+    /// <returns>Whether it is new in the repository.</returns>
+    private static async Task<bool> RecordAsync(
         Session session,
         Repository repository,
         Digest digest,
@@ -245,9 +268,11 @@ internal sealed class PushManifest(PostgresPools pools, IEnumerable<IReleaseInta
             Membership.Texts(blobs.Select(b => b.Digest.ToString())),
             Membership.Texts(manifest.Manifests.Select(m => m.Digest.ToString()).Distinct())
         );
+        return true;
     }
 
-    private static async Task MoveAsync(
+    /// <returns>Where the channel pointed before.</returns>
+    private static async Task<Digest?> MoveAsync(
         Session session,
         ChannelKey key,
         Channel? seen,
@@ -264,7 +289,7 @@ internal sealed class PushManifest(PostgresPools pools, IEnumerable<IReleaseInta
             switch (move)
             {
                 case ChannelMove.Moved or ChannelMove.Unchanged:
-                    return;
+                    return release;
                 // Another push was first. The channel's row is held since this attempt, so the next one is the last.
                 case ChannelMove.Conflict(var now, var live):
                     (revision, release) = (now, live);
