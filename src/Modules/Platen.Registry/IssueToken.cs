@@ -17,6 +17,7 @@ internal static class IssueToken
     public static async Task<JsonHttpResult<Body>> RunAsync(
         HttpContext context,
         RegistryTokens tokens,
+        TimeProvider clock,
         CancellationToken ct
     )
     {
@@ -24,14 +25,14 @@ internal static class IssueToken
         if (context.Request.HasFormContentType)
             asked = asked.Concat((await context.Request.ReadFormAsync(ct))["scope"].AsEnumerable());
         var grant = TokenGrant.Of(context.Caller(), asked.OfType<string>());
-        var (token, issuedAt) = tokens.Issue(grant);
+        var token = tokens.Issue(grant);
         context.Response.Headers.CacheControl = "no-store";
         return TypedResults.Json(
             new Body(
                 token,
                 token,
                 (int)RegistryLimits.TokenLife.TotalSeconds,
-                issuedAt.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture),
+                clock.GetUtcNow().ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture),
                 string.Join(' ', grant.Repositories.Select(r => $"repository:{r.Key}:{Text(r.Value)}"))
             ),
             Json

@@ -24,6 +24,16 @@ internal static class Membership
         return found.ToDictionary(f => f.Digest, f => f.SizeBytes);
     }
 
+    /// <summary>
+    /// Keeps garbage collection from these blobs until the transaction ends: one that removes any of them now is waited for.
+    /// </summary>
+    public static Task HoldAsync(Session session, IEnumerable<Digest> digests, CancellationToken ct) =>
+        session.ExecuteAsync(
+            "select from platform.blob where digest = any ($1) order by digest for key share",
+            ct,
+            Texts(digests.Select(d => d.ToString()))
+        );
+
     /// <summary>Whether the repository has a manifest or a blob.</summary>
     public static Task<bool> ExistsAsync(Session session, string subject, CancellationToken ct) =>
         session.FirstAsync(

@@ -214,6 +214,7 @@ internal sealed class PushBlob(PostgresPools pools, IBlobStore blobs, RegistryOp
     {
         await using var session = await pools.OpenAsync(context.Caller().Operation("registry mount"), ct);
         var sources = SourcesOf(context, from);
+        await Membership.HoldAsync(session, [digest], ct);
         var sizeBytes = await FindSourceAsync(session, sources, digest, ct);
         if (sizeBytes is null || await blobs.StatAsync(repository.Owner, digest, ct) is null)
             return false;

@@ -171,6 +171,7 @@ internal sealed class PushManifest(PostgresPools pools, IEnumerable<IReleaseInta
     )
     {
         var needed = manifest.Blobs.Where(b => !b.IsElsewhere).ToList();
+        await Membership.HoldAsync(session, needed.Select(b => b.Digest), ct);
         var found =
             needed.Count == 0
                 ? []
@@ -217,7 +218,7 @@ internal sealed class PushManifest(PostgresPools pools, IEnumerable<IReleaseInta
         }
     }
 
-    /// <returns>Whether it is new in the repository.</returns>
+    /// <returns>Whether it is new in the repository, or was withdrawn before.</returns>
     private static async Task<bool> RecordAsync(
         Session session,
         Repository repository,
@@ -230,13 +231,19 @@ internal sealed class PushManifest(PostgresPools pools, IEnumerable<IReleaseInta
         var owner = Sql.Owner(repository.Owner);
         // Updated also when it is there: a deletion that runs now waits, and sees what this transaction does. A collection may
         // have taken the list of its files since it was withdrawn, so that is written again.
-        await session.ExecuteAsync(
+        var isNew = await session.FirstAsync(
             """
+            with before as materialized (
+                select from platform.release
+                where owner = $1 and subject = $2 and digest = $3 and withdrawn_at is null
+            )
             insert into platform.release (
                 owner, subject, digest, artifact_type, media_type, refers_to, manifest, created_by, created_by_name
             ) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
             on conflict (owner, subject, digest) do update set withdrawn_at = null
+            returning not exists (select from before)
             """,
+            row => row.GetBoolean(0),
             ct,
             owner,
             Sql.Text(repository.Subject),
@@ -268,7 +275,7 @@ internal sealed class PushManifest(PostgresPools pools, IEnumerable<IReleaseInta
             Membership.Texts(blobs.Select(b => b.Digest.ToString())),
             Membership.Texts(manifest.Manifests.Select(m => m.Digest.ToString()).Distinct())
         );
-        return true;
+        return isNew;
     }
 
     /// <returns>Where the channel pointed before.</returns>

@@ -38,13 +38,19 @@ public static class RegistryLimits
     /// <summary>Bytes of one descriptor's annotations in a page of referrers; larger ones are left out, the manifest has them.</summary>
     public const int ReferrerAnnotationsBytes = 512 * 1024;
 
-    /// <summary>Repositories that one token can be for: a copy between registries asks for two.</summary>
+    /// <summary>Scopes that one token request can name: a copy between two repositories asks for two.</summary>
     public const int TokenScopes = 32;
+
+    /// <summary>Characters of the repositories' names in a token: what is beyond is left out, and asked for again by itself.</summary>
+    public const int TokenNamesLength = 1_500;
 
     /// <summary>Bytes of a token request's form.</summary>
     public const int TokenFormBytes = 16 * 1024;
 
-    /// <summary>How long a token lasts: a revoked key is without effect after this. Clients fetch a new one by themselves.</summary>
+    /// <summary>
+    /// How long a token lasts, and with it a revoked key; nodes whose clocks differ allow five minutes more. Clients fetch a new one by
+    /// themselves.
+    /// </summary>
     public static readonly TimeSpan TokenLife = TimeSpan.FromMinutes(5);
 
     /// <summary>Missing digests that a refusal lists.</summary>

@@ -1,80 +1,71 @@
-using System.Buffers.Text;
 using System.Collections.Frozen;
-using System.Security.Cryptography;
-using System.Text.Json;
+using System.Globalization;
 using Platen.Access;
-using Platen.Kernel;
+using Platen.Access.Tokens;
 
 namespace Platen.Registry;
 
 /// <summary>
-/// Issues and verifies the registry's tokens: the grant as JSON and an HMAC-SHA256 of it, so that verifying asks nobody.
+/// The registry's use of short-lived tokens: a grant in a token's facts. Every node verifies them, and none asks the database.
+/// <code>
+/// scopes        the key's, with spaces between
+/// repositories  NAME:ACTIONS with spaces between, the actions as a number
+/// catalog       there when the list of repositories may be read
+/// </code>
 /// </summary>
-internal sealed class RegistryTokens(TimeProvider clock)
+internal sealed class RegistryTokens(TokenSigner signer)
 {
-    private readonly byte[] key = RandomNumberGenerator.GetBytes(32);
+    private const string Subject = "registry";
+    private const string ScopesFact = "scopes";
+    private const string RepositoriesFact = "repositories";
+    private const string CatalogFact = "catalog";
 
-    public (string Token, DateTimeOffset IssuedAt) Issue(TokenGrant grant)
+    public string Issue(TokenGrant grant)
     {
-        var now = clock.GetUtcNow();
-        var content = new Content(
-            grant.Caller.Owner.Value,
-            grant.Caller.Actor.Id.Value,
-            grant.Caller.Actor.Name,
-            [.. grant.Caller.Scopes],
-            grant.Repositories.ToDictionary(r => r.Key, r => (int)r.Value),
-            grant.Catalog,
-            now.Add(RegistryLimits.TokenLife).ToUnixTimeSeconds()
+        var facts = new Dictionary<string, string>(StringComparer.Ordinal)
+        {
+            [ScopesFact] = string.Join(' ', grant.Caller.Scopes),
+            [RepositoriesFact] = string.Join(
+                ' ',
+                grant.Repositories.Select(r =>
+                    string.Create(CultureInfo.InvariantCulture, $"{r.Key}:{(int)r.Value}")
+                )
+            ),
+        };
+        if (grant.Catalog)
+            facts[CatalogFact] = "1";
+        return signer.Issue(
+            TokenPurpose.Registry,
+            grant.Caller.Owner,
+            Subject,
+            RegistryLimits.TokenLife,
+            facts,
+            grant.Caller.Actor
         );
-        var payload = JsonSerializer.SerializeToUtf8Bytes(content);
-        return ($"{Base64Url.EncodeToString(payload)}.{Base64Url.EncodeToString(Sign(payload))}", now);
     }
 
-    /// <summary>The grant of a token that is ours and has not expired, or null.</summary>
+    /// <summary>The grant of a token that is ours and holds, or null.</summary>
     public TokenGrant? Verify(string token)
     {
-        if (
-            token.Split('.') is not [var first, var second]
-            || !TryDecode(first, out var payload)
-            || !TryDecode(second, out var signature)
-            || !CryptographicOperations.FixedTimeEquals(Sign(payload), signature)
-        )
-        {
-            return null;
-        }
-        var content = JsonSerializer.Deserialize<Content>(payload)!;
-        if (content.ExpiresAt <= clock.GetUtcNow().ToUnixTimeSeconds())
+        if (signer.Verify(token, TokenPurpose.Registry) is not TokenCheck.Valid(var claims))
             return null;
         var caller = new Caller(
-            new Actor(new ActorId(content.Actor), content.Name),
-            new OwnerId(content.Owner),
-            content.Scopes.ToFrozenSet(StringComparer.Ordinal)
-        );
-        return new TokenGrant(
-            caller,
-            content.Repositories.ToDictionary(r => r.Key, r => (RepositoryActions)r.Value, StringComparer.Ordinal),
-            content.Catalog
-        );
+            claims.Actor,
+            claims.Owner,
+            Words(claims.Facts[ScopesFact]).ToFrozenSet(StringComparer.Ordinal)
+        )
+        {
+            ExpiresAt = claims.ExpiresAt,
+        };
+        var repositories = Words(claims.Facts[RepositoriesFact])
+            .Select(entry => entry.Split(':'))
+            .ToDictionary(
+                entry => entry[0],
+                entry => (RepositoryActions)int.Parse(entry[1], CultureInfo.InvariantCulture),
+                StringComparer.Ordinal
+            );
+        return new TokenGrant(caller, repositories, claims.Facts.ContainsKey(CatalogFact));
     }
 
-    private byte[] Sign(byte[] payload) => HMACSHA256.HashData(key, payload);
-
-    private static bool TryDecode(string text, out byte[] bytes)
-    {
-        bytes = [];
-        if (!Base64Url.IsValid(text))
-            return false;
-        bytes = Base64Url.DecodeFromChars(text);
-        return true;
-    }
-
-    private sealed record Content(
-        Guid Owner,
-        Guid Actor,
-        string Name,
-        string[] Scopes,
-        Dictionary<string, int> Repositories,
-        bool Catalog,
-        long ExpiresAt
-    );
+    private static string[] Words(string text) => text.Split(' ', StringSplitOptions.RemoveEmptyEntries);
 }

@@ -63,7 +63,8 @@ internal sealed record TokenGrant(
                     _ => RepositoryActions.None,
                 };
             }
-            repositories[name] = repositories.GetValueOrDefault(name) | granted;
+            if (repositories.Keys.Sum(known => known.Length) + name.Length <= RegistryLimits.TokenNamesLength)
+                repositories[name] = repositories.GetValueOrDefault(name) | granted;
         }
         return new TokenGrant(caller, repositories, catalog);
     }
