@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Microsoft.Playwright;
 using Platen.Testing;
 using Platen.Testing.Servers;
@@ -23,6 +24,16 @@ public sealed class BrowserFixture : IAsyncLifetime
     public HostSite Host { get; private set; } = null!;
 
     /// <summary>A client of the server with the owner's key.</summary>
+    /// <summary>The public ids of the sample instances; each is published when the tests begin.</summary>
+    public static IReadOnlyList<string> Samples { get; } =
+    [
+        .. Directory
+            .EnumerateFiles(Path.Combine(Build.Repository, "samples", "widgets"), "*.json")
+            .Select(f => Path.GetFileNameWithoutExtension(f))
+            .Order(StringComparer.Ordinal),
+    ];
+
+    /// <summary>A client that holds the owner's key.</summary>
     public HttpClient OpenClient() => server!.OpenClient();
 
     /// <summary>The text of axe-core, for evaluating in a page.</summary>
@@ -45,12 +56,15 @@ public sealed class BrowserFixture : IAsyncLifetime
             ("PLATEN_DEMO_URL", new Uri(Demo, "/").ToString())
         );
         using var client = new HttpClient { BaseAddress = server.Address };
-        await ServerProcess.WaitUntilAsync(
-            "the sample",
-            TimeSpan.FromSeconds(60),
-            async token => (await client.GetAsync("e/wgt_main_content.faq", token)).IsSuccessStatusCode,
-            ct
-        );
+        foreach (var id in Samples)
+        {
+            await ServerProcess.WaitUntilAsync(
+                $"the sample {id}",
+                TimeSpan.FromSeconds(60),
+                async token => (await client.GetAsync("e/" + id, token)).IsSuccessStatusCode,
+                ct
+            );
+        }
         playwright = await Playwright.CreateAsync();
         browser = await playwright.Chromium.LaunchAsync(
             new BrowserTypeLaunchOptions
@@ -98,6 +112,24 @@ public sealed class BrowserFixture : IAsyncLifetime
         return page;
     }
 
+    /// <summary>
+    /// The page without its policy, which is a sandbox that runs no script, not even that of somebody who examines it.
+    /// </summary>
+    public async Task<ExaminedPage> ExamineAsync(string path, string scheme, int width) =>
+        new(
+            await OpenAsync(
+                path,
+                new BrowserNewContextOptions
+                {
+                    BypassCSP = true,
+                    ColorScheme = scheme == "dark" ? ColorScheme.Dark : ColorScheme.Light,
+                    ViewportSize = new ViewportSize { Width = width, Height = 900 },
+                },
+                []
+            ),
+            Axe
+        );
+
     public async ValueTask DisposeAsync()
     {
         if (browser is not null)
@@ -125,4 +157,32 @@ public sealed class BrowserFixture : IAsyncLifetime
         }
         return await File.ReadAllTextAsync(script, ct);
     }
+}
+
+/// <summary>A page that scripts of the tests may look at.</summary>
+public sealed class ExaminedPage(IPage page, string axe) : IAsyncDisposable
+{
+    public IPage Page { get; } = page;
+
+    /// <summary>Whether something reaches past the side of the page.</summary>
+    public Task<bool> OverflowsAsync() =>
+        Page.EvaluateAsync<bool>("document.documentElement.scrollWidth > innerWidth");
+
+    /// <summary>What axe-core finds against its rules.</summary>
+    public async Task<List<string>> ViolationsAsync()
+    {
+        await Page.EvaluateAsync(axe);
+        var result = await Page.EvaluateAsync<JsonElement>("axe.run(document)");
+        return
+        [
+            .. result
+                .GetProperty("violations")
+                .EnumerateArray()
+                .Select(v =>
+                    $"{v.GetProperty("id").GetString()}: {v.GetProperty("nodes")[0].GetProperty("html").GetString()}"
+                ),
+        ];
+    }
+
+    public async ValueTask DisposeAsync() => await Page.Context.CloseAsync();
 }

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Microsoft.Playwright;
 
 namespace Platen.Acceptance;
@@ -33,9 +32,9 @@ public sealed class FaqPageTests(BrowserFixture browser)
         complaints.ShouldBeEmpty();
         await page.Context.CloseAsync();
 
-        await using var examined = await ExamineAsync(Faq + query, scheme, width);
+        await using var examined = await browser.ExamineAsync(Faq + query, scheme, width);
         (await examined.Page.EvaluateAsync<bool>("document.documentElement.scrollWidth <= innerWidth")).ShouldBeTrue();
-        (await examined.ViolationsAsync(browser.Axe)).ShouldBeEmpty();
+        (await examined.ViolationsAsync()).ShouldBeEmpty();
     }
 
     [Fact]
@@ -67,7 +66,7 @@ public sealed class FaqPageTests(BrowserFixture browser)
     [InlineData("dark")]
     public async Task The_servers_own_pages_are_accessible(string scheme)
     {
-        foreach (var path in (string[])["", "problems", "problems/stale-version", "e/wgt_main_nothing"])
+        foreach (var path in (string[])["", "gallery", "problems", "problems/stale-version", "e/wgt_main_nothing"])
         {
             var complaints = new List<string>();
             var page = await browser.OpenAsync(
@@ -86,8 +85,8 @@ public sealed class FaqPageTests(BrowserFixture browser)
             complaints.RemoveAll(c => path.StartsWith("e/", StringComparison.Ordinal) && c.Contains("404"));
             complaints.ShouldBeEmpty(path);
             await page.Context.CloseAsync();
-            await using var examined = await ExamineAsync(path, scheme, 700);
-            (await examined.ViolationsAsync(browser.Axe)).ShouldBeEmpty(path);
+            await using var examined = await browser.ExamineAsync(path, scheme, 700);
+            (await examined.ViolationsAsync()).ShouldBeEmpty(path);
         }
     }
 
