@@ -34,6 +34,7 @@ internal static class ExitCode
             PlatenProblemException { IsNotAllowed: true } => NotAllowed,
             PlatenProblemException { IsStale: true } => Stale,
             PlatenProblemException => No,
+            Client.Resolving.TemplateUnresolvedException or Client.Resolving.PromptRefusedException => No,
             _ => Unreachable,
         };
 

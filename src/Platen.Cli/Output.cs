@@ -218,7 +218,13 @@ internal sealed record Refusal(
     {
         if (e is not PlatenProblemException problem)
         {
-            var slug = e is PlatenUnreachableException ? "unreachable" : "not-platen";
+            var slug = e switch
+            {
+                PlatenUnreachableException => "unreachable",
+                Client.Resolving.TemplateUnresolvedException => "unresolved",
+                Client.Resolving.PromptRefusedException => "prompt-refused",
+                _ => "not-platen",
+            };
             return new Refusal(Cli.ExitCode.Of(e), slug, null, e.Message, e.Advice, []);
         }
         List<InputFault> faults =

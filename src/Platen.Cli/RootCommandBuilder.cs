@@ -20,6 +20,10 @@ internal static class RootCommandBuilder
         root.Subcommands.Add(GetCommand.Create());
         root.Subcommands.Add(ListCommand.Create());
         root.Subcommands.Add(TypesCommand.Create());
+        root.Subcommands.Add(PushCommand.Create());
+        root.Subcommands.Add(PullCommand.Create());
+        root.Subcommands.Add(ResolveCommand.Create());
+        root.Subcommands.Add(TemplatesCommand.Create());
         root.Subcommands.Add(EventsCommand.Create());
         root.Subcommands.Add(JobsCommand.Create());
         root.Subcommands.Add(GcCommand.Create());

@@ -60,6 +60,10 @@ public sealed partial class PlatenClient : IDisposable
     /// <summary>The server's address; its path ends with a slash.</summary>
     public Uri Server { get; }
 
+    /// <summary>Names server and key in a cache: two keys may see different things under one name. Not the key, nor a way to it.</summary>
+    internal string CacheScope =>
+        Digest.Of(System.Text.Encoding.UTF8.GetBytes($"{Server}\n{key}")).Hex[..24];
+
     /// <summary>The absolute address of a path that the server named, such as <c>/e/wgt_main_content.faq</c>.</summary>
     public Uri AddressOf(string path)
     {
@@ -157,7 +161,8 @@ public sealed partial class PlatenClient : IDisposable
         Precondition? condition,
         byte[]? body,
         CancellationToken ct,
-        bool takesUnready = false
+        bool takesUnready = false,
+        string contentType = "application/json"
     )
     {
         var attempts = method == HttpMethod.Post ? 1 : Math.Max(1, options.Attempts);
@@ -167,7 +172,7 @@ public sealed partial class PlatenClient : IDisposable
             TimeSpan? retryAfter = null;
             try
             {
-                answer = await SendOnceAsync(method, path, condition, body, ct);
+                answer = await SendOnceAsync(method, path, condition, body, contentType, ct);
                 if (
                     answer.IsSuccessStatusCode
                     || (takesUnready && answer.StatusCode == HttpStatusCode.ServiceUnavailable)
@@ -199,6 +204,7 @@ public sealed partial class PlatenClient : IDisposable
         string path,
         Precondition? condition,
         byte[]? body,
+        string contentType,
         CancellationToken ct
     )
     {
@@ -207,7 +213,7 @@ public sealed partial class PlatenClient : IDisposable
         if (body is not null)
         {
             request.Content = new ByteArrayContent(body);
-            request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
+            request.Content.Headers.ContentType = MediaTypeHeaderValue.Parse(contentType);
         }
         using var timeout = new CancellationTokenSource(options.AttemptTimeout, options.Time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, timeout.Token);

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Text;
 using System.Text.Json;
@@ -162,22 +161,25 @@ internal sealed class CommitVersion(PostgresPools pools, IBlobStore blobs, Store
                 .With("missing", missing)
                 .AsException();
         }
-        var faults = new ConcurrentBag<(int Index, Fault Fault)>();
         var complete = new TemplateArtifact[manifest.Artifacts.Length];
+        var faults = new List<Fault>[manifest.Artifacts.Length];
         var includes = manifest.Includes.Select(i => i.Name).ToHashSet(StringComparer.Ordinal);
         await Parallel.ForEachAsync(
             manifest.Artifacts.Index(),
             new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = ct },
             async (one, token) =>
             {
-                var (artifact, wrong) = await CompleteAsync(caller.Owner, one.Item, one.Index, includes, token);
-                complete[one.Index] = artifact;
-                foreach (var fault in wrong)
-                    faults.Add((one.Index, fault));
+                (complete[one.Index], faults[one.Index]) = await CompleteAsync(
+                    caller.Owner,
+                    one.Item,
+                    one.Index,
+                    includes,
+                    token
+                );
             }
         );
-        if (!faults.IsEmpty)
-            throw Invalid(faults.OrderBy(f => f.Index).Select(f => f.Fault));
+        if (faults.Any(wrong => wrong.Count > 0))
+            throw Invalid(faults.SelectMany(wrong => wrong));
         return [.. complete, .. await IncludedAsync(caller, manifest, ct)];
     }
 

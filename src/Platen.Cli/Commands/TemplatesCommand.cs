@@ -1,0 +1,481 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Platen.Client;
+using Platen.Kernel;
+using Platen.Kernel.Templates;
+using Platen.Kernel.Versions;
+
+namespace Platen.Cli.Commands;
+
+/// <summary><c>platen templates</c>: what there is, and which version is live where.</summary>
+internal static class TemplatesCommand
+{
+    private static readonly Argument<string> Name = new("name") { Description = "The template's name.", HelpName = "NAME" };
+
+    private static readonly Argument<string> Version = new("version") { Description = "A version.", HelpName = "SEMVER" };
+
+    private static readonly Argument<string?> OptionalVersion = new("version")
+    {
+        Description = "The version. Left out, only shows.",
+        HelpName = "SEMVER",
+        Arity = ArgumentArity.ZeroOrOne,
+    };
+
+    private static readonly Argument<string> From = new("from") { Description = "The older version.", HelpName = "FROM" };
+
+    private static readonly Argument<string> To = new("to") { Description = "The newer version.", HelpName = "TO" };
+
+    private static readonly Argument<string?> Channel = new("channel")
+    {
+        Description = "A channel. Left out, shows all.",
+        HelpName = "CHANNEL",
+        Arity = ArgumentArity.ZeroOrOne,
+    };
+
+    private static readonly Argument<string> Request = new("request")
+    {
+        Description = "The request's id, as 'platen templates requests' shows it.",
+        HelpName = "ID",
+    };
+
+    private static readonly Option<string?> Search = new("--search")
+    {
+        Description = "Only templates with this in their name, description or changelogs.",
+        HelpName = "TEXT",
+    };
+
+    private static readonly Option<string?> Reason = new("--reason")
+    {
+        Description = "Why, in a few words; kept.",
+        HelpName = "TEXT",
+    };
+
+    private static readonly Option<string?> Successor = new("--successor")
+    {
+        Description = "The version to use instead.",
+        HelpName = "SEMVER",
+    };
+
+    private static readonly Option<DateTimeOffset?> Sunset = new("--sunset")
+    {
+        Description = "When it may stop being served, such as 2027-01-31T00:00:00Z.",
+        HelpName = "TIME",
+    };
+
+    private static readonly Option<string?> Candidate = new("--candidate")
+    {
+        Description = "A version to try beside it.",
+        HelpName = "SEMVER",
+    };
+
+    private static readonly Option<int?> Percentage = new("--percentage")
+    {
+        Description = "The share of keys that get the candidate, 0 to 100.",
+        HelpName = "N",
+    };
+
+    private static readonly Option<string?> Guard = new("--guard")
+    {
+        Description = "A metric, lower is better: the candidate goes when it is clearly worse.",
+        HelpName = "METRIC",
+    };
+
+    public static Command Create() =>
+        new Command("templates", "Templates: what there is, and which version is live where.")
+        {
+            new Command("list", "List the templates.") { Search }.Runs(ListAsync),
+            new Command("show", "Show a template, or one version of it with its files.") { Name, OptionalVersion }.Runs(ShowAsync),
+            new Command("diff", "Show what differs between two versions. Exit code 1 when anything does.")
+            {
+                Name,
+                From,
+                To,
+            }.Runs(DiffAsync),
+            new Command("stable", "Make a draft stable.") { Name, Version }.Runs(StableAsync),
+            new Command("deprecate", "Warn everybody who uses a version.")
+            {
+                Name,
+                Version,
+                Reason,
+                Successor,
+                Sunset,
+            }.Runs(DeprecateAsync),
+            new Command("default", "Show or set the version that a resolve without a version takes.")
+            {
+                Name,
+                OptionalVersion,
+                Reason,
+            }.Runs(DefaultAsync),
+            new Command("channels", "Show the channels, or point one at a version, with a candidate beside it.")
+            {
+                Name,
+                Channel,
+                OptionalVersion,
+                Candidate,
+                Percentage,
+                Guard,
+                Reason,
+            }.Runs(ChannelsAsync),
+            new Command("requests", "Show the moves of protected channels that wait for a second person.") { Name }.Runs(
+                RequestsAsync
+            ),
+            new Command("approve", "Allow a move that somebody else asked for.") { Name, Request, Reason }.Runs(
+                (run, ct) => DecideAsync(run, approve: true, ct)
+            ),
+            new Command("reject", "Refuse a move that somebody asked for.") { Name, Request, Reason }.Runs(
+                (run, ct) => DecideAsync(run, approve: false, ct)
+            ),
+            new Command("enable", "Let a template resolve again.") { Name, Reason }.Runs(
+                (run, ct) => SwitchAsync(run, enabled: true, ct)
+            ),
+            new Command("disable", "Stop a template: it resolves to nothing, caches or not.") { Name, Reason }.Runs(
+                (run, ct) => SwitchAsync(run, enabled: false, ct)
+            ),
+        };
+
+    public static TemplateName ReadName(string text) =>
+        TemplateName.TryParse(text, out var name)
+            ? name
+            : throw new CliException(
+                ExitCode.Usage,
+                "malformed-template-name",
+                $"'{text}' is not a template's name.",
+                "Lower-case letters and digits joined by single '-', '_' or '.'; 'platen templates list' shows what there is."
+            );
+
+    public static CliException NoSuchVersion(TemplateName name, string version) =>
+        new(
+            ExitCode.No,
+            "no-such-version",
+            $"'{name}' has no version '{version}'.",
+            $"'platen templates show {name}' lists its versions."
+        );
+
+    private static SemVer ReadVersion(string text) =>
+        TemplateManifest.TryParseVersion(text, out var version)
+            ? version
+            : throw new CliException(
+                ExitCode.Usage,
+                "malformed-version",
+                $"'{text}' is not a version.",
+                "Write it as SemVer 2.0 does, such as 1.4.0 or 2.0.0-rc.1."
+            );
+
+    private static async Task<int> ListAsync(Invocation run, CancellationToken ct)
+    {
+        var documents = new JsonArray();
+        var rows = new List<string[]>();
+        await foreach (var template in run.Client.ListTemplatesAsync(run.Value(Search), ct))
+        {
+            documents.Add(
+                new JsonObject
+                {
+                    ["name"] = template.Name,
+                    ["description"] = template.Description,
+                    ["enabled"] = template.Enabled,
+                    ["versions"] = template.Versions,
+                    ["defaultVersion"] = template.DefaultVersion,
+                    ["stableVersion"] = template.StableVersion,
+                    ["latestVersion"] = template.LatestVersion,
+                }
+            );
+            rows.Add([
+                template.Name,
+                template.DefaultVersion ?? "",
+                template.LatestVersion ?? "",
+                template.Versions.ToString(CultureInfo.InvariantCulture),
+                template.Enabled ? "on" : "off",
+                template.UpdatedAt.ToString("u", CultureInfo.InvariantCulture),
+            ]);
+        }
+        run.Output.Document(new JsonObject { ["items"] = documents });
+        run.Output.Table(["template", "default", "latest", "versions", "", "changed"], rows);
+        return ExitCode.Ok;
+    }
+
+    private static async Task<int> ShowAsync(Invocation run, CancellationToken ct)
+    {
+        var name = ReadName(run.Value(Name));
+        if (run.Optional(OptionalVersion) is { } text)
+        {
+            var version = (
+                await run.Client.FindTemplateVersionAsync(name, ReadVersion(text), ct) ?? throw NoSuchVersion(name, text)
+            ).Value;
+            run.Output.Document(JsonSerializer.SerializeToNode(version, JsonSerializerOptions.Web)!);
+            run.Output.Line($"{name} {version.Version}: {version.Status}, {version.Release}, by {version.CreatedBy} at {version.CreatedAt:u}");
+            if (version.Deprecation is { } deprecation)
+                run.Output.Line($"deprecated: {deprecation.Reason} Successor: {deprecation.Successor ?? "none"}");
+            if (version.Changelog is not null)
+                run.Output.Line(version.Changelog);
+            run.Output.Table(
+                ["kind", "role", "locale", "path", "bytes", "variables"],
+                [
+                    .. version.Artifacts.Select(a =>
+                        (string[])
+                            [
+                                a.Kind,
+                                a.Role ?? "",
+                                a.Locale ?? "",
+                                a.Path,
+                                a.SizeBytes.ToString(CultureInfo.InvariantCulture),
+                                string.Join(' ', (a.Variables.IsDefault ? [] : a.Variables).Select(v => v.Name)),
+                            ]
+                    ),
+                ]
+            );
+            return ExitCode.Ok;
+        }
+        var template = (await FindAsync(run, name, ct)).Value;
+        run.Output.Document(JsonSerializer.SerializeToNode(template, JsonSerializerOptions.Web)!);
+        run.Output.Line($"{name}: {(template.Enabled ? "on" : "switched off")}, {template.Description}");
+        foreach (var channel in template.Channels)
+        {
+            var tried = channel.Candidate is null ? "" : $", {channel.Candidate} on {channel.Percentage} %";
+            run.Output.Line($"{channel.Name} → {channel.Version}{tried}");
+        }
+        run.Output.Table(
+            ["version", "status", "pushed", "by", "release"],
+            [
+                .. template.Versions.Select(v =>
+                    (string[])
+                        [
+                            v.Version,
+                            v.Status,
+                            v.CreatedAt.ToString("u", CultureInfo.InvariantCulture),
+                            v.CreatedBy ?? "",
+                            v.Release.ToString(),
+                        ]
+                ),
+            ]
+        );
+        return ExitCode.Ok;
+    }
+
+    private static async Task<int> DiffAsync(Invocation run, CancellationToken ct)
+    {
+        var name = ReadName(run.Value(Name));
+        var diff = await run.Client.DiffTemplateVersionsAsync(
+            name,
+            ReadVersion(run.Value(From)),
+            ReadVersion(run.Value(To)),
+            ct
+        );
+        run.Output.Document(JsonSerializer.SerializeToNode(diff, JsonSerializerOptions.Web)!);
+        foreach (var change in diff.Changes)
+        {
+            var mark =
+                change.From is null ? '+'
+                : change.To is null ? '-'
+                : '~';
+            run.Output.Line($"{mark} {change.Path}{(change.What is null ? "" : $" ({change.What})")}");
+        }
+        return diff.Changes.IsEmpty ? ExitCode.Ok : ExitCode.No;
+    }
+
+    private static Task<int> StableAsync(Invocation run, CancellationToken ct) =>
+        ChangeAsync(run, new TemplateVersionChange("stable"), ct);
+
+    private static Task<int> DeprecateAsync(Invocation run, CancellationToken ct) =>
+        ChangeAsync(
+            run,
+            new TemplateVersionChange("deprecated", run.Value(Reason), run.Value(Successor), run.Value(Sunset)),
+            ct
+        );
+
+    private static async Task<int> ChangeAsync(Invocation run, TemplateVersionChange change, CancellationToken ct)
+    {
+        var name = ReadName(run.Value(Name));
+        var version = ReadVersion(run.Value(Version));
+        var before =
+            await run.Client.FindTemplateVersionAsync(name, version, ct) ?? throw NoSuchVersion(name, version.ToString());
+        var after = await run.Client.ChangeTemplateVersionAsync(name, version, change, before.Tag.StillCurrent(), ct);
+        run.Output.Document(JsonSerializer.SerializeToNode(after.Value, JsonSerializerOptions.Web)!);
+        run.Output.Line($"{name} {version} is {after.Value.Status} now");
+        return ExitCode.Ok;
+    }
+
+    private static async Task<int> DefaultAsync(Invocation run, CancellationToken ct)
+    {
+        var name = ReadName(run.Value(Name));
+        if (run.Optional(OptionalVersion) is not { } version)
+        {
+            var now = await run.Client.FindTemplateChannelAsync(name, "default", ct);
+            run.Output.Document(new JsonObject { ["template"] = name.Value, ["default"] = now?.Value.Version });
+            run.Output.Line(now?.Value.Version ?? $"{name} has no default; the channel 'stable' is taken instead");
+            return now is null ? ExitCode.No : ExitCode.Ok;
+        }
+        _ = ReadVersion(version);
+        var said = await TemplatePush.PointAsync(run, name, "default", version, run.Value(Reason) ?? "set default", ct);
+        run.Output.Document(new JsonObject { ["template"] = name.Value, ["default"] = version, ["outcome"] = said });
+        run.Output.Line(said);
+        return ExitCode.Ok;
+    }
+
+    private static async Task<int> ChannelsAsync(Invocation run, CancellationToken ct)
+    {
+        var name = ReadName(run.Value(Name));
+        if (run.Optional(Channel) is not { } channel)
+        {
+            var all = await run.Client.ListTemplateChannelsAsync(name, ct);
+            run.Output.Document(
+                new JsonObject { ["items"] = JsonSerializer.SerializeToNode(all, JsonSerializerOptions.Web) }
+            );
+            run.Output.Table(
+                ["channel", "version", "candidate", "%", "", "moved"],
+                [
+                    .. all.Select(c =>
+                        (string[])
+                            [
+                                c.Name,
+                                c.Version ?? "",
+                                c.Candidate?.Version ?? "",
+                                c.Candidate?.Percentage.ToString(CultureInfo.InvariantCulture) ?? "",
+                                c.Protected ? "protected" : "",
+                                c.MovedAt?.ToString("u", CultureInfo.InvariantCulture) ?? "",
+                            ]
+                    ),
+                ]
+            );
+            return ExitCode.Ok;
+        }
+        var now = await run.Client.FindTemplateChannelAsync(name, channel, ct);
+        if (run.Optional(OptionalVersion) is not { } version)
+            return ShowChannel(run, name, channel, now?.Value);
+        return await MoveAsync(run, name, channel, version, now, ct);
+    }
+
+    private static int ShowChannel(Invocation run, TemplateName name, string channel, TemplateChannel? now)
+    {
+        if (now is null)
+        {
+            throw new CliException(
+                ExitCode.No,
+                "not-found",
+                $"'{name}' has no channel '{channel}'.",
+                $"'platen templates channels {name} {channel} SEMVER' makes it."
+            );
+        }
+        run.Output.Document(JsonSerializer.SerializeToNode(now, JsonSerializerOptions.Web)!);
+        run.Output.Line($"{channel} → {now.Version}");
+        if (now.Candidate is { } tried)
+            run.Output.Line($"trying {tried.Version} on {tried.Percentage} % of the keys");
+        run.Output.Table(
+            ["move", "at", "by", "reason"],
+            [
+                .. now.Moves.Select(m =>
+                    (string[])
+                        [
+                            m.Revision.ToString(CultureInfo.InvariantCulture),
+                            m.At.ToString("u", CultureInfo.InvariantCulture),
+                            m.By ?? "",
+                            m.Reason ?? "",
+                        ]
+                ),
+            ]
+        );
+        return ExitCode.Ok;
+    }
+
+    private static async Task<int> MoveAsync(
+        Invocation run,
+        TemplateName name,
+        string channel,
+        string version,
+        Versioned<TemplateChannel>? now,
+        CancellationToken ct
+    )
+    {
+        _ = ReadVersion(version);
+        var candidate = run.Value(Candidate) is { } tried
+            ? new TemplateCandidateOrder(
+                tried,
+                run.Value(Percentage) ?? 10,
+                run.Value(Guard) is { } metric ? new TemplateGuard(metric) : null
+            )
+            : null;
+        var moved = await run.Client.MoveTemplateChannelAsync(
+            name,
+            channel,
+            new TemplateChannelOrder(version, candidate, run.Value(Reason)),
+            now is null || now.Tag.IsNone ? new Precondition.Absent() : now.Tag.StillCurrent(),
+            ct
+        );
+        if (moved.Request is { } request)
+        {
+            run.Output.Document(JsonSerializer.SerializeToNode(request, JsonSerializerOptions.Web)!);
+            run.Output.Line($"{channel} is protected: request {request.Id} waits for a second person");
+            return ExitCode.Ok;
+        }
+        run.Output.Document(JsonSerializer.SerializeToNode(moved.Channel, JsonSerializerOptions.Web)!);
+        run.Output.Line($"{channel} → {moved.Channel!.Version} (move {moved.Channel.Revision})");
+        if (moved.Channel.Candidate is { } trying)
+            run.Output.Line($"trying {trying.Version} on {trying.Percentage} % of the keys");
+        return ExitCode.Ok;
+    }
+
+    private static async Task<int> RequestsAsync(Invocation run, CancellationToken ct)
+    {
+        var name = ReadName(run.Value(Name));
+        var requests = await run.Client.ListMoveRequestsAsync(name, "open", ct);
+        run.Output.Document(
+            new JsonObject { ["items"] = JsonSerializer.SerializeToNode(requests, JsonSerializerOptions.Web) }
+        );
+        run.Output.Table(
+            ["request", "channel", "asks", "version", "by", "reason"],
+            [
+                .. requests.Select(r =>
+                    (string[])[r.Id.ToString(), r.Channel, r.Asks, r.Move?.Version ?? "", r.RequestedBy ?? "", r.Reason]
+                ),
+            ]
+        );
+        return ExitCode.Ok;
+    }
+
+    private static async Task<int> DecideAsync(Invocation run, bool approve, CancellationToken ct)
+    {
+        var name = ReadName(run.Value(Name));
+        if (!Guid.TryParse(run.Value(Request), out var id))
+        {
+            throw new CliException(
+                ExitCode.Usage,
+                "usage",
+                $"'{run.Value(Request)}' is not a request's id.",
+                $"'platen templates requests {name}' shows what waits."
+            );
+        }
+        var decided = await run.Client.DecideMoveRequestAsync(name, id, approve, run.Value(Reason), ct);
+        run.Output.Document(JsonSerializer.SerializeToNode(decided, JsonSerializerOptions.Web)!);
+        run.Output.Line($"{decided.Channel}: {decided.State}");
+        return ExitCode.Ok;
+    }
+
+    private static async Task<int> SwitchAsync(Invocation run, bool enabled, CancellationToken ct)
+    {
+        var name = ReadName(run.Value(Name));
+        var before = await FindAsync(run, name, ct);
+        var after = await run.Client.PutTemplateAsync(
+            name,
+            new TemplateContent(null, enabled, run.Value(Reason)),
+            before.Tag.StillCurrent(),
+            ct
+        );
+        run.Output.Document(new JsonObject { ["template"] = name.Value, ["enabled"] = after.Value.Enabled });
+        run.Output.Line($"{name} is {(after.Value.Enabled ? "on" : "switched off: it resolves to nothing")}");
+        return ExitCode.Ok;
+    }
+
+    private static async Task<Versioned<TemplateDetail>> FindAsync(
+        Invocation run,
+        TemplateName name,
+        CancellationToken ct
+    ) =>
+        await run.Client.FindTemplateAsync(name, ct)
+        ?? throw new CliException(
+            ExitCode.No,
+            "not-found",
+            $"The server has no template '{name}'.",
+            "'platen templates list' shows what there is; 'platen push' makes one."
+        );
+}
