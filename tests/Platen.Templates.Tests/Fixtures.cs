@@ -1,0 +1,3 @@
+using Platen.Templates.Tests;
+
+[assembly: AssemblyFixture(typeof(ServerFixture))]
