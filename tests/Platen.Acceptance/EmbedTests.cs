@@ -41,8 +41,12 @@ public sealed class EmbedTests(BrowserFixture browser)
         height.ShouldBeGreaterThan(500);
         (await HeightAsync(visit.Page)).ShouldBe(height);
         var frame = visit.Frame();
-        (await frame.EvaluateAsync<int>("Math.ceil(document.documentElement.getBoundingClientRect().height)")).ShouldBe(height);
-        visit.Requests.Count(url => url.StartsWith(Origin, StringComparison.Ordinal)).ShouldBe(2, string.Join('\n', visit.Requests));
+        (await frame.EvaluateAsync<int>("Math.ceil(document.documentElement.getBoundingClientRect().height)")).ShouldBe(
+            height
+        );
+        visit
+            .Requests.Count(url => url.StartsWith(Origin, StringComparison.Ordinal))
+            .ShouldBe(2, string.Join('\n', visit.Requests));
 
         // With the height that was measured, written where a page has its styles, nothing moves.
         await using var settled = await VisitAsync(
@@ -57,10 +61,14 @@ public sealed class EmbedTests(BrowserFixture browser)
     [Fact]
     public async Task What_opens_in_it_makes_it_higher()
     {
-        await using var visit = await VisitAsync($"<platen-widget id=\"w\" public-id=\"{Faq}\"></platen-widget>{Loader}");
+        await using var visit = await VisitAsync(
+            $"<platen-widget id=\"w\" public-id=\"{Faq}\"></platen-widget>{Loader}"
+        );
         var before = (await visit.HeardAsync("ready")).GetProperty("height").GetInt32();
         await visit.Frame().Locator("details:not([open]) summary").First.ClickAsync();
-        await UntilAsync(visit.Page, "before => document.querySelector('#w').getBoundingClientRect().height > before",
+        await UntilAsync(
+            visit.Page,
+            "before => document.querySelector('#w').getBoundingClientRect().height > before",
             before
         );
         visit.Complaints.ShouldBeEmpty();
@@ -191,10 +199,13 @@ public sealed class EmbedTests(BrowserFixture browser)
     {
         await using var visit = await VisitAsync(
             $"""
-            <p>Some text <platen-widget id="w" public-id="{Faq}" mode="popover"><button id="trigger">?</button></platen-widget></p>
-            <button id="elsewhere">Elsewhere</button>{Loader}
+            <button id="elsewhere">Elsewhere</button>
+            <p>Some text <platen-widget id="w" public-id="{Faq}" mode="popover"><button id="trigger">?</button></platen-widget></p>{Loader}
             """,
-            options: new BrowserNewContextOptions { ViewportSize = new ViewportSize { Width = width, Height = 800 } },
+            options: new BrowserNewContextOptions
+            {
+                ViewportSize = new ViewportSize { Width = width, Height = 800 },
+            },
             root: $" dir=\"{direction}\""
         );
         var page = visit.Page;
@@ -262,10 +273,14 @@ public sealed class EmbedTests(BrowserFixture browser)
             ]
         );
         await visit.HeardAsync("ready");
-        await visit.Page.ClickAsync("#trigger");
+        await visit.ClickBelowAsync(visit.Page.Locator("#trigger"));
         await visit.HeardAsync("ready", 2);
         (await visit.Page.EvaluateAsync<bool>("crossOriginIsolated")).ShouldBeTrue();
-        (await visit.Page.EvaluateAsync<string>("getComputedStyle(document.querySelector('#o').shadowRoot.querySelector('dialog')).position")).ShouldBe("fixed");
+        (
+            await visit.Page.EvaluateAsync<string>(
+                "getComputedStyle(document.querySelector('#o').shadowRoot.querySelector('dialog')).position"
+            )
+        ).ShouldBe("fixed");
         visit.Complaints.ShouldBeEmpty();
     }
 
@@ -297,8 +312,10 @@ public sealed class EmbedTests(BrowserFixture browser)
                 "Object.getOwnPropertyNames(window).filter((name) => !before.includes(name) && name !== 'before' && !/^w\\d$/.test(name)).join()"
             )
         ).ShouldBe("Platen");
-        (await page.EvaluateAsync<string>("JSON.stringify(Platen)")).ShouldBe($"{{\"protocol\":1,\"origin\":\"{Origin}\"}}");
-        await page.GetByRole(AriaRole.Button, new PageGetByRoleOptions { Name = "More" }).ClickAsync();
+        (await page.EvaluateAsync<string>("JSON.stringify(Platen)")).ShouldBe(
+            $"{{\"protocol\":1,\"origin\":\"{Origin}\"}}"
+        );
+        await visit.ClickBelowAsync(page.GetByRole(AriaRole.Button, new PageGetByRoleOptions { Name = "More" }));
         await visit.HeardAsync("ready", 6);
         (await page.GetAttributeAsync("platen-widget[mode=popover] [part=close]", "aria-label")).ShouldBe("Schließen");
 
@@ -323,9 +340,14 @@ public sealed class EmbedTests(BrowserFixture browser)
 
         // A router replaces the view while the overlay is open.
         await page.EvaluateAsync("window.kept = document.querySelector('#w'); kept.remove()");
-        (await page.EvaluateAsync<string>("said.at(-1).type")).ShouldBe("ready", "nobody hears an element that is gone");
+        (await page.EvaluateAsync<string>("said.at(-1).type")).ShouldBe(
+            "ready",
+            "nobody hears an element that is gone"
+        );
         (await FocusAsync(page)).ShouldBe("trigger");
-        (await page.EvaluateAsync<bool>("document.querySelector('#trigger').hasAttribute('aria-haspopup')")).ShouldBeFalse();
+        (
+            await page.EvaluateAsync<bool>("document.querySelector('#trigger').hasAttribute('aria-haspopup')")
+        ).ShouldBeFalse();
         await page.ClickAsync("#trigger");
         await visit.SettleAsync();
         (await page.Locator("dialog").CountAsync()).ShouldBe(0);
@@ -381,7 +403,9 @@ public sealed class EmbedTests(BrowserFixture browser)
         var page = await browser.NewPageAsync(new BrowserNewContextOptions(), complaints);
         await page.RouteAsync("**/embed/**", route => route.AbortAsync());
         await page.GotoAsync(
-            Page($"<platen-widget public-id=\"{Faq}\"><a href=\"{Origin}/e/{Faq}\">Questions</a></platen-widget>{Loader}")
+            Page(
+                $"<platen-widget public-id=\"{Faq}\"><a href=\"{Origin}/e/{Faq}\">Questions</a></platen-widget>{Loader}"
+            )
         );
         await Assertions.Expect(page.GetByText("Questions")).ToBeVisibleAsync();
         await page.Context.CloseAsync();
@@ -474,23 +498,33 @@ public sealed class EmbedTests(BrowserFixture browser)
         await page.AddInitScriptAsync(Witness);
         await page.GotoAsync(new Uri(browser.Address, "demo").ToString());
         page.Url.ShouldBe(browser.Demo.ToString());
-        await UntilAsync(page, "() => said.some((e) => e.type === 'ready')");
-        await Shoot("page");
         // Several tests publish here, and some instances may be shown elsewhere only.
         var shown = page.Locator($"section[data-id='{Faq}']");
+        await shown.ScrollIntoViewIfNeededAsync();
+        await UntilAsync(page, "() => said.some((e) => e.type === 'ready')");
+        await Shoot("page");
         foreach (var mode in (string[])["overlay", "popover"])
         {
             await shown.Locator($"platen-widget[mode={mode}] button").First.ClickAsync();
-            await UntilAsync(page, "mode => document.querySelector(`section[data-id='wgt_main_content.faq'] platen-widget[mode=${mode}]`).shadowRoot.querySelector('iframe')?.title",
+            await UntilAsync(
+                page,
+                "mode => document.querySelector(`section[data-id='wgt_main_content.faq'] platen-widget[mode=${mode}]`).shadowRoot.querySelector('iframe')?.title",
                 mode
             );
             await Shoot(mode);
             await page.Keyboard.PressAsync("Escape");
-            await UntilAsync(page, "mode => said.filter((e) => e.type === 'close').length >= (mode === 'overlay' ? 1 : 2)", mode);
+            await UntilAsync(
+                page,
+                "mode => said.filter((e) => e.type === 'close').length >= (mode === 'overlay' ? 1 : 2)",
+                mode
+            );
         }
         (await page.Locator("section").CountAsync()).ShouldBeGreaterThanOrEqualTo(1);
         (await page.EvaluateAsync<bool>("document.documentElement.scrollWidth <= innerWidth")).ShouldBeTrue();
-        complaints.RemoveAll(c => c.Contains("frame-ancestors", StringComparison.Ordinal) || c.Contains("ERR_BLOCKED_BY_RESPONSE", StringComparison.Ordinal));
+        complaints.RemoveAll(c =>
+            c.Contains("frame-ancestors", StringComparison.Ordinal)
+            || c.Contains("ERR_BLOCKED_BY_RESPONSE", StringComparison.Ordinal)
+        );
         complaints.ShouldBeEmpty();
         await page.Context.CloseAsync();
 
@@ -524,7 +558,7 @@ public sealed class EmbedTests(BrowserFixture browser)
         );
         await visit.HeardAsync("ready");
         (await ViolationsAsync(visit.Page)).ShouldBeEmpty();
-        await visit.Page.ClickAsync("#trigger");
+        await visit.ClickBelowAsync(visit.Page.Locator("#trigger"));
         await visit.HeardAsync("ready", 2);
         (await ViolationsAsync(visit.Page)).ShouldBeEmpty();
         await visit.Page.ScreenshotAsync(
@@ -544,8 +578,13 @@ public sealed class EmbedTests(BrowserFixture browser)
         var policy = response.Headers.GetValues("Content-Security-Policy").Single();
         var findings = await EvaluateAsync(policy);
         // Information about what old browsers do with a hash is 60; everything graver is a fault.
-        findings.Where(finding => finding.Severity < 60).ShouldBeEmpty($"{path}: {policy}");
+        findings
+            .Where(finding => finding.Severity < 60 && !finding.Text.Contains(OnLoopback, StringComparison.Ordinal))
+            .ShouldBeEmpty($"{path}: {policy}");
     }
+
+    /// <summary>True of an address of this machine, which has no certificate: the demo page frames the server of a test.</summary>
+    private const string OnLoopback = "frame-src http://127.0.0.1";
 
     [Fact]
     public async Task A_weak_policy_is_found()
@@ -568,7 +607,9 @@ public sealed class EmbedTests(BrowserFixture browser)
                 .. JsonNode
                     .Parse(result.Output)!
                     .AsArray()
-                    .Select(f => ($"{f!["directive"]} {f["value"]}: {f["description"]}", f["severity"]!.GetValue<int>())),
+                    .Select(f =>
+                        ($"{f!["directive"]} {f["value"]}: {f["description"]}", f["severity"]!.GetValue<int>())
+                    ),
             ];
         }
         finally
@@ -586,7 +627,9 @@ public sealed class EmbedTests(BrowserFixture browser)
             .. result
                 .GetProperty("violations")
                 .EnumerateArray()
-                .Select(v => $"{v.GetProperty("id").GetString()}: {v.GetProperty("nodes")[0].GetProperty("html").GetString()}"),
+                .Select(v =>
+                    $"{v.GetProperty("id").GetString()}: {v.GetProperty("nodes")[0].GetProperty("html").GetString()}"
+                ),
         ];
     }
 
@@ -641,7 +684,10 @@ public sealed class EmbedTests(BrowserFixture browser)
                 ),
             },
         };
-        using var put = new HttpRequestMessage(HttpMethod.Put, "v1/instances/" + id) { Content = JsonContent.Create(body) };
+        using var put = new HttpRequestMessage(HttpMethod.Put, "v1/instances/" + id)
+        {
+            Content = JsonContent.Create(body),
+        };
         put.Headers.TryAddWithoutValidation("If-None-Match", "*");
         using var saved = await client.SendAsync(put, Ct);
         saved.EnsureSuccessStatusCode();
@@ -709,6 +755,16 @@ public sealed class EmbedTests(BrowserFixture browser)
         }
 
         public Task<double> MovedAsync() => Page.EvaluateAsync<double>("moved");
+
+        /// <summary>
+        /// Clicks on what lies below a widget. Until the scrolling is drawn, a browser would give the click to the frame that was there.
+        /// </summary>
+        public async Task ClickBelowAsync(ILocator target)
+        {
+            await target.ScrollIntoViewIfNeededAsync();
+            await SettleAsync();
+            await target.ClickAsync();
+        }
 
         /// <summary>Lets the browser draw what it has, so that what was going to happen has.</summary>
         public Task SettleAsync() =>

@@ -30,7 +30,9 @@ public sealed class HostSite : IAsyncDisposable
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        var address = new Uri(string.Create(CultureInfo.InvariantCulture, $"http://localhost:{ServerProcess.FreePort()}"));
+        var address = new Uri(
+            string.Create(CultureInfo.InvariantCulture, $"http://localhost:{ServerProcess.FreePort()}")
+        );
         builder.WebHost.UseUrls(address.ToString());
         var app = builder.Build();
         var site = new HostSite(app, address);

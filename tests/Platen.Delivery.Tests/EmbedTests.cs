@@ -45,7 +45,10 @@ public sealed class EmbedTests(PostgresFixture postgres)
 
         first.Headers.CacheControl!.ToString().ShouldContain("immutable");
         pinned.ShouldBe($"/embed/{Convert.ToHexStringLower(SHA256.HashData(bytes))}/loader.js");
-        loader.GetProperty("integrity").GetString().ShouldBe("sha384-" + Convert.ToBase64String(SHA384.HashData(bytes)));
+        loader
+            .GetProperty("integrity")
+            .GetString()
+            .ShouldBe("sha384-" + Convert.ToBase64String(SHA384.HashData(bytes)));
         loader.GetProperty("sizeBytes").GetInt32().ShouldBe(bytes.Length);
         (await (await host.GetAsync(Loader)).Content.ReadAsByteArrayAsync(Ct)).ShouldBe(bytes);
 

@@ -21,14 +21,25 @@ public sealed class PageSizesTests(ServerFixture fixture)
         foreach (var sample in Repository.Files("samples/widgets").Where(file => file.Extension == ".json"))
         {
             var publicId = await PublishAsync(owner, JsonElement.Parse(sample.Text));
-            sizes.AddRange(await WeighAsync(reader, publicId));
+            sizes.AddRange(await WeighPagesAsync(reader, publicId));
         }
         sizes.ShouldNotBeEmpty();
+        sizes.AddRange(await WeighAsync(reader, "/embed/v1/loader.js"));
 
         var file = Path.Combine(Repository.Root, Budgets);
         if (Expected.Updating || !File.Exists(file))
             Expected.Equal(Budgets, PageSizes.Draw(sizes));
         Expected.NoFaults(PageSizes.Faults(await File.ReadAllTextAsync(file, Ct), sizes));
+    }
+
+    [Fact]
+    public async Task The_loader_is_small()
+    {
+        using var reader = (await fixture.ServerAsync(Ct)).Anonymous();
+        var sizes = await WeighAsync(reader, "/embed/v1/loader.js");
+
+        sizes.Single(size => size.Encoding == "br").Bytes.ShouldBeLessThanOrEqualTo(4_096);
+        sizes.Single(size => size.Encoding == "gzip").Bytes.ShouldBeLessThanOrEqualTo(28_672);
     }
 
     [Fact]
@@ -84,25 +95,29 @@ public sealed class PageSizesTests(ServerFixture fixture)
         response.IsSuccessStatusCode.ShouldBeTrue(await response.Content.ReadAsStringAsync(Ct));
     }
 
-    private static async Task<List<PageSize>> WeighAsync(HttpClient reader, string publicId)
+    private static async Task<List<PageSize>> WeighPagesAsync(HttpClient reader, string publicId)
     {
         var manifest = await reader.GetFromJsonAsync<JsonElement>($"/w/{publicId}/manifest.json", Ct);
         var sizes = new List<PageSize>();
         foreach (var locale in manifest.GetProperty("locales").EnumerateObject())
         {
             foreach (var theme in (string[])["auto", "light", "dark"])
-            {
-                foreach (var encoding in (string[])["gzip", "br"])
-                {
-                    var page = $"/e/{publicId}?locale={locale.Name}&theme={theme}";
-                    using var request = new HttpRequestMessage(HttpMethod.Get, page);
-                    request.Headers.AcceptEncoding.Add(new StringWithQualityHeaderValue(encoding));
-                    using var response = await reader.SendAsync(request, Ct);
-                    response.EnsureSuccessStatusCode();
-                    response.Content.Headers.ContentEncoding.ShouldBe([encoding]);
-                    sizes.Add(new PageSize(page, encoding, (await response.Content.ReadAsByteArrayAsync(Ct)).Length));
-                }
-            }
+                sizes.AddRange(await WeighAsync(reader, $"/e/{publicId}?locale={locale.Name}&theme={theme}"));
+        }
+        return sizes;
+    }
+
+    private static async Task<List<PageSize>> WeighAsync(HttpClient reader, string path)
+    {
+        var sizes = new List<PageSize>();
+        foreach (var encoding in (string[])["gzip", "br"])
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, path);
+            request.Headers.AcceptEncoding.Add(new StringWithQualityHeaderValue(encoding));
+            using var response = await reader.SendAsync(request, Ct);
+            response.EnsureSuccessStatusCode();
+            response.Content.Headers.ContentEncoding.ShouldBe([encoding]);
+            sizes.Add(new PageSize(path, encoding, (await response.Content.ReadAsByteArrayAsync(Ct)).Length));
         }
         return sizes;
     }

@@ -13,7 +13,9 @@ public sealed class AllowedOriginsTests(ServerFixture server)
         var path = await CreateAsync("https://www.example.org", "https://*.example.com", "https://www.example.org");
         (await PublishAsync(path, "\"1\"")).Status.ShouldBe(200);
         var policy = await PolicyAsync(path);
-        policy.ShouldStartWith("frame-ancestors 'self' https://*.example.com https://www.example.org; default-src 'none'");
+        policy.ShouldStartWith(
+            "frame-ancestors 'self' https://*.example.com https://www.example.org; default-src 'none'"
+        );
 
         var opened = InstanceTests.Faq("Framed");
         opened["allowedOrigins"] = new JsonArray();

@@ -29,9 +29,7 @@ public sealed class DemoUrlTests
     [InlineData("http://localhost:9000/path")]
     [InlineData("https://localhost:9000")]
     public void Another_value_stops_the_start(string demo) =>
-        Should
-            .Throw<SettingException>(() => Read(("PLATEN_DEMO_URL", demo)))
-            .Message.ShouldContain("PLATEN_DEMO_URL");
+        Should.Throw<SettingException>(() => Read(("PLATEN_DEMO_URL", demo))).Message.ShouldContain("PLATEN_DEMO_URL");
 
     private static ServerSettings Read(params (string Name, string? Value)[] settings) =>
         ServerSettings.Read(
