@@ -225,6 +225,7 @@ public sealed class EmbedTests(BrowserFixture browser)
         await page.ScreenshotAsync(
             new PageScreenshotOptions
             {
+                Animations = ScreenshotAnimations.Disabled,
                 Path = Path.Combine(
                     BrowserFixture.Screenshots,
                     string.Create(CultureInfo.InvariantCulture, $"embed-popover-{direction}-{width}.png")
@@ -532,6 +533,7 @@ public sealed class EmbedTests(BrowserFixture browser)
             page.ScreenshotAsync(
                 new PageScreenshotOptions
                 {
+                    Animations = ScreenshotAnimations.Disabled,
                     Path = Path.Combine(
                         BrowserFixture.Screenshots,
                         string.Create(CultureInfo.InvariantCulture, $"demo-{what}-{scheme}-{width}.png")
@@ -562,7 +564,11 @@ public sealed class EmbedTests(BrowserFixture browser)
         await visit.HeardAsync("ready", 2);
         (await ViolationsAsync(visit.Page)).ShouldBeEmpty();
         await visit.Page.ScreenshotAsync(
-            new PageScreenshotOptions { Path = Path.Combine(BrowserFixture.Screenshots, $"embed-overlay-{scheme}.png") }
+            new PageScreenshotOptions
+            {
+                Animations = ScreenshotAnimations.Disabled,
+                Path = Path.Combine(BrowserFixture.Screenshots, $"embed-overlay-{scheme}.png"),
+            }
         );
     }
 
