@@ -119,7 +119,8 @@ function contents(parts: Parts, settings: Settings, resize: (height: number, fir
     }
     const first = !ready;
     ready = true;
-    if (height) resize(height, first);
+    // One that the visitor has closed is as high as nothing; one that has just come is not.
+    if (height || (height === 0 && !first)) resize(height, first);
     if (first) {
       busy(false);
       emit('ready', { height, width: box.clientWidth });

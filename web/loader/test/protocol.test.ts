@@ -28,8 +28,9 @@ test('what is not a message of this protocol is nothing', () => {
 });
 
 test('a height out of bounds is not known, whatever it is', () => {
-  for (const height of [undefined, null, -1, 0, NaN, Infinity, MAX_HEIGHT + 1, '100', {}])
-    assert.equal(readMessage({ platen: 1, type: 'size', height })?.height, 0);
+  for (const height of [undefined, null, -1, NaN, Infinity, MAX_HEIGHT + 1, '100', {}])
+    assert.equal(readMessage({ platen: 1, type: 'size', height })?.height, undefined);
+  assert.equal(readMessage({ platen: 1, type: 'size', height: 0 })?.height, 0);
 });
 
 test('a title is a text, and not a long one', () => {
@@ -51,6 +52,7 @@ function page(kind: string | undefined, framed = true, width = 800) {
   const state = { height: 100.4 };
   const observers: (() => void)[] = [];
   const later: (() => void)[] = [];
+  const listeners: Record<string, () => void> = {};
   const self: Record<string, unknown> = {
     document: {
       title: 'Title',
@@ -64,6 +66,7 @@ function page(kind: string | undefined, framed = true, width = 800) {
     },
     Math,
     innerWidth: width,
+    addEventListener: (type: string, callback: () => void) => (listeners[type] = callback),
     setTimeout: (callback: () => void) => later.push(callback),
   };
   self['self'] = self;
@@ -79,6 +82,7 @@ function page(kind: string | undefined, framed = true, width = 800) {
       state.height = height;
       for (const callback of observers) callback();
     },
+    close: () => listeners['close']!(),
     press: (key: string, defaultPrevented = false) => (self['onkeydown'] as (event: object) => void)({ key, defaultPrevented }),
   };
 }
@@ -126,6 +130,12 @@ test('Escape is passed on unless the page has used it', () => {
   press('a');
   assert.equal(said.length, 1);
   press('Escape');
+  assert.deepEqual(said[1], size(101, 'close'));
+});
+
+test('a widget that closes itself says so', () => {
+  const { said, close } = page(undefined);
+  close();
   assert.deepEqual(said[1], size(101, 'close'));
 });
 
