@@ -14,6 +14,10 @@ const DELAY_MS = 40;
 const ID = 'wgt_main_content.faq';
 
 const slow = createServer((ask, answer) => {
+  if (ask.url === '/shadow.js') {
+    setTimeout(() => answer.writeHead(200, { 'content-type': 'text/javascript' }).end(shadow()), DELAY_MS);
+    return;
+  }
   const onward = request({ host: server.hostname, port: server.port, path: ask.url, headers: ask.headers }, (response) => {
     setTimeout(() => {
       answer.writeHead(response.statusCode, { ...response.headers, 'access-control-allow-origin': '*' });
@@ -25,7 +29,8 @@ const slow = createServer((ask, answer) => {
 await new Promise((done) => slow.once('listening', done));
 const platen = `http://127.0.0.1:${slow.address().port}`;
 
-const shadow = `
+// As the loader would do it; what it leaves out would only make it slower.
+const shadow = () => `
   const put = async (element) => {
     const text = await (await fetch('${platen}/e/${ID}')).text();
     const page = new DOMParser().parseFromString(text, 'text/html');
@@ -38,12 +43,13 @@ const shadow = `
   };
   for (const element of document.querySelectorAll('platen-widget')) put(element);`;
 
-const page = (way, count) => `<!doctype html><title>Host</title><script>painted = []</script>
+const page = (way, count) => `<!doctype html><title>Host</title><script nonce="x">painted = []</script>
   ${`<platen-widget public-id="${ID}" loading="eager"></platen-widget>`.repeat(count)}
-  ${way === 'frame' ? `<script async src="${platen}/embed/v1/loader.js"></script>` : `<script>${shadow}</script>`}`;
+  <script async src="${platen}/${way === 'frame' ? 'embed/v1/loader.js' : 'shadow.js'}"></script>`;
 const host = createServer((ask, answer) => {
   const [, way, count] = ask.url.split('/');
-  answer.writeHead(200, { 'content-type': 'text/html' });
+  const strict = `default-src 'none'; script-src 'nonce-x' ${platen}/; frame-src ${platen}; require-trusted-types-for 'script'; trusted-types 'none'`;
+  answer.writeHead(200, { 'content-type': 'text/html', ...(ask.url.endsWith('/strict') ? { 'content-security-policy': strict } : {}) });
   answer.end(page(way, Number(count)));
 }).listen(0, 'localhost');
 await new Promise((done) => host.once('listening', done));
@@ -112,6 +118,18 @@ for (const count of [0, 1, 5, 20]) {
       );
   }
 }
+
+const launched = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'] });
+for (const way of ['frame', 'shadow']) {
+  const tab = await launched.newPage();
+  const said = [];
+  tab.on('console', (message) => said.push(message.text()));
+  tab.on('pageerror', (error) => said.push(error.message));
+  await tab.goto(`http://localhost:${host.address().port}/${way}/1/strict`);
+  await tab.waitForLoadState('networkidle');
+  console.log(`in a strict page, ${way}: ${said.length ? said[0].slice(0, 160) : 'no complaint'}`);
+}
+await launched.close();
 
 /** When each frame in view, or else each frame, had its text; in the time of the page around. */
 async function frames(tab, count, origin) {
