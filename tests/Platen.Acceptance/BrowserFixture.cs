@@ -123,6 +123,8 @@ public sealed class BrowserFixture : IAsyncLifetime
                 {
                     BypassCSP = true,
                     ColorScheme = scheme == "dark" ? ColorScheme.Dark : ColorScheme.Light,
+                    // Colours are judged when they have arrived, not on the way.
+                    ReducedMotion = ReducedMotion.Reduce,
                     ViewportSize = new ViewportSize { Width = width, Height = 900 },
                 },
                 []

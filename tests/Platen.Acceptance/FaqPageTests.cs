@@ -89,44 +89,4 @@ public sealed class FaqPageTests(BrowserFixture browser)
             (await examined.ViolationsAsync()).ShouldBeEmpty(path);
         }
     }
-
-    /// <summary>
-    /// The page without its policy, which runs no script but the page's own, not even that of somebody who examines it.
-    /// </summary>
-    private async Task<ExaminedPage> ExamineAsync(string path, string scheme, int width) =>
-        new(
-            await browser.OpenAsync(
-                path,
-                new BrowserNewContextOptions
-                {
-                    BypassCSP = true,
-                    ColorScheme = scheme == "dark" ? ColorScheme.Dark : ColorScheme.Light,
-                    ViewportSize = new ViewportSize { Width = width, Height = 900 },
-                },
-                []
-            )
-        );
-
-    private sealed class ExaminedPage(IPage page) : IAsyncDisposable
-    {
-        public IPage Page { get; } = page;
-
-        /// <summary>What axe-core finds against its rules.</summary>
-        public async Task<List<string>> ViolationsAsync(string axe)
-        {
-            await Page.EvaluateAsync(axe);
-            var result = await Page.EvaluateAsync<JsonElement>("axe.run(document)");
-            return
-            [
-                .. result
-                    .GetProperty("violations")
-                    .EnumerateArray()
-                    .Select(v =>
-                        $"{v.GetProperty("id").GetString()}: {v.GetProperty("nodes")[0].GetProperty("html").GetString()}"
-                    ),
-            ];
-        }
-
-        public async ValueTask DisposeAsync() => await Page.Context.CloseAsync();
-    }
 }

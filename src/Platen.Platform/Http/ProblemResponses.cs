@@ -65,16 +65,12 @@ public static partial class ProblemResponses
             response.Headers.RetryAfter = "2";
         var format = context.Features.Get<IProblemFormat>();
         format?.Describe(context, problem);
-        if (HttpMethods.IsHead(context.Request.Method))
+        if (context.WantsNoBody())
             return;
         if (format is null)
             Write(response.BodyWriter, context, problem);
         else
             format.Write(response.BodyWriter, context, problem);
-        await response.BodyWriter.FlushAsync(context.RequestAborted);
-        if (context.WantsNoBody())
-            return;
-        Write(response.BodyWriter, context, problem);
         // Without the request's token, which may be what ended the request; a write to a closed connection ends by itself.
         await response.BodyWriter.FlushAsync(CancellationToken.None);
     }
