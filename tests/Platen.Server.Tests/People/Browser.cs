@@ -4,10 +4,7 @@ using System.Net.Http.Headers;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
-using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
-using Platen.Testing;
-using Platen.Testing.Servers;
 
 namespace Platen.Server.Tests.People;
 
@@ -140,11 +137,7 @@ internal sealed record TestPerson(Guid Id, string Email, string Password)
         var token = await LinkAsync(server, email, "reset");
         const string password = "correct horse battery";
         using var browser = new Browser(server.Address);
-        var set = await browser.SendAsync(
-            HttpMethod.Post,
-            "/v1/password-reset/complete",
-            new { token, password }
-        );
+        var set = await browser.SendAsync(HttpMethod.Post, "/v1/password-reset/complete", new { token, password });
         set.Status.ShouldBe(204, set.Text);
         return new TestPerson(added.Json["id"]!.GetValue<Guid>(), email, password);
     }
@@ -161,7 +154,7 @@ internal sealed record TestPerson(Guid Id, string Email, string Password)
     public static async Task<string> LinkAsync(ServerFixture server, string to, string kind, int skip = 0)
     {
         string[] found = [];
-        await Platen.Testing.Servers.ServerProcess.WaitUntilAsync(
+        await Testing.Servers.ServerProcess.WaitUntilAsync(
             $"a mail to {to}",
             TimeSpan.FromSeconds(30),
             async ct =>
@@ -192,15 +185,18 @@ internal sealed record TestPerson(Guid Id, string Email, string Password)
 
     private static IEnumerable<string> Links(string mail, string kind) =>
         Regex
-            .Matches(mail, $"/{kind}/([A-Za-z0-9_-]{{43}})", RegexOptions.None, TimeSpan.FromSeconds(1))
-            .Select(match => match.Groups[1].Value);
+            .Matches(mail, $"/{kind}/(?<token>[A-Za-z0-9_-]{{43}})", RegexOptions.None, TimeSpan.FromSeconds(1))
+            .Select(match => match.Groups["token"].Value);
 
     // Quoted-printable (RFC 2045 section 6.7).
     private static string Decode(string mail) =>
         Regex.Replace(
             mail.Replace("=\r\n", "", StringComparison.Ordinal),
-            "=([0-9A-F]{2})",
-            match => ((char)byte.Parse(match.Groups[1].Value, NumberStyles.HexNumber, CultureInfo.InvariantCulture)).ToString(),
+            "=(?<byte>[0-9A-F]{2})",
+            match =>
+                (
+                    (char)byte.Parse(match.Groups["byte"].Value, NumberStyles.HexNumber, CultureInfo.InvariantCulture)
+                ).ToString(),
             RegexOptions.None,
             TimeSpan.FromSeconds(1)
         );

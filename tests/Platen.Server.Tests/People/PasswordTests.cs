@@ -42,7 +42,9 @@ public sealed class PasswordTests(ServerFixture server)
             "the notice",
             TimeSpan.FromSeconds(30),
             async ct =>
-                (await TestPerson.MailsAsync(server, ada.Email, ct)).Any(m => m.Contains("was changed", StringComparison.Ordinal)),
+                (await TestPerson.MailsAsync(server, ada.Email, ct)).Any(m =>
+                    m.Contains("was changed", StringComparison.Ordinal)
+                ),
             Ct
         );
     }
@@ -63,8 +65,14 @@ public sealed class PasswordTests(ServerFixture server)
             "the jobs",
             TimeSpan.FromSeconds(30),
             async _ =>
-                !(await server.Owner.SendAsync(HttpMethod.Get, "/v1/jobs?state=queued")).Text.Contains(nobody, StringComparison.Ordinal)
-                && !(await server.Owner.SendAsync(HttpMethod.Get, "/v1/jobs?state=running")).Text.Contains(nobody, StringComparison.Ordinal),
+                !(await server.Owner.SendAsync(HttpMethod.Get, "/v1/jobs?state=queued")).Text.Contains(
+                    nobody,
+                    StringComparison.Ordinal
+                )
+                && !(await server.Owner.SendAsync(HttpMethod.Get, "/v1/jobs?state=running")).Text.Contains(
+                    nobody,
+                    StringComparison.Ordinal
+                ),
             Ct
         );
         (await TestPerson.MailsAsync(server, nobody, Ct)).ShouldBeEmpty();
@@ -114,7 +122,10 @@ public sealed class PasswordTests(ServerFixture server)
         var token = await TestPerson.LinkAsync(server, ada.Email, "reset", skip: 1);
         await using (var admin = await server.Postgres.OpenAdminAsync(Ct))
         {
-            await using var update = new NpgsqlCommand($"update access.mailed_link set {over} where person_id = $1", admin);
+            await using var update = new NpgsqlCommand(
+                $"update access.mailed_link set {over} where person_id = $1",
+                admin
+            );
             update.Parameters.AddWithValue(ada.Id);
             await update.ExecuteNonQueryAsync(Ct);
         }
@@ -152,16 +163,24 @@ public sealed class PasswordTests(ServerFixture server)
         var ada = await TestPerson.AddAsync(server);
         using var browser = await ada.SignInAsync(server);
         var address = $"new{Guid.CreateVersion7():N}@example.org";
-        (await browser.SendAsync(HttpMethod.Post, "/v1/people/me/email", new { email = "no address" })).FaultPointers.ShouldBe(["/email"]);
+        (
+            await browser.SendAsync(HttpMethod.Post, "/v1/people/me/email", new { email = "no address" })
+        ).FaultPointers.ShouldBe(["/email"]);
         (await browser.SendAsync(HttpMethod.Post, "/v1/people/me/email", new { email = address })).Status.ShouldBe(202);
-        (await browser.SendAsync(HttpMethod.Get, "/v1/people/me")).Json["email"]!.GetValue<string>().ShouldBe(ada.Email);
+        (await browser.SendAsync(HttpMethod.Get, "/v1/people/me")).Json["email"]!
+            .GetValue<string>()
+            .ShouldBe(ada.Email);
         var token = await TestPerson.LinkAsync(server, address, "confirm-email");
         (await browser.OpenAsync("/confirm-email/" + token)).Answer.Text.ShouldContain(address);
         (await browser.SendAsync(HttpMethod.Post, "/v1/email-confirmation", new { token })).Status.ShouldBe(204);
-        (await browser.SendAsync(HttpMethod.Post, "/v1/email-confirmation", new { token })).Problem.ShouldBe("link-spent");
+        (await browser.SendAsync(HttpMethod.Post, "/v1/email-confirmation", new { token })).Problem.ShouldBe(
+            "link-spent"
+        );
         (await browser.SendAsync(HttpMethod.Get, "/v1/people/me")).Json["email"]!.GetValue<string>().ShouldBe(address);
         // A link for one thing does nothing else.
-        (await browser.SendAsync(HttpMethod.Post, "/v1/password-reset/complete", new { token, password = Better })).Problem.ShouldBe("link-spent");
+        (
+            await browser.SendAsync(HttpMethod.Post, "/v1/password-reset/complete", new { token, password = Better })
+        ).Problem.ShouldBe("link-spent");
         (await browser.SignInAsync(address, ada.Password)).Status.ShouldBe(204);
     }
 
@@ -171,15 +190,21 @@ public sealed class PasswordTests(ServerFixture server)
         var ada = await TestPerson.AddAsync(server);
         var bob = await TestPerson.AddAsync(server, "Bob");
         using var browser = await bob.SignInAsync(server);
-        (await browser.SendAsync(HttpMethod.Post, "/v1/people/me/email", new { email = ada.Email })).Status.ShouldBe(202);
+        (await browser.SendAsync(HttpMethod.Post, "/v1/people/me/email", new { email = ada.Email })).Status.ShouldBe(
+            202
+        );
         await Testing.Servers.ServerProcess.WaitUntilAsync(
             "the warning",
             TimeSpan.FromSeconds(30),
             async ct =>
-                (await TestPerson.MailsAsync(server, ada.Email, ct)).Any(m => m.Contains("Nothing was changed", StringComparison.Ordinal)),
+                (await TestPerson.MailsAsync(server, ada.Email, ct)).Any(m =>
+                    m.Contains("Nothing was changed", StringComparison.Ordinal)
+                ),
             Ct
         );
-        (await TestPerson.MailsAsync(server, ada.Email, Ct)).ShouldAllBe(m => !m.Contains("/confirm-email/", StringComparison.Ordinal));
+        (await TestPerson.MailsAsync(server, ada.Email, Ct)).ShouldAllBe(m =>
+            !m.Contains("/confirm-email/", StringComparison.Ordinal)
+        );
     }
 
     [Fact]
@@ -196,7 +221,9 @@ public sealed class PasswordTests(ServerFixture server)
             update.Parameters.AddWithValue(ada.Id);
             await update.ExecuteNonQueryAsync(Ct);
         }
-        (await browser.SendAsync(HttpMethod.Post, "/v1/people/me/email", new { email = "x@example.org" })).Problem.ShouldBe("fresh-sign-in-needed");
+        (
+            await browser.SendAsync(HttpMethod.Post, "/v1/people/me/email", new { email = "x@example.org" })
+        ).Problem.ShouldBe("fresh-sign-in-needed");
         (await browser.SendAsync(HttpMethod.Post, "/v1/passkeys/options")).Problem.ShouldBe("fresh-sign-in-needed");
         (await browser.SendAsync(HttpMethod.Get, "/v1/people/me")).Status.ShouldBe(200);
     }

@@ -1,7 +1,4 @@
-using System.Text.Json.Nodes;
 using Npgsql;
-using Platen.Access.People;
-using Platen.Testing.Servers;
 
 namespace Platen.Server.Tests.People;
 
@@ -54,9 +51,7 @@ public sealed class SignInTests(ServerFixture server)
         using var browser = new Browser(server.Address, "127.0.7.1");
         var answers = new List<string>();
         foreach (
-            var (email, password) in (
-                (string, string)[]
-            )
+            var (email, password) in ((string, string)[])
                 [
                     (ada.Email, "wrong horse battery"),
                     ("nobody@example.org", "wrong horse battery"),
@@ -126,7 +121,9 @@ public sealed class SignInTests(ServerFixture server)
         (await own.SendAsync(HttpMethod.Post, "/v1/password-reset", new { email = ada.Email })).Status.ShouldBe(202);
         var token = await TestPerson.LinkAsync(server, ada.Email, "reset", skip: 1);
         const string password = "another horse altogether";
-        (await own.SendAsync(HttpMethod.Post, "/v1/password-reset/complete", new { token, password })).Status.ShouldBe(204);
+        (await own.SendAsync(HttpMethod.Post, "/v1/password-reset/complete", new { token, password })).Status.ShouldBe(
+            204
+        );
         (await own.SignInAsync(ada.Email, password)).Status.ShouldBe(204);
     }
 
@@ -168,7 +165,9 @@ public sealed class SignInTests(ServerFixture server)
         {
             answers.AddRange(
                 await Task.WhenAll(
-                    Enumerable.Range(0, 20).Select(i => spray.SignInAsync($"s{round}-{i}@example.org", "Summer 2026 rain"))
+                    Enumerable
+                        .Range(0, 20)
+                        .Select(i => spray.SignInAsync($"s{round}-{i}@example.org", "Summer 2026 rain"))
                 )
             );
         }
@@ -184,7 +183,16 @@ public sealed class SignInTests(ServerFixture server)
         var ada = await TestPerson.AddAsync(server);
         using var browser = await ada.SignInAsync(server);
         var token = browser.Csrf;
-        foreach (var (csrf, site) in ((string?, string)[])[(null, "same-origin"), ("x", "same-origin"), (token + "x", "same-origin"), (token, "cross-site"), (token, "same-site")])
+        foreach (
+            var (csrf, site) in ((string?, string)[])
+                [
+                    (null, "same-origin"),
+                    ("x", "same-origin"),
+                    (token + "x", "same-origin"),
+                    (token, "cross-site"),
+                    (token, "same-site"),
+                ]
+        )
         {
             (browser.Csrf, browser.Site) = (csrf, site);
             var answer = await browser.SendAsync(HttpMethod.Delete, "/v1/sessions");
@@ -205,13 +213,19 @@ public sealed class SignInTests(ServerFixture server)
         using var foreign = new Browser(server.Address) { Site = "cross-site" };
         (await foreign.SignInAsync(ada.Email, ada.Password)).Problem.ShouldBe("cross-site");
         foreach (var path in (string[])["/v1/session/passkey-options", "/v1/password-reset", "/v1/email-confirmation"])
-            (await foreign.SendAsync(HttpMethod.Post, path, new { email = "x", token = "x" })).Problem.ShouldBe("cross-site");
+            (await foreign.SendAsync(HttpMethod.Post, path, new { email = "x", token = "x" })).Problem.ShouldBe(
+                "cross-site"
+            );
         foreach (var path in (string[])["/sign-in", "/sign-out", "/reset", "/reset/x", "/setup/x", "/account/password"])
-            (await foreign.PostFormAsync(path, ("email", ada.Email), ("password", ada.Password))).Answer.Problem.ShouldBe("cross-site");
+            (
+                await foreign.PostFormAsync(path, ("email", ada.Email), ("password", ada.Password))
+            ).Answer.Problem.ShouldBe("cross-site");
         // Without https a browser sends Origin only; a program sends neither and has no page to post a form from.
         using var plain = new Browser(server.Address) { Site = "" };
         (await plain.SignInAsync(ada.Email, ada.Password)).Status.ShouldBe(204);
-        (await plain.PostFormAsync("/sign-in", ("email", ada.Email), ("password", ada.Password))).Answer.Problem.ShouldBe("cross-site");
+        (
+            await plain.PostFormAsync("/sign-in", ("email", ada.Email), ("password", ada.Password))
+        ).Answer.Problem.ShouldBe("cross-site");
         foreign.Session.ShouldBeNull();
     }
 
@@ -284,9 +298,13 @@ public sealed class SignInTests(ServerFixture server)
     {
         var ada = await TestPerson.AddAsync(server);
         using var browser = await ada.SignInAsync(server);
-        (await server.Owner.SendAsync(HttpMethod.Post, $"/v1/people/{ada.Id}/disable")).Json["disabledAt"].ShouldNotBeNull();
+        (await server.Owner.SendAsync(HttpMethod.Post, $"/v1/people/{ada.Id}/disable"))
+            .Json["disabledAt"]
+            .ShouldNotBeNull();
         (await browser.SendAsync(HttpMethod.Get, "/v1/session")).Status.ShouldBe(401);
-        (await server.Owner.SendAsync(HttpMethod.Post, $"/v1/people/{ada.Id}/enable")).Json["disabledAt"].ShouldBeNull();
+        (await server.Owner.SendAsync(HttpMethod.Post, $"/v1/people/{ada.Id}/enable"))
+            .Json["disabledAt"]
+            .ShouldBeNull();
         (await browser.SendAsync(HttpMethod.Get, "/v1/session")).Status.ShouldBe(401);
         (await browser.SignInAsync(ada.Email, ada.Password)).Status.ShouldBe(204);
     }
@@ -295,7 +313,14 @@ public sealed class SignInTests(ServerFixture server)
     public async Task People_are_managed_by_operators_only()
     {
         using var ada = await (await TestPerson.AddAsync(server)).SignInAsync(server);
-        foreach (var (method, path) in ((HttpMethod, string)[])[(HttpMethod.Get, "/v1/people"), (HttpMethod.Post, "/v1/people"), (HttpMethod.Post, $"/v1/people/{Guid.CreateVersion7()}/disable")])
+        foreach (
+            var (method, path) in ((HttpMethod, string)[])
+                [
+                    (HttpMethod.Get, "/v1/people"),
+                    (HttpMethod.Post, "/v1/people"),
+                    (HttpMethod.Post, $"/v1/people/{Guid.CreateVersion7()}/disable"),
+                ]
+        )
         {
             (await ada.SendAsync(method, path)).Status.ShouldBe(403);
             (await server.Nobody.SendAsync(method, path)).Status.ShouldBe(401);
@@ -332,7 +357,10 @@ public sealed class SignInTests(ServerFixture server)
             );
             others.ShouldBe(0, table);
         }
-        foreach (var table in (string[])["mailed_link", "setup_link", "sign_in_failure", "passkey_ceremony", "protection_key"])
+        foreach (
+            var table in (string[])
+                ["mailed_link", "setup_link", "sign_in_failure", "passkey_ceremony", "protection_key"]
+        )
         {
             var seen = await session.FirstAsync($"select count(*) from access.{table}", row => row.GetInt64(0), Ct);
             seen.ShouldBe(0, table);

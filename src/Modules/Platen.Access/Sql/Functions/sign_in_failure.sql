@@ -4,29 +4,31 @@ create or replace function access.begin_sign_in(p_account bytea, p_address bytea
     language plpgsql
 as $$
 declare
-    now_at constant timestamptz := clock_timestamp();
+    now_at timestamptz;
     wait_until timestamptz;
 begin
     -- Rows are always locked in this order, so that two attempts never wait for each other.
     insert into access.sign_in_failure as f (kind, key, failures, last_at)
-    values ('account', p_account, 1, now_at)
+    values ('account', p_account, 1, clock_timestamp())
     on conflict (kind, key) do update
        set failures = case
-               when f.locked_until > now_at then f.failures
-               when f.last_at < now_at - interval '1 day' then 1
+               when f.locked_until > clock_timestamp() then f.failures
+               when f.last_at < clock_timestamp() - interval '1 day' then 1
                else f.failures + 1
            end,
-           last_at = case when f.locked_until > now_at then f.last_at else now_at end;
+           last_at = case when f.locked_until > clock_timestamp() then f.last_at else clock_timestamp() end;
     insert into access.sign_in_failure as f (kind, key, failures, last_at)
-    values ('address', p_address, 1, now_at)
+    values ('address', p_address, 1, clock_timestamp())
     on conflict (kind, key) do update
        set failures = case
-               when f.locked_until > now_at then f.failures
-               when f.last_at < now_at - interval '1 day' then 1
+               when f.locked_until > clock_timestamp() then f.failures
+               when f.last_at < clock_timestamp() - interval '1 day' then 1
                else f.failures + 1
            end,
-           last_at = case when f.locked_until > now_at then f.last_at else now_at end;
+           last_at = case when f.locked_until > clock_timestamp() then f.last_at else clock_timestamp() end;
 
+    -- Others may have gone first while this one waited for the rows.
+    now_at := clock_timestamp();
     select max(locked_until) into wait_until
       from access.sign_in_failure
      where ((kind = 'account' and key = p_account) or (kind = 'address' and key = p_address)) and locked_until > now_at;
@@ -51,8 +53,7 @@ create or replace function access.forgive_sign_in(p_account bytea, p_address byt
     language sql
 as $$
     delete from access.sign_in_failure where kind = 'account' and key = p_account;
-    delete from access.sign_in_failure where kind = 'address' and key = p_address and failures <= 1;
-    update access.sign_in_failure set failures = failures - 1, locked_until = null
+    update access.sign_in_failure set failures = greatest(failures - 1, 0), locked_until = null
      where kind = 'address' and key = p_address;
     -- The table stays as small as the day's failures.
     delete from access.sign_in_failure f using (

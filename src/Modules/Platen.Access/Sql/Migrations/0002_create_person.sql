@@ -108,7 +108,7 @@ create table access.sign_in_failure (
     kind text not null check (kind in ('account', 'address')),
     -- SHA-256 of the normalized e-mail or of the address.
     key bytea not null check (octet_length(key) = 32),
-    failures integer not null check (failures > 0),
+    failures integer not null check (failures >= 0),
     last_at timestamptz not null,
     locked_until timestamptz,
     primary key (kind, key)

@@ -42,3 +42,5 @@ grant update (last_seen_at, ended_at) on access.person_session to platen_app;
 grant update (used_at) on access.mailed_link to platen_app;
 grant update (token_hash, created_at, used_at, person_id) on access.setup_link to platen_app;
 grant update (failures, last_at, locked_until) on access.sign_in_failure to platen_app;
+-- Locking a row asks for the right to update one of its columns.
+grant update (expires_at) on access.passkey_ceremony to platen_app;
