@@ -13,6 +13,7 @@ var benches = new SortedDictionary<string, Func<CancellationToken, Task>>(String
     ["events"] = EventsBench.RunAsync,
     ["events-bare"] = EventsBench.ServeBareAsync,
     ["events-platen"] = EventsBench.ServePlatenAsync,
+    ["limits"] = LimitsBench.RunAsync,
     ["publish"] = PublishBench.RunAsync,
     ["registry"] = RegistryBench.RunAsync,
     ["rest"] = RestBench.RunAsync,

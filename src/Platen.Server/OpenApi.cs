@@ -82,6 +82,7 @@ internal static class OpenApi
             ];
             Add(operation, context, KernelProblems.Unauthenticated);
             Add(operation, context, KernelProblems.Forbidden);
+            Add(operation, context, HttpProblems.RateLimited);
         }
         if (metadata.OfType<NeededPerson>().Any())
         {
@@ -153,6 +154,7 @@ internal static class OpenApi
             status,
             new OpenApiResponse
             {
+                Headers = problem == HttpProblems.RateLimited ? RateLimitFields() : null,
                 Description = $"{problem.Title}. {problem.Advice}",
                 Content = new Dictionary<string, OpenApiMediaType>(StringComparer.Ordinal)
                 {
@@ -163,6 +165,28 @@ internal static class OpenApi
                 },
             }
         );
+    }
+
+    private static Dictionary<string, IOpenApiHeader> RateLimitFields()
+    {
+        static OpenApiHeader Field(JsonSchemaType type, string description) =>
+            new()
+            {
+                Description = description,
+                Schema = new OpenApiSchema { Type = type },
+            };
+        return new Dictionary<string, IOpenApiHeader>(StringComparer.Ordinal)
+        {
+            ["Retry-After"] = Field(JsonSchemaType.Integer, "Seconds to wait."),
+            ["RateLimit"] = Field(
+                JsonSchemaType.String,
+                "On every answer: what is left (r) and the seconds until all of it is back (t), by policy."
+            ),
+            ["RateLimit-Policy"] = Field(
+                JsonSchemaType.String,
+                "On every answer: the quota (q) and its window in seconds (w), by policy."
+            ),
+        };
     }
 
     private static OpenApiSchema ProblemSchema()

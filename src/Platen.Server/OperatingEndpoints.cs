@@ -1,3 +1,5 @@
+using Platen.Platform.Http.RateLimits;
+
 namespace Platen.Server;
 
 /// <summary>Health, metrics, the front page and the problem pages: what an operator and a lost client look at.</summary>
@@ -9,14 +11,16 @@ internal static class OperatingEndpoints
         app.MapGet("/healthz", () => TypedResults.Ok(new { status = "live", version = ServerProcess.Version }))
             .WithName("getHealth")
             .WithTags("operating")
+            .NotRateLimited()
             .AllowAnonymous();
-        app.MapGet("/readyz", Ready).WithName("getReadiness").WithTags("operating").AllowAnonymous();
+        app.MapGet("/readyz", Ready).WithName("getReadiness").WithTags("operating").NotRateLimited().AllowAnonymous();
         app.MapGet(
                 "/metrics",
                 (PrometheusText metrics) => TypedResults.Text(metrics.Write(), PrometheusText.ContentType)
             )
             .WithName("getMetrics")
             .WithTags("operating")
+            .NotRateLimited()
             .AllowAnonymous();
         app.MapOpenApi("/openapi/{documentName}.json").AllowAnonymous();
         app.MapGet("/", FrontPage.Get).ExcludeFromDescription().AllowAnonymous();

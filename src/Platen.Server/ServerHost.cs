@@ -7,6 +7,7 @@ using Platen.Delivery;
 using Platen.Platform.Blobs;
 using Platen.Platform.Events;
 using Platen.Platform.Http;
+using Platen.Platform.Http.RateLimits;
 using Platen.Platform.Jobs;
 using Platen.Platform.Postgres;
 using Platen.Registry;
@@ -95,6 +96,7 @@ public static class ServerHost
             services.AddJobRunner().AddMaintenance();
         services.AddAccess(new AccessOptions { Domain = settings.Domain, Stage = settings.Profile });
         services.AddPlatenTimeouts(settings.Guards.RequestTimeout);
+        services.AddRateLimits(settings.Guards.Limits, settings.Guards.Redis, settings.Guards.CountingPatience);
         services.AddPeople(settings.People ?? PeopleSettings.In(settings.DataFolder));
         services.AddWidgets(settings.WidgetsFolder);
         services.AddRegistry(settings.Registry);
@@ -124,6 +126,7 @@ public static class ServerHost
         var log = app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Platen.Http");
         app.UseTrustedProxies(settings.Guards.TrustedProxies, log);
         app.UseTransportSecurity();
+        app.UseVisitorLimit();
 
         // Published pages come first: no routing, no authentication, no problem handling of the API on that path.
         if (settings.Roles.HasFlag(ServerRoles.Delivery))
@@ -142,7 +145,9 @@ public static class ServerHost
         // Images are pushed and pulled below /v2.
         app.UsePlatenTimeouts("/v2");
         app.UseRequestOrigin();
+        app.UseAddressLimit();
         app.UseAuthentication();
+        app.UseCallerLimits();
         app.UseAuthorization();
 
         app.MapOperating();

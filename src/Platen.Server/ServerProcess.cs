@@ -58,6 +58,8 @@ internal static class ServerProcess
           PLATEN_TRUSTED_PROXIES       networks that may send X-Forwarded-*  none
           PLATEN_CORS_ORIGINS          origins whose pages may use the API   its own
           PLATEN_REQUEST_TIMEOUT       seconds a request may take            60
+          PLATEN_LIMITS                off, or POLICY=REQUESTS/SECONDS,…     see docs/operating/limits.md
+          PLATEN_REDIS                 redis://… to count requests in        PostgreSQL counts them
           ConnectionStrings__Platen    an external PostgreSQL 15 to 18       an embedded one in the data folder
           OTEL_EXPORTER_OTLP_ENDPOINT  where to send traces and metrics      nowhere
 

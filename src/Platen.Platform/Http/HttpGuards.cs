@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using Platen.Platform.Http.RateLimits;
 
 namespace Platen.Platform.Http;
 
@@ -21,6 +22,15 @@ public sealed record HttpGuards
     /// <summary><c>PLATEN_REQUEST_TIMEOUT</c>: see <see cref="DefaultRequestTimeout"/>.</summary>
     public TimeSpan RequestTimeout { get; init; } = DefaultRequestTimeout;
 
+    /// <summary><c>PLATEN_LIMITS</c>: how much of the server one client gets.</summary>
+    public RateLimitPolicies Limits { get; init; } = RateLimitPolicies.Default;
+
+    /// <summary><c>PLATEN_REDIS</c>: where nodes count together. Without it they do so in PostgreSQL.</summary>
+    public RedisAddress? Redis { get; init; }
+
+    /// <summary>How long a store of the shared count may take before the next is asked; null for the store's own.</summary>
+    public TimeSpan? CountingPatience { get; init; }
+
     /// <summary>How long the request line and fields may take to arrive; 15 seconds.</summary>
     public TimeSpan HeaderTime { get; init; } = TimeSpan.FromSeconds(15);
 
@@ -35,6 +45,8 @@ public sealed record HttpGuards
             TrustedProxies = ReadNetworks(setting("PLATEN_TRUSTED_PROXIES")),
             CorsOrigins = AllowedOrigins.Parse(setting("PLATEN_CORS_ORIGINS")),
             RequestTimeout = ReadSeconds(setting("PLATEN_REQUEST_TIMEOUT")),
+            Limits = RateLimitPolicies.Parse(setting("PLATEN_LIMITS")),
+            Redis = RedisAddress.Parse(setting("PLATEN_REDIS")),
         };
 
     private static List<IPNetwork> ReadNetworks(string? text)
@@ -49,7 +61,7 @@ public sealed record HttpGuards
                 networks.Add(network);
             else
                 throw new FormatException(
-                    $"PLATEN_TRUSTED_PROXIES has '{part}'; write networks such as 10.0.0.0/8 (no bits set after the prefix) or addresses."
+                    $"PLATEN_TRUSTED_PROXIES has '{part}'; write networks such as 10.0.0.0/8 or addresses."
                 );
         }
         return networks;

@@ -1,0 +1,144 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Builder;
+using Platen.Platform.Http;
+using Platen.Platform.Http.RateLimits;
+using Platen.Testing;
+using Platen.Testing.Servers;
+using IPNetwork = System.Net.IPNetwork;
+
+namespace Platen.Server.Tests;
+
+/// <summary>What a client meets who asks too often. Quotas come back within a day: nothing does while a test runs.</summary>
+public sealed class RateLimitTests(ServerFixture server)
+{
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_key_over_its_quota_gets_a_problem_with_the_time_to_wait_and_others_do_not()
+    {
+        await using var node = await StartAsync("key=10/86400");
+        var owner = TestOwner.New();
+        using var busy = ServerFixture.ClientOf(node, await server.CreateKeyAsync(owner.Id, "audit:read"));
+        using var quiet = ServerFixture.ClientOf(node, await server.CreateKeyAsync(owner.Id, "audit:read"));
+
+        for (var left = 9; left >= 0; left--)
+        {
+            using var passed = await busy.GetAsync("/v1/audit", Ct);
+            ((int)passed.StatusCode).ShouldBe(200);
+            Field(passed, "RateLimit-Policy").ShouldBe("\"key\";q=10;w=86400, \"workspace\";q=30000;w=60");
+            Field(passed, "RateLimit")!.ShouldStartWith($"\"key\";r={left};t=");
+        }
+        using var refused = await busy.GetAsync("/v1/audit", Ct);
+        ((int)refused.StatusCode).ShouldBe(429);
+        var problem = JsonNode.Parse(await refused.Content.ReadAsStringAsync(Ct))!;
+        problem["type"]!.GetValue<string>().ShouldBe("/problems/rate-limited");
+        problem["policy"]!.GetValue<string>().ShouldBe("key");
+        var wait = int.Parse(Field(refused, "Retry-After")!, CultureInfo.InvariantCulture);
+        wait.ShouldBeInRange(1, 8_640);
+        problem["retryAfter"]!.GetValue<int>().ShouldBe(wait);
+        Field(refused, "RateLimit")!.ShouldContain("r=0");
+        Field(refused, "X-Content-Type-Options").ShouldBe("nosniff");
+
+        using var other = await quiet.GetAsync("/v1/audit", Ct);
+        ((int)other.StatusCode).ShouldBe(200);
+        using var nobody = ServerFixture.ClientOf(node);
+        ((int)(await nobody.GetAsync("/v1/audit", Ct)).StatusCode).ShouldBe(401);
+    }
+
+    [Fact]
+    public async Task The_keys_of_a_workspace_share_its_quota()
+    {
+        await using var node = await StartAsync("workspace=10/86400");
+        var owner = TestOwner.New();
+        using var one = ServerFixture.ClientOf(node, await server.CreateKeyAsync(owner.Id, "audit:read"));
+        using var two = ServerFixture.ClientOf(node, await server.CreateKeyAsync(owner.Id, "audit:read"));
+        var statuses = new List<int>();
+        for (var i = 0; i < 12; i++)
+            statuses.Add((int)(await (i % 2 == 0 ? one : two).GetAsync("/v1/audit", Ct)).StatusCode);
+        statuses.ShouldBe([.. Enumerable.Repeat(200, 10), 429, 429]);
+        using var other = ServerFixture.ClientOf(node, await server.CreateKeyAsync(TestOwner.New().Id, "audit:read"));
+        ((int)(await other.GetAsync("/v1/audit", Ct)).StatusCode).ShouldBe(200);
+    }
+
+    [Fact]
+    public async Task An_address_is_counted_before_its_key_is_looked_at_and_cannot_be_made_up()
+    {
+        await using var node = await StartAsync("address=10/86400");
+        using var client = ServerFixture.ClientOf(node, "platen_not-a-key");
+        var mine = NewAddress();
+        for (var i = 0; i < 10; i++)
+            (await FromAsync(client, "/v1/audit", $"{NewAddress()}, {mine}")).ShouldBe(401);
+        (await FromAsync(client, "/v1/audit", $"{NewAddress()}, {mine}")).ShouldBe(429);
+        (await FromAsync(client, "/v1/nothing", mine)).ShouldBe(429);
+        (await FromAsync(client, "/v1/audit", NewAddress())).ShouldBe(401);
+        // Who watches the server is never turned away, nor is the operator on the machine itself.
+        (await FromAsync(client, "/readyz", mine)).ShouldBe(200);
+        (await FromAsync(client, "/metrics", mine)).ShouldBe(200);
+        for (var i = 0; i < 15; i++)
+            ((int)(await client.GetAsync("/v1/audit", Ct)).StatusCode).ShouldBe(401);
+    }
+
+    [Fact]
+    public async Task Visitors_of_published_pages_have_a_quota_of_their_own()
+    {
+        await using var node = await StartAsync("visitor=10/86400, address=5/86400");
+        using var client = ServerFixture.ClientOf(node);
+        var mine = NewAddress();
+        for (var i = 0; i < 10; i++)
+            (await FromAsync(client, "/e/wgt_curated_none", mine)).ShouldBe(404);
+        (await FromAsync(client, "/e/wgt_curated_none", mine)).ShouldBe(429);
+        (await FromAsync(client, "/w/wgt_curated_none/manifest.json", mine)).ShouldBe(429);
+        (await FromAsync(client, "/e/wgt_curated_none", NewAddress())).ShouldBe(404);
+        (await FromAsync(client, "/widgets/manifest.json", mine)).ShouldBe(200);
+        var metrics = (await client.SendAsync(HttpMethod.Get, "/metrics")).Text;
+        metrics.ShouldContain("platen_ratelimit_decisions_total{policy=\"visitor\",outcome=\"refused\"} ");
+    }
+
+    [Theory]
+    [InlineData("redis")]
+    [InlineData("postgresql")]
+    public async Task Two_nodes_share_the_quota_of_a_key(string store)
+    {
+        await using var redis = store == "redis" ? await RedisServer.StartAsync(Ct) : null;
+        await using var one = await StartAsync("key=40/86400", redis?.Url);
+        await using var two = await StartAsync("key=40/86400", redis?.Url);
+        var key = await server.CreateKeyAsync(TestOwner.New().Id, "audit:read");
+        using var first = ServerFixture.ClientOf(one, key);
+        using var second = ServerFixture.ClientOf(two, key);
+        var statuses = new List<int>();
+        for (var i = 0; i < 50; i++)
+            statuses.Add((int)(await (i % 2 == 0 ? first : second).GetAsync("/v1/audit", Ct)).StatusCode);
+        statuses.ShouldBe([.. Enumerable.Repeat(200, 40), .. Enumerable.Repeat(429, 10)]);
+    }
+
+    private Task<WebApplication> StartAsync(string limits, string? redis = null) =>
+        server.StartAsync(
+            new HttpGuards
+            {
+                Limits = RateLimitPolicies.Parse(limits),
+                Redis = RedisAddress.Parse(redis),
+                // A store that is slow because the machine is busy is not away.
+                CountingPatience = TimeSpan.FromMinutes(1),
+                TrustedProxies = [IPNetwork.Parse("127.0.0.0/8")],
+            }
+        );
+
+    private static async Task<int> FromAsync(HttpClient client, string path, string forwardedFor)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, path);
+        request.Headers.TryAddWithoutValidation("X-Forwarded-For", forwardedFor);
+        using var answer = await client.SendAsync(request, Ct);
+        return (int)answer.StatusCode;
+    }
+
+    /// <summary>An IPv6 network that nobody else in the run has: the count is shared by all nodes of the tests.</summary>
+    private static string NewAddress()
+    {
+        var id = Guid.CreateVersion7().ToString("N");
+        return $"2001:db8:{id[20..24]}:{id[24..28]}::{id[28..32]}";
+    }
+
+    private static string? Field(HttpResponseMessage answer, string name) =>
+        answer.Headers.TryGetValues(name, out var values) ? string.Join(", ", values) : null;
+}
