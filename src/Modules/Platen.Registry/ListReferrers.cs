@@ -3,6 +3,7 @@ using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Platen.Access;
 using Platen.Kernel;
+using Platen.Platform.Http;
 using Platen.Platform.Postgres;
 
 namespace Platen.Registry;
@@ -45,7 +46,7 @@ internal sealed class ListReferrers(PostgresPools pools)
         }
         context.Response.ContentType = OciManifest.Index;
         context.Response.ContentLength = body.WrittenCount;
-        if (!HttpMethods.IsHead(context.Request.Method))
+        if (!context.WantsNoBody())
             await context.Response.Body.WriteAsync(body.WrittenMemory, ct);
     }
 

@@ -3,6 +3,7 @@ using System.Globalization;
 using Microsoft.AspNetCore.Http;
 using Platen.Access;
 using Platen.Kernel;
+using Platen.Platform.Http;
 using Platen.Platform.Blobs;
 using Platen.Platform.Postgres;
 
@@ -28,7 +29,7 @@ internal sealed class PullBlob(PostgresPools pools, IBlobStore blobs)
             return;
         }
         context.Response.ContentType = "application/octet-stream";
-        if (HttpMethods.IsHead(context.Request.Method))
+        if (context.WantsNoBody())
         {
             // Only what can be read is there: a client that is told so does not push it.
             if (await blobs.StatAsync(repository.Owner, digest, ct) is not { } stat)

@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Net.Http.Headers;
 using Platen.Access;
 using Platen.Kernel;
+using Platen.Platform.Http;
 using Platen.Platform.Postgres;
 
 namespace Platen.Registry;
@@ -35,7 +36,7 @@ internal sealed class PullManifest(PostgresPools pools)
         }
         context.Response.ContentType = found.MediaType;
         context.Response.ContentLength = found.Bytes.Length;
-        if (!HttpMethods.IsHead(context.Request.Method))
+        if (!context.WantsNoBody())
             await context.Response.Body.WriteAsync(found.Bytes, ct);
     }
 

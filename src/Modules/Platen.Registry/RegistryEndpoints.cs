@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Platen.Access;
 using Platen.Kernel;
+using Platen.Platform.Http;
 
 namespace Platen.Registry;
 
@@ -85,7 +86,7 @@ internal static class RegistryEndpoints
     {
         context.Response.ContentType = "application/json";
         context.Response.ContentLength = 2;
-        return HttpMethods.IsHead(context.Request.Method)
+        return context.WantsNoBody()
             ? Task.CompletedTask
             : context.Response.WriteAsync("{}", context.RequestAborted);
     }
