@@ -122,6 +122,8 @@ public sealed class BrowserFixture : IAsyncLifetime
                 new BrowserNewContextOptions
                 {
                     BypassCSP = true,
+                    // Colours are judged when they have arrived, not on the way.
+                    ReducedMotion = ReducedMotion.Reduce,
                     ColorScheme = scheme == "dark" ? ColorScheme.Dark : ColorScheme.Light,
                     // Colours are judged when they have arrived, not on the way.
                     ReducedMotion = ReducedMotion.Reduce,
@@ -167,8 +169,7 @@ public sealed class ExaminedPage(IPage page, string axe) : IAsyncDisposable
     public IPage Page { get; } = page;
 
     /// <summary>Whether something reaches past the side of the page.</summary>
-    public Task<bool> OverflowsAsync() =>
-        Page.EvaluateAsync<bool>("document.documentElement.scrollWidth > innerWidth");
+    public Task<bool> OverflowsAsync() => Page.EvaluateAsync<bool>("document.documentElement.scrollWidth > innerWidth");
 
     /// <summary>What axe-core finds against its rules.</summary>
     public async Task<List<string>> ViolationsAsync()

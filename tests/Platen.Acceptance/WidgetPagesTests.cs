@@ -147,11 +147,7 @@ public sealed class WidgetPagesTests(BrowserFixture browser)
     [InlineData("wgt_curated_world-book-day")]
     public async Task An_announcement_is_put_away_and_brought_back_without_scripts(string id)
     {
-        var page = await browser.OpenAsync(
-            "e/" + id,
-            new BrowserNewContextOptions { JavaScriptEnabled = false },
-            []
-        );
+        var page = await browser.OpenAsync("e/" + id, new BrowserNewContextOptions { JavaScriptEnabled = false }, []);
         var message = page.Locator("h1");
         await page.Locator("summary").FocusAsync();
         await page.Keyboard.PressAsync("Enter");
@@ -237,9 +233,12 @@ public sealed class WidgetPagesTests(BrowserFixture browser)
             (await frame.GetAttributeAsync("sandbox"))!.ShouldNotContain("allow-same-origin");
         }
         complaints.ShouldBeEmpty();
+        // A browser paints the frames that are in sight, so all of them are.
+        await page.SetViewportSizeAsync(width, 14_000);
         await ShootAsync(page, string.Create(CultureInfo.InvariantCulture, $"gallery-{scheme}-{width}"));
         await page.GetByRole(AriaRole.Link, new PageGetByRoleOptions { Name = "ar", Exact = true }).ClickAsync();
-        var arabic = page.FrameLocator("iframe[src='/e/wgt_curated_world-book-day?locale=ar']").Locator("html[dir=rtl]");
+        var arabic = page.FrameLocator("iframe[src='/e/wgt_curated_world-book-day?locale=ar']")
+            .Locator("html[dir=rtl]");
         await arabic.WaitForAsync(new LocatorWaitForOptions { State = WaitForSelectorState.Attached });
         await page.Context.CloseAsync();
     }
