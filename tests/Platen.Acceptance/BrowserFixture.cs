@@ -113,7 +113,7 @@ public sealed class BrowserFixture : IAsyncLifetime
     }
 
     /// <summary>
-    /// The page without its policy, which is a sandbox that runs no script, not even that of somebody who examines it.
+    /// The page without its policy, which runs no script but the page's own, not even that of somebody who examines it.
     /// </summary>
     public async Task<ExaminedPage> ExamineAsync(string path, string scheme, int width) =>
         new(
