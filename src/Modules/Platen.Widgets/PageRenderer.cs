@@ -75,7 +75,6 @@ internal sealed partial class PageRenderer
         }
         return markup
             .Append(CultureInfo.InvariantCulture, $"<meta property=\"og:title\" content=\"{title}\">")
-            .Append("<meta property=\"og:type\" content=\"website\">")
             .Append(CultureInfo.InvariantCulture, $"<meta property=\"og:locale\" content=\"{OpenGraph(locale)}\">")
             .ToString();
     }
