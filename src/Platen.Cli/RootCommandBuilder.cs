@@ -24,6 +24,7 @@ internal static class RootCommandBuilder
         root.Subcommands.Add(PullCommand.Create());
         root.Subcommands.Add(ResolveCommand.Create());
         root.Subcommands.Add(TemplatesCommand.Create());
+        root.Subcommands.Add(ImportCommand.Create());
         root.Subcommands.Add(EventsCommand.Create());
         root.Subcommands.Add(JobsCommand.Create());
         root.Subcommands.Add(GcCommand.Create());

@@ -82,7 +82,9 @@ internal sealed class CommitVersion(PostgresPools pools, IBlobStore blobs, Store
                 release = digest,
                 status,
             },
-            ct
+            ct,
+            before?.Release,
+            digest
         );
         var saved = (await TemplateVersion.FindAsync(session, name, version, ct))!;
         await session.CommitAsync(ct);
@@ -313,7 +315,8 @@ internal sealed class CommitVersion(PostgresPools pools, IBlobStore blobs, Store
         );
     }
 
-    private static async Task WriteAsync(
+    /// <summary>Writes the version's row; the files of a draft that it replaces are removed.</summary>
+    public static async Task WriteAsync(
         Session session,
         TemplateName name,
         SemVer version,
@@ -367,7 +370,7 @@ internal sealed class CommitVersion(PostgresPools pools, IBlobStore blobs, Store
         );
     }
 
-    private static async Task WriteFilesAsync(
+    public static async Task WriteFilesAsync(
         Session session,
         TemplateName name,
         SemVer version,
@@ -419,7 +422,7 @@ internal sealed class CommitVersion(PostgresPools pools, IBlobStore blobs, Store
         );
     }
 
-    private static ProblemException Immutable(
+    public static ProblemException Immutable(
         TemplateVersion before,
         IEnumerable<TemplateArtifact> from,
         IEnumerable<TemplateArtifact> to

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Platen.Access;
+using Platen.Access.Audit;
 using Platen.Kernel;
 using Platen.Kernel.Templates;
 using Platen.Kernel.Versions;
@@ -124,7 +125,8 @@ internal sealed class PinTemplate(PostgresPools pools)
         string environment,
         string? version,
         CancellationToken ct
-    ) =>
+    )
+    {
         await EventLog.AppendAsync(
             session,
             TemplateEvents.Stream(name),
@@ -132,6 +134,16 @@ internal sealed class PinTemplate(PostgresPools pools)
             JsonSerializer.SerializeToUtf8Bytes(new { environment, version }),
             ct
         );
+        await AuditLog.RecordAsync(
+            session,
+            TemplateEvents.Pinned,
+            name.Stream,
+            null,
+            null,
+            new { environment, version },
+            ct
+        );
+    }
 
     private static void CheckEnvironment(string environment)
     {

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Platen.Access;
+using Platen.Access.Audit;
 using Platen.Kernel;
 using Platen.Kernel.Templates;
 using Platen.Platform.Events;
@@ -101,6 +102,7 @@ internal sealed class SaveTemplate(PostgresPools pools)
             JsonSerializer.SerializeToUtf8Bytes(new { name = name.Value, enabled }),
             ct
         );
+        await AuditLog.RecordAsync(session, TemplateEvents.Changed, name.Stream, null, null, new { enabled }, ct);
     }
 
     private static void CheckDescription(string? description)

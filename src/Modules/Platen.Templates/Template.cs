@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Npgsql;
 using Platen.Access;
+using Platen.Access.Audit;
 using Platen.Kernel;
 using Platen.Kernel.Templates;
 using Platen.Kernel.Versions;
@@ -90,13 +91,18 @@ internal sealed record Template(
             Sql.Text(name.Value)
         );
 
-    /// <summary>Says that what a resolve answers may have changed, and tells the template's readers. Last in its transaction.</summary>
+    /// <summary>
+    /// Says that what a resolve answers may have changed: a new revision, an event, an entry of the audit log. Last in its
+    /// transaction.
+    /// </summary>
     public static async Task<long> TouchAsync(
         Session session,
         TemplateName name,
         string eventType,
         object data,
-        CancellationToken ct
+        CancellationToken ct,
+        Digest? before = null,
+        Digest? after = null
     )
     {
         var revision = await session.FirstAsync(
@@ -118,6 +124,7 @@ internal sealed record Template(
             JsonSerializer.SerializeToUtf8Bytes(data, JsonSerializerOptions.Web),
             ct
         );
+        await AuditLog.RecordAsync(session, eventType, name.Stream, before, after, data, ct);
         return revision;
     }
 }

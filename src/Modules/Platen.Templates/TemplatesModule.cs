@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Platen.Platform.Jobs;
 using Platen.Platform.Postgres;
+using Platen.Platform.Releases;
 
 namespace Platen.Templates;
 
@@ -24,6 +25,7 @@ public static class TemplatesModule
             .AddSingleton<ReadTemplates>()
             .AddSingleton<ResolveTemplate>()
             .AddSingleton<RecordOutcomes>()
+            .AddSingleton<IReleaseIntake, TakeInRelease>()
             .AddSingleton<IJobHandler, GuardTrials>();
 
     /// <summary>Maps the module's routes.</summary>

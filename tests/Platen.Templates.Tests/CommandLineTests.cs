@@ -1,0 +1,241 @@
+using System.Text;
+using System.Text.Json.Nodes;
+using Platen.Cli;
+using Platen.Kernel.Templates;
+using Platen.Testing;
+
+namespace Platen.Templates.Tests;
+
+/// <summary>The command line against the real server, with real bundles where they are.</summary>
+public sealed class CommandLineTests(ServerFixture server) : IDisposable
+{
+    private readonly string folder = PostgresFixture.NewFolder();
+    private readonly TemplateName name = ServerFixture.NewName();
+    private StringWriter output = new();
+    private StringWriter error = new();
+
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    [Fact]
+    public async Task A_bundle_is_pushed_pulled_resolved_and_pushed_again_without_a_change()
+    {
+        WriteBundle("Vous êtes {{qui}}.");
+        (await RunAsync("push", "--template", name.Value, "--version", "1.0.0", "--set-default", "--dir", "bundle")).ShouldBe(0, error.ToString());
+        Out.ShouldContain("committed");
+        Out.ShouldContain("default is 1.0.0 now");
+        (await RunAsync("push", "--template", name.Value, "--version", "1.0.0", "--set-default", "--dir", "bundle", "--json")).ShouldBe(0);
+        var again = JsonNode.Parse(Out)!;
+        (again["outcome"]!.GetValue<string>(), again["uploaded"]!.GetValue<int>()).ShouldBe(("unchanged", 0));
+
+        (await RunAsync("pull", name.Value, "--dir", "pulled")).ShouldBe(0, error.ToString());
+        File.ReadAllText(Path.Combine(folder, "pulled", "fr", "master.md")).ShouldBe("Vous êtes {{qui}}.");
+        (await RunAsync("push", "--dir", "pulled")).ShouldBe(0, error.ToString());
+        Out.ShouldContain("unchanged");
+
+        (await RunAsync("resolve", name.Value, "--kind", "master_prompt", "--locale", "fr-CA", "--remote", "--cache", "cache")).ShouldBe(
+            0,
+            error.ToString()
+        );
+        Out.ShouldBe("Vous êtes {{qui}}.");
+        error.ToString().ShouldContain("resolved from store");
+        (await RunAsync("resolve", name.Value, "--kind", "master_prompt", "--remote", "--cache", "cache", "--json", "--set", "qui=Ada")).ShouldBe(0);
+        var json = JsonNode.Parse(Out)!;
+        (json["source"]!.GetValue<string>(), json["text"]!.GetValue<string>()).ShouldBe(("cache", "Vous êtes Ada."));
+        (await RunAsync("resolve", name.Value, "--kind", "master_prompt", "--files", "bundle", "--cache", "other", "--out", "out.md")).ShouldBe(0);
+        File.ReadAllText(Path.Combine(folder, "out.md")).ShouldBe("Vous êtes {{qui}}.");
+        (await RunAsync("resolve", name.Value, "--kind", "master_prompt", "--remote", "--set", "wer=x")).ShouldBe(1);
+        error.ToString().ShouldContain("no value for qui; not declared: wer");
+    }
+
+    [Fact]
+    public async Task Other_content_of_a_stable_version_is_refused_and_said_before_by_a_dry_run()
+    {
+        WriteBundle("one");
+        await RunAsync("push", "--template", name.Value, "--version", "1.0.0", "--dir", "bundle");
+        WriteBundle("two");
+        (await RunAsync("push", "--template", name.Value, "--version", "1.0.0", "--dir", "bundle", "--dry-run")).ShouldBe(5);
+        Out.ShouldContain("~ fr/master.md");
+        Out.ShouldContain("would be refused");
+        (await RunAsync("push", "--template", name.Value, "--version", "1.0.0", "--dir", "bundle")).ShouldBe(5);
+        error.ToString().ShouldContain("fr/master.md");
+        (await RunAsync("push", "--template", name.Value, "--version", "1.1.0", "--dir", "bundle", "--dry-run")).ShouldBe(0);
+        Out.ShouldContain("would push");
+        (await RunAsync("templates", "show", name.Value, "1.1.0")).ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task What_is_wrong_with_a_bundle_is_said_at_its_line()
+    {
+        Directory.CreateDirectory(Path.Combine(folder, "bundle"));
+        File.WriteAllText(
+            Path.Combine(folder, "bundle", "manifest.json"),
+            """
+            { "artifacts": [
+              { "kind": "master_prompt", "path": "missing.md", "role": "system" },
+              { "kind": "x", "path": "../outside.md" } ] }
+            """
+        );
+        (await RunAsync("push", "--template", name.Value, "--version", "1.0.0", "--dir", "bundle")).ShouldBe(2);
+        error.ToString().ShouldContain("bundle/manifest.json:3:");
+        File.WriteAllText(
+            Path.Combine(folder, "bundle", "manifest.json"),
+            """{ "artifacts": [ { "kind": "master_prompt", "path": "missing.md", "role": "system" } ] }"""
+        );
+        (await RunAsync("push", "--template", name.Value, "--version", "1.0.0", "--dir", "bundle")).ShouldBe(2);
+        error.ToString().ShouldContain("missing.md cannot be read");
+    }
+
+    [Fact]
+    public async Task A_push_of_two_hundred_files_goes_on_where_it_was_cut()
+    {
+        var bundle = Path.Combine(folder, "bundle");
+        Directory.CreateDirectory(bundle);
+        var artifacts = new JsonArray();
+        for (var i = 0; i < 200; i++)
+        {
+            File.WriteAllText(Path.Combine(bundle, $"{i}.json"), $"{{\"n\":{i}}}");
+            artifacts.Add(new JsonObject { ["kind"] = "golden_example", ["path"] = $"{i}.json" });
+        }
+        File.WriteAllText(Path.Combine(bundle, "manifest.json"), new JsonObject { ["artifacts"] = artifacts }.ToJsonString());
+        // What an interrupted push had sent.
+        for (var i = 0; i < 150; i++)
+        {
+            var bytes = await File.ReadAllBytesAsync(Path.Combine(bundle, $"{i}.json"), Ct);
+            await server.Owner.SendAsync(HttpMethod.Put, $"/v1/templates/{name}/blobs/{Kernel.Digest.Of(bytes)}", bytes);
+        }
+        (await RunAsync("push", "--template", name.Value, "--version", "1.0.0", "--dir", "bundle", "--json")).ShouldBe(0, error.ToString());
+        JsonNode.Parse(Out)!["uploaded"]!.GetValue<int>().ShouldBe(50);
+    }
+
+    [Fact]
+    public async Task Versions_and_channels_are_shown_compared_deprecated_and_moved()
+    {
+        WriteBundle("one");
+        await RunAsync("push", "--template", name.Value, "--version", "1.0.0", "--dir", "bundle", "--set-default");
+        WriteBundle("two");
+        await RunAsync("push", "--template", name.Value, "--version", "1.1.0", "--dir", "bundle");
+        (await RunAsync("templates", "list", "--search", name.Value)).ShouldBe(0);
+        Out.ShouldContain($"{name}\t1.0.0\t1.1.0\t2\ton");
+        (await RunAsync("templates", "diff", name.Value, "1.0.0", "1.1.0")).ShouldBe(1);
+        Out.ShouldContain("~ fr/master.md");
+        (await RunAsync("templates", "deprecate", name.Value, "1.0.0", "--reason", "old", "--successor", "1.1.0")).ShouldBe(0, error.ToString());
+        (await RunAsync("resolve", name.Value, "--kind", "master_prompt", "--remote")).ShouldBe(0);
+        error.ToString().ShouldContain("deprecated: old");
+        (await RunAsync("templates", "default", name.Value, "1.1.0")).ShouldBe(0, error.ToString());
+        (await RunAsync("templates", "channels", name.Value, "default", "1.1.0", "--candidate", "1.0.0", "--percentage", "5")).ShouldBe(
+            0,
+            error.ToString()
+        );
+        Out.ShouldContain("trying 1.0.0 on 5 %");
+        (await RunAsync("templates", "channels", name.Value)).ShouldBe(0);
+        Out.ShouldContain("default\t1.1.0\t1.0.0\t5");
+        (await RunAsync("templates", "disable", name.Value)).ShouldBe(0);
+        (await RunAsync("resolve", name.Value, "--kind", "master_prompt", "--remote")).ShouldBe(1);
+        (await RunAsync("templates", "enable", name.Value)).ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task Prompts_of_langfuse_become_versions_and_labels_channels()
+    {
+        File.WriteAllText(
+            Path.Combine(folder, "export.json"),
+            $$"""
+            { "name": "{{name}}", "version": 3, "type": "chat", "labels": ["production", "latest"], "config": { "temperature": 0 },
+              "prompt": [ { "role": "system", "content": "Be brief." }, { "role": "user", "content": "{{{{"{{question}}"}}}}" } ] }
+            """
+        );
+        (await RunAsync("import", "langfuse", "export.json")).ShouldBe(0, error.ToString());
+        var resolved = await server.Owner.ResolveAsync(name, "?role=user");
+        (resolved.Member("version"), resolved.Member("rule")).ShouldBe(("3.0.0", "default"));
+        resolved.Json["artifact"]!["variables"]![0]!["name"]!.GetValue<string>().ShouldBe("question");
+    }
+
+    [Fact]
+    public async Task Real_patterns_are_pushed_and_resolve_byte_for_byte()
+    {
+        var corpus = CorpusFolder();
+        if (corpus is null)
+        {
+            // The corpora stand beside the repository where there are any; a pattern of our own shows the same way.
+            corpus = Path.Combine(folder, "patterns");
+            Directory.CreateDirectory(Path.Combine(corpus, "own_pattern"));
+            File.WriteAllText(Path.Combine(corpus, "own_pattern", "system.md"), "# IDENTITY\nYou are careful.\n");
+        }
+        using var person = await server.NewPersonAsync();
+        (await RunAsAsync(person.Key, "import", "fabric", corpus, "--set-default", "--json")).ShouldBe(0, error.ToString());
+        var imported = JsonNode.Parse(Out)!["results"]!.AsArray().Select(r => r!["template"]!.GetValue<string>()).ToList();
+        var patterns = Directory.GetDirectories(corpus).Select(Path.GetFileName).ToList();
+        imported.ShouldBe(patterns.Order(StringComparer.Ordinal)!, ignoreOrder: true);
+        foreach (var pattern in imported)
+        {
+            (await RunAsAsync(person.Key, "resolve", pattern, "--kind", "master_prompt", "--remote", "--cache", "cache", "--out", "one.md")).ShouldBe(
+                0,
+                error.ToString()
+            );
+            (await File.ReadAllBytesAsync(Path.Combine(folder, "one.md"), Ct)).ShouldBe(
+                await File.ReadAllBytesAsync(Path.Combine(corpus, pattern, "system.md"), Ct)
+            );
+        }
+        (await RunAsAsync(person.Key, "import", "fabric", corpus, "--json")).ShouldBe(0);
+        JsonNode.Parse(Out)!["results"]!.AsArray().ShouldAllBe(r => r!["outcome"]!.GetValue<string>().StartsWith("unchanged"));
+    }
+
+    private string Out => output.ToString();
+
+    private Task<int> RunAsync(params string[] args) => RunAsAsync(server.OwnerKeyText, args);
+
+    private Task<int> RunAsAsync(string key, params string[] args)
+    {
+        (output, error) = (new StringWriter(), new StringWriter());
+        var variables = new Dictionary<string, string>
+        {
+            ["PLATEN_SERVER"] = server.Address.ToString(),
+            ["PLATEN_KEY"] = key,
+            ["HOME"] = Path.Combine(folder, "home"),
+        };
+        var terminal = new Terminal(
+            output,
+            error,
+            false,
+            false,
+            variables.GetValueOrDefault,
+            folder,
+            TimeProvider.System
+        );
+        return PlatenCommandLine.RunAsync(args, terminal, Ct);
+    }
+
+    private void WriteBundle(string prompt)
+    {
+        var bundle = Path.Combine(folder, "bundle");
+        Directory.CreateDirectory(Path.Combine(bundle, "fr"));
+        File.WriteAllText(Path.Combine(bundle, "fr", "master.md"), prompt, new UTF8Encoding(false));
+        File.WriteAllText(Path.Combine(bundle, "config.json"), """{ "temperature": 0.2 }""");
+        File.WriteAllText(
+            Path.Combine(bundle, "manifest.json"),
+            $$"""
+            {
+              "template": "{{name}}",
+              "artifacts": [
+                { "kind": "master_prompt", "path": "fr/master.md", "role": "system", "locale": "fr" },
+                { "kind": "json_config", "path": "config.json" }
+              ]
+            }
+            """
+        );
+    }
+
+    private static string? CorpusFolder()
+    {
+        for (var at = new DirectoryInfo(AppContext.BaseDirectory); at is not null; at = at.Parent)
+        {
+            if (!File.Exists(Path.Combine(at.FullName, "Platen.slnx")))
+                continue;
+            var corpus = Path.Combine(at.FullName, "..", "shared", "corpora", "prompts");
+            return Directory.Exists(corpus) ? Path.GetFullPath(corpus) : null;
+        }
+        return null;
+    }
+}
