@@ -16,6 +16,7 @@ var benches = new SortedDictionary<string, Func<CancellationToken, Task>>(String
     ["limits"] = LimitsBench.RunAsync,
     ["publish"] = PublishBench.RunAsync,
     ["registry"] = RegistryBench.RunAsync,
+    ["resolve"] = ResolveBench.RunAsync,
     ["rest"] = RestBench.RunAsync,
     ["schema"] = SchemaBench.RunAsync,
 };

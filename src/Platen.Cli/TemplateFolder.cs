@@ -117,7 +117,12 @@ internal sealed class TemplateFolder
         var faults = new List<InputFault>();
         if (!TemplateManifest.TryParse(bytes, out var manifest, out var wrong))
         {
-            faults.AddRange(wrong.Select(fault => new InputFault($"{places.Of(fault.Pointer)} {fault.Pointer}".TrimEnd(), fault.Message)));
+            faults.AddRange(
+                wrong.Select(fault => new InputFault(
+                    $"{places.Of(fault.Pointer)} {fault.Pointer}".TrimEnd(),
+                    fault.Message
+                ))
+            );
             throw Invalid(shownPath, faults);
         }
         var template = ReadName(name, manifest, places, faults);
@@ -130,7 +135,12 @@ internal sealed class TemplateFolder
                 continue;
             var digest = Digest.Of(content);
             if (artifact.Digest is { } stated && stated != digest)
-                faults.Add(new InputFault(places.Of($"/artifacts/{index}/digest"), $"{artifact.Path} is {digest}, not what the manifest says."));
+                faults.Add(
+                    new InputFault(
+                        places.Of($"/artifacts/{index}/digest"),
+                        $"{artifact.Path} is {digest}, not what the manifest says."
+                    )
+                );
             files.Add((artifact, content, digest));
         }
         return faults.Count == 0
@@ -166,33 +176,59 @@ internal sealed class TemplateFolder
         return json;
     }
 
-    private static TemplateName ReadName(string? asked, TemplateManifest manifest, JsonPlaces places, List<InputFault> faults)
+    private static TemplateName ReadName(
+        string? asked,
+        TemplateManifest manifest,
+        JsonPlaces places,
+        List<InputFault> faults
+    )
     {
         if (asked is null)
         {
             if (manifest.Template is null)
-                faults.Add(new InputFault(places.Of("/template"), "Neither --template nor the manifest names the template."));
+                faults.Add(
+                    new InputFault(places.Of("/template"), "Neither --template nor the manifest names the template.")
+                );
             return manifest.Template ?? default;
         }
         if (!TemplateName.TryParse(asked, out var name))
-            faults.Add(new InputFault("--template", $"'{asked}' is not a template's name: lower-case words joined by '-', '_' or '.'."));
+            faults.Add(
+                new InputFault(
+                    "--template",
+                    $"'{asked}' is not a template's name: lower-case words joined by '-', '_' or '.'."
+                )
+            );
         else if (manifest.Template is { } stated && stated != name)
-            faults.Add(new InputFault(places.Of("/template"), $"The manifest is of '{stated}', and --template says '{name}'."));
+            faults.Add(
+                new InputFault(places.Of("/template"), $"The manifest is of '{stated}', and --template says '{name}'.")
+            );
         return name;
     }
 
-    private static SemVer ReadVersion(string? asked, TemplateManifest manifest, JsonPlaces places, List<InputFault> faults)
+    private static SemVer ReadVersion(
+        string? asked,
+        TemplateManifest manifest,
+        JsonPlaces places,
+        List<InputFault> faults
+    )
     {
         if (asked is null)
         {
             if (manifest.Version is null)
-                faults.Add(new InputFault(places.Of("/version"), "Neither --version nor the manifest names the version."));
+                faults.Add(
+                    new InputFault(places.Of("/version"), "Neither --version nor the manifest names the version.")
+                );
             return manifest.Version ?? default;
         }
         if (!TemplateManifest.TryParseVersion(asked, out var version))
             faults.Add(new InputFault("--version", $"'{asked}' is not a version such as 1.4.0 or 2.0.0-rc.1."));
         else if (manifest.Version is { } stated && stated != version)
-            faults.Add(new InputFault(places.Of("/version"), $"The manifest is of version {stated}, and --version says {version}."));
+            faults.Add(
+                new InputFault(
+                    places.Of("/version"),
+                    $"The manifest is of version {stated}, and --version says {version}."
+                )
+            );
         return version;
     }
 

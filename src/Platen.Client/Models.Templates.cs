@@ -273,7 +273,13 @@ public sealed record TemplateResolution(
 /// <param name="Value">Such as 0, 1, or seconds.</param>
 /// <param name="Version">The version that was served; or <paramref name="Key"/>.</param>
 /// <param name="Key">The key it was resolved with.</param>
-public sealed record TemplateOutcome(string Id, string Metric, double Value, string? Version = null, string? Key = null);
+public sealed record TemplateOutcome(
+    string Id,
+    string Metric,
+    double Value,
+    string? Version = null,
+    string? Key = null
+);
 
 /// <summary>Outcomes to record.</summary>
 public sealed record TemplateOutcomes(ImmutableArray<TemplateOutcome> Outcomes);

@@ -201,8 +201,13 @@ public sealed partial class PlatenClient
         );
 
     /// <summary>The channels of a template, without their moves.</summary>
-    public async Task<ImmutableArray<TemplateChannel>> ListTemplateChannelsAsync(TemplateName name, CancellationToken ct) =>
-        OrEmpty((await GetAsync(TemplatePath(name) + "/channels", TemplatesJson.Default.TemplateChannelList, ct)).Items);
+    public async Task<ImmutableArray<TemplateChannel>> ListTemplateChannelsAsync(
+        TemplateName name,
+        CancellationToken ct
+    ) =>
+        OrEmpty(
+            (await GetAsync(TemplatePath(name) + "/channels", TemplatesJson.Default.TemplateChannelList, ct)).Items
+        );
 
     /// <summary>A channel with its latest moves, or null when it never moved.</summary>
     public Task<Versioned<TemplateChannel>?> FindTemplateChannelAsync(
@@ -282,10 +287,7 @@ public sealed partial class PlatenClient
             HttpMethod.Post,
             ChannelPath(name, channel) + "/outcomes",
             null,
-            JsonSerializer.SerializeToUtf8Bytes(
-                new TemplateOutcomes(outcomes),
-                TemplatesJson.Default.TemplateOutcomes
-            ),
+            JsonSerializer.SerializeToUtf8Bytes(new TemplateOutcomes(outcomes), TemplatesJson.Default.TemplateOutcomes),
             ct
         );
         return await ReadAsync(answer, TemplatesJson.Default.TemplateOutcomesRecorded, ct);

@@ -90,7 +90,7 @@ public static class ServerHost
         services.AddSingleton(settings);
         services.AddSingleton(postgres.Pools);
         services.AddSingleton(TimeProvider.System);
-        services.AddBlobStore(settings.Blobs);
+        services.AddBlobStore(settings.Blobs, settings.BlobsRegion);
         services.AddEvents();
         if (settings.Roles.HasFlag(ServerRoles.Worker))
             services.AddJobRunner().AddMaintenance();

@@ -26,7 +26,7 @@ internal static class ServerProcess
         ?? "0";
 
     /// <summary>The modules' SQL, those that others refer to first.</summary>
-    public static readonly IReadOnlyList<SqlModule> Modules = 
+    public static readonly IReadOnlyList<SqlModule> Modules =
     [
         PlatformModule.Sql,
         AccessModule.Sql,
@@ -46,6 +46,7 @@ internal static class ServerProcess
           PLATEN_PROFILE               standalone, authoring or cloud        standalone
           PLATEN_ROLES                 api,delivery,worker,studio            all of them
           PLATEN_BLOBS                 file:PATH or s3://BUCKET?…            file:$PLATEN_DATA/blobs
+          PLATEN_BLOBS_REGION          where the bytes must rest             anywhere
           PLATEN_DOMAIN                domain of the workspaces' sites       localhost
           PLATEN_PUBLIC_URL            address that people use               where it listens
           PLATEN_MAIL                  file:PATH or smtp://…?from=ADDRESS    file:$PLATEN_DATA/mail

@@ -1,7 +1,7 @@
 using System.Collections.Frozen;
 using System.Globalization;
-using Platen.Platform.Http;
 using Platen.Access.People;
+using Platen.Platform.Http;
 using Platen.Platform.Postgres;
 using Platen.Registry;
 
@@ -48,6 +48,12 @@ public sealed record ServerSettings
 
     /// <summary><c>PLATEN_BLOBS</c>: <c>file:PATH</c> or <c>s3://BUCKET…</c>.</summary>
     public required string Blobs { get; init; }
+
+    /// <summary>
+    /// <c>PLATEN_BLOBS_REGION</c>: where the bytes must rest, such as <c>ca-central-1</c>; the server does not start on a store that is
+    /// elsewhere, or cannot say where it is. Null for anywhere.
+    /// </summary>
+    public string? BlobsRegion { get; init; }
 
     /// <summary><c>PLATEN_WIDGETS</c>: the folder of widget packages; by default the one that comes with the server.</summary>
     public required string WidgetsFolder { get; init; }
@@ -106,6 +112,7 @@ public sealed record ServerSettings
             Urls = urls,
             Profile = profile,
             Roles = ReadRoles(configuration["PLATEN_ROLES"]),
+            BlobsRegion = configuration["PLATEN_BLOBS_REGION"] is { Length: > 0 } region ? region : null,
             Blobs = configuration["PLATEN_BLOBS"] is { Length: > 0 } blobs
                 ? blobs
                 : "file:" + Path.Combine(data, "blobs"),

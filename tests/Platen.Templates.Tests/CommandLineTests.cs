@@ -22,10 +22,24 @@ public sealed class CommandLineTests(ServerFixture server) : IDisposable
     public async Task A_bundle_is_pushed_pulled_resolved_and_pushed_again_without_a_change()
     {
         WriteBundle("Vous êtes {{qui}}.");
-        (await RunAsync("push", "--template", name.Value, "--version", "1.0.0", "--set-default", "--dir", "bundle")).ShouldBe(0, error.ToString());
+        (
+            await RunAsync("push", "--template", name.Value, "--version", "1.0.0", "--set-default", "--dir", "bundle")
+        ).ShouldBe(0, error.ToString());
         Out.ShouldContain("committed");
         Out.ShouldContain("default is 1.0.0 now");
-        (await RunAsync("push", "--template", name.Value, "--version", "1.0.0", "--set-default", "--dir", "bundle", "--json")).ShouldBe(0);
+        (
+            await RunAsync(
+                "push",
+                "--template",
+                name.Value,
+                "--version",
+                "1.0.0",
+                "--set-default",
+                "--dir",
+                "bundle",
+                "--json"
+            )
+        ).ShouldBe(0);
         var again = JsonNode.Parse(Out)!;
         (again["outcome"]!.GetValue<string>(), again["uploaded"]!.GetValue<int>()).ShouldBe(("unchanged", 0));
 
@@ -34,16 +48,51 @@ public sealed class CommandLineTests(ServerFixture server) : IDisposable
         (await RunAsync("push", "--dir", "pulled")).ShouldBe(0, error.ToString());
         Out.ShouldContain("unchanged");
 
-        (await RunAsync("resolve", name.Value, "--kind", "master_prompt", "--locale", "fr-CA", "--remote", "--cache", "cache")).ShouldBe(
-            0,
-            error.ToString()
-        );
+        (
+            await RunAsync(
+                "resolve",
+                name.Value,
+                "--kind",
+                "master_prompt",
+                "--locale",
+                "fr-CA",
+                "--remote",
+                "--cache",
+                "cache"
+            )
+        ).ShouldBe(0, error.ToString());
         Out.ShouldBe("Vous êtes {{qui}}.");
         error.ToString().ShouldContain("resolved from store");
-        (await RunAsync("resolve", name.Value, "--kind", "master_prompt", "--remote", "--cache", "cache", "--json", "--set", "qui=Ada")).ShouldBe(0);
+        (
+            await RunAsync(
+                "resolve",
+                name.Value,
+                "--kind",
+                "master_prompt",
+                "--remote",
+                "--cache",
+                "cache",
+                "--json",
+                "--set",
+                "qui=Ada"
+            )
+        ).ShouldBe(0);
         var json = JsonNode.Parse(Out)!;
         (json["source"]!.GetValue<string>(), json["text"]!.GetValue<string>()).ShouldBe(("cache", "Vous êtes Ada."));
-        (await RunAsync("resolve", name.Value, "--kind", "master_prompt", "--files", "bundle", "--cache", "other", "--out", "out.md")).ShouldBe(0);
+        (
+            await RunAsync(
+                "resolve",
+                name.Value,
+                "--kind",
+                "master_prompt",
+                "--files",
+                "bundle",
+                "--cache",
+                "other",
+                "--out",
+                "out.md"
+            )
+        ).ShouldBe(0);
         File.ReadAllText(Path.Combine(folder, "out.md")).ShouldBe("Vous êtes {{qui}}.");
         (await RunAsync("resolve", name.Value, "--kind", "master_prompt", "--remote", "--set", "wer=x")).ShouldBe(1);
         error.ToString().ShouldContain("no value for qui; not declared: wer");
@@ -55,12 +104,16 @@ public sealed class CommandLineTests(ServerFixture server) : IDisposable
         WriteBundle("one");
         await RunAsync("push", "--template", name.Value, "--version", "1.0.0", "--dir", "bundle");
         WriteBundle("two");
-        (await RunAsync("push", "--template", name.Value, "--version", "1.0.0", "--dir", "bundle", "--dry-run")).ShouldBe(5);
+        (
+            await RunAsync("push", "--template", name.Value, "--version", "1.0.0", "--dir", "bundle", "--dry-run")
+        ).ShouldBe(5);
         Out.ShouldContain("~ fr/master.md");
         Out.ShouldContain("would be refused");
         (await RunAsync("push", "--template", name.Value, "--version", "1.0.0", "--dir", "bundle")).ShouldBe(5);
         error.ToString().ShouldContain("fr/master.md");
-        (await RunAsync("push", "--template", name.Value, "--version", "1.1.0", "--dir", "bundle", "--dry-run")).ShouldBe(0);
+        (
+            await RunAsync("push", "--template", name.Value, "--version", "1.1.0", "--dir", "bundle", "--dry-run")
+        ).ShouldBe(0);
         Out.ShouldContain("would push");
         (await RunAsync("templates", "show", name.Value, "1.1.0")).ShouldBe(1);
     }
@@ -98,14 +151,24 @@ public sealed class CommandLineTests(ServerFixture server) : IDisposable
             File.WriteAllText(Path.Combine(bundle, $"{i}.json"), $"{{\"n\":{i}}}");
             artifacts.Add(new JsonObject { ["kind"] = "golden_example", ["path"] = $"{i}.json" });
         }
-        File.WriteAllText(Path.Combine(bundle, "manifest.json"), new JsonObject { ["artifacts"] = artifacts }.ToJsonString());
+        File.WriteAllText(
+            Path.Combine(bundle, "manifest.json"),
+            new JsonObject { ["artifacts"] = artifacts }.ToJsonString()
+        );
         // What an interrupted push had sent.
         for (var i = 0; i < 150; i++)
         {
             var bytes = await File.ReadAllBytesAsync(Path.Combine(bundle, $"{i}.json"), Ct);
-            await server.Owner.SendAsync(HttpMethod.Put, $"/v1/templates/{name}/blobs/{Kernel.Digest.Of(bytes)}", bytes);
+            await server.Owner.SendAsync(
+                HttpMethod.Put,
+                $"/v1/templates/{name}/blobs/{Kernel.Digest.Of(bytes)}",
+                bytes
+            );
         }
-        (await RunAsync("push", "--template", name.Value, "--version", "1.0.0", "--dir", "bundle", "--json")).ShouldBe(0, error.ToString());
+        (await RunAsync("push", "--template", name.Value, "--version", "1.0.0", "--dir", "bundle", "--json")).ShouldBe(
+            0,
+            error.ToString()
+        );
         JsonNode.Parse(Out)!["uploaded"]!.GetValue<int>().ShouldBe(50);
     }
 
@@ -120,14 +183,25 @@ public sealed class CommandLineTests(ServerFixture server) : IDisposable
         Out.ShouldContain($"{name}\t1.0.0\t1.1.0\t2\ton");
         (await RunAsync("templates", "diff", name.Value, "1.0.0", "1.1.0")).ShouldBe(1);
         Out.ShouldContain("~ fr/master.md");
-        (await RunAsync("templates", "deprecate", name.Value, "1.0.0", "--reason", "old", "--successor", "1.1.0")).ShouldBe(0, error.ToString());
+        (
+            await RunAsync("templates", "deprecate", name.Value, "1.0.0", "--reason", "old", "--successor", "1.1.0")
+        ).ShouldBe(0, error.ToString());
         (await RunAsync("resolve", name.Value, "--kind", "master_prompt", "--remote")).ShouldBe(0);
         error.ToString().ShouldContain("deprecated: old");
         (await RunAsync("templates", "default", name.Value, "1.1.0")).ShouldBe(0, error.ToString());
-        (await RunAsync("templates", "channels", name.Value, "default", "1.1.0", "--candidate", "1.0.0", "--percentage", "5")).ShouldBe(
-            0,
-            error.ToString()
-        );
+        (
+            await RunAsync(
+                "templates",
+                "channels",
+                name.Value,
+                "default",
+                "1.1.0",
+                "--candidate",
+                "1.0.0",
+                "--percentage",
+                "5"
+            )
+        ).ShouldBe(0, error.ToString());
         Out.ShouldContain("trying 1.0.0 on 5 %");
         (await RunAsync("templates", "channels", name.Value)).ShouldBe(0);
         Out.ShouldContain("default\t1.1.0\t1.0.0\t5");
@@ -141,9 +215,9 @@ public sealed class CommandLineTests(ServerFixture server) : IDisposable
     {
         File.WriteAllText(
             Path.Combine(folder, "export.json"),
-            $$"""
-            { "name": "{{name}}", "version": 3, "type": "chat", "labels": ["production", "latest"], "config": { "temperature": 0 },
-              "prompt": [ { "role": "system", "content": "Be brief." }, { "role": "user", "content": "{{{{"{{question}}"}}}}" } ] }
+            $$$"""
+            { "name": "{{{name}}}", "version": 3, "type": "chat", "labels": ["production", "latest"], "config": { "temperature": 0 },
+              "prompt": [ { "role": "system", "content": "Be brief." }, { "role": "user", "content": "{{question}}" } ] }
             """
         );
         (await RunAsync("import", "langfuse", "export.json")).ShouldBe(0, error.ToString());
@@ -164,22 +238,40 @@ public sealed class CommandLineTests(ServerFixture server) : IDisposable
             File.WriteAllText(Path.Combine(corpus, "own_pattern", "system.md"), "# IDENTITY\nYou are careful.\n");
         }
         using var person = await server.NewPersonAsync();
-        (await RunAsAsync(person.Key, "import", "fabric", corpus, "--set-default", "--json")).ShouldBe(0, error.ToString());
-        var imported = JsonNode.Parse(Out)!["results"]!.AsArray().Select(r => r!["template"]!.GetValue<string>()).ToList();
+        (await RunAsAsync(person.Key, "import", "fabric", corpus, "--set-default", "--json")).ShouldBe(
+            0,
+            error.ToString()
+        );
+        var imported = JsonNode.Parse(Out)!["results"]!
+            .AsArray()
+            .Select(r => r!["template"]!.GetValue<string>())
+            .ToList();
         var patterns = Directory.GetDirectories(corpus).Select(Path.GetFileName).ToList();
         imported.ShouldBe(patterns.Order(StringComparer.Ordinal)!, ignoreOrder: true);
         foreach (var pattern in imported)
         {
-            (await RunAsAsync(person.Key, "resolve", pattern, "--kind", "master_prompt", "--remote", "--cache", "cache", "--out", "one.md")).ShouldBe(
-                0,
-                error.ToString()
-            );
+            (
+                await RunAsAsync(
+                    person.Key,
+                    "resolve",
+                    pattern,
+                    "--kind",
+                    "master_prompt",
+                    "--remote",
+                    "--cache",
+                    "cache",
+                    "--out",
+                    "one.md"
+                )
+            ).ShouldBe(0, error.ToString());
             (await File.ReadAllBytesAsync(Path.Combine(folder, "one.md"), Ct)).ShouldBe(
                 await File.ReadAllBytesAsync(Path.Combine(corpus, pattern, "system.md"), Ct)
             );
         }
         (await RunAsAsync(person.Key, "import", "fabric", corpus, "--json")).ShouldBe(0);
-        JsonNode.Parse(Out)!["results"]!.AsArray().ShouldAllBe(r => r!["outcome"]!.GetValue<string>().StartsWith("unchanged"));
+        JsonNode.Parse(Out)!["results"]!
+            .AsArray()
+            .ShouldAllBe(r => r!["outcome"]!.GetValue<string>().StartsWith("unchanged"));
     }
 
     private string Out => output.ToString();

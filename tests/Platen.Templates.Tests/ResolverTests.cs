@@ -110,9 +110,7 @@ public sealed class ResolverTests(ServerFixture server) : IAsyncLifetime
             );
             refused.Attempts.Length.ShouldBe(3);
         }
-        await using (
-            var lenient = NewResolver(options => options with { Mode = ResolveMode.AllowUnpinnedFallback })
-        )
+        await using (var lenient = NewResolver(options => options with { Mode = ResolveMode.AllowUnpinnedFallback }))
         {
             var other = await lenient.ResolveAsync(Request(), Ct);
             (other.Text, other.IsPinned, other.Rule).ShouldBe(("not one", false, "unpinned"));
@@ -128,7 +126,9 @@ public sealed class ResolverTests(ServerFixture server) : IAsyncLifetime
     {
         gate.State = GateState.FlipsFiles;
         await using (var resolver = NewResolver())
-            await Should.ThrowAsync<TemplateUnresolvedException>(async () => await resolver.ResolveAsync(Request(), Ct));
+            await Should.ThrowAsync<TemplateUnresolvedException>(async () =>
+                await resolver.ResolveAsync(Request(), Ct)
+            );
         WriteBundle("1.0.0", "one");
         await using var mended = NewResolver();
         (await mended.ResolveAsync(Request(), Ct)).Source.ShouldBe(ByteSource.Files);
@@ -140,7 +140,14 @@ public sealed class ResolverTests(ServerFixture server) : IAsyncLifetime
         await using (var warm = NewResolver())
             await warm.ResolveAsync(Request(), Ct);
         var path = Path.Combine(CacheFolder, name.Value, "1.0.0", "master_prompt_und");
-        foreach (var damage in (byte[][])[[(byte)'o', (byte)'n', (byte)'f'], [], [(byte)'o']])
+        foreach (
+            var damage in (byte[][])
+                [
+                    [(byte)'o', (byte)'n', (byte)'f'],
+                    [],
+                    [(byte)'o'],
+                ]
+        )
         {
             await File.WriteAllBytesAsync(path, damage, Ct);
             await using var resolver = NewResolver();
@@ -164,7 +171,9 @@ public sealed class ResolverTests(ServerFixture server) : IAsyncLifetime
             flipped[at] ^= 1;
             await File.WriteAllBytesAsync(path, flipped, Ct);
             await using var resolver = NewResolver();
-            await Should.ThrowAsync<TemplateUnresolvedException>(async () => await resolver.ResolveAsync(Request(), Ct));
+            await Should.ThrowAsync<TemplateUnresolvedException>(async () =>
+                await resolver.ResolveAsync(Request(), Ct)
+            );
             File.Exists(path).ShouldBeFalse();
         }
     }
@@ -334,7 +343,10 @@ public sealed class ResolverTests(ServerFixture server) : IAsyncLifetime
         await server.Owner.PushAsync(
             tone,
             "1.0.0",
-            [(Person.Prompt("snippet", "en.md", "en"), "Be kind."), (Person.Prompt("snippet", "fr.md", "fr"), "Sois gentil.")]
+            [
+                (Person.Prompt("snippet", "en.md", "en"), "Be kind."),
+                (Person.Prompt("snippet", "fr.md", "fr"), "Sois gentil."),
+            ]
         );
         var includes = new System.Text.Json.Nodes.JsonArray(
             new System.Text.Json.Nodes.JsonObject

@@ -52,12 +52,26 @@ public sealed class SelectionTests(ServerFixture server)
     {
         var name = await PushAsync("1.0.0", "1.1.0");
         var path = $"/v1/templates/{name}/channels/beta";
-        (await server.Owner.SendAsync(HttpMethod.Put, path, new { version = "1.0.0" })).Problem.ShouldBe("precondition-required");
-        var first = await server.Owner.SendAsync(HttpMethod.Put, path, new { version = "1.0.0", reason = "try" }, create: true);
+        (await server.Owner.SendAsync(HttpMethod.Put, path, new { version = "1.0.0" })).Problem.ShouldBe(
+            "precondition-required"
+        );
+        var first = await server.Owner.SendAsync(
+            HttpMethod.Put,
+            path,
+            new { version = "1.0.0", reason = "try" },
+            create: true
+        );
         first.Status.ShouldBe(201, first.Text);
-        var second = await server.Owner.SendAsync(HttpMethod.Put, path, new { version = "1.1.0", reason = "on" }, first.Tag);
+        var second = await server.Owner.SendAsync(
+            HttpMethod.Put,
+            path,
+            new { version = "1.1.0", reason = "on" },
+            first.Tag
+        );
         second.Status.ShouldBe(200, second.Text);
-        (await server.Owner.SendAsync(HttpMethod.Put, path, new { version = "1.0.0" }, first.Tag)).Problem.ShouldBe("stale-version");
+        (await server.Owner.SendAsync(HttpMethod.Put, path, new { version = "1.0.0" }, first.Tag)).Problem.ShouldBe(
+            "stale-version"
+        );
         var read = await server.Owner.GetAsync(path);
         read.Json["moves"]!.AsArray().Select(m => m!["reason"]!.GetValue<string>()).ShouldBe(["on", "try"]);
         var latest = $"/v1/templates/{name}/channels/latest";
@@ -73,7 +87,11 @@ public sealed class SelectionTests(ServerFixture server)
         var path = $"/v1/templates/{name}/channels/beta";
         var made = await server.Owner.SendAsync(HttpMethod.Put, path, new { version = "1.0.0" }, create: true);
         var answers = await Task.WhenAll(
-            Enumerable.Range(0, 10).Select(i => server.Owner.SendAsync(HttpMethod.Put, path, new { version = "1.1.0", reason = "r" + i }, made.Tag))
+            Enumerable
+                .Range(0, 10)
+                .Select(i =>
+                    server.Owner.SendAsync(HttpMethod.Put, path, new { version = "1.1.0", reason = "r" + i }, made.Tag)
+                )
         );
         answers.Count(a => a.Status == 200).ShouldBe(1);
         answers.Count(a => a.Problem == "stale-version").ShouldBe(9);
@@ -99,11 +117,15 @@ public sealed class SelectionTests(ServerFixture server)
         var outside = await server.Owner.ResolveAsync(name, "?environment=production&version=2.x");
         (outside.Member("version"), outside.Member("rule")).ShouldBe(("2.0.0", "range"));
         outside.Member("explanation").ShouldContain("passed over");
-        (await server.Owner.ResolveAsync(name, "?environment=production&version=2.0.0")).Member("rule").ShouldBe("exact");
-        (await server.Owner.SendAsync(HttpMethod.Put, pins + "production", new { version = "1.1.0" }, create: true)).Problem.ShouldBe(
-            "stale-version"
+        (await server.Owner.ResolveAsync(name, "?environment=production&version=2.0.0"))
+            .Member("rule")
+            .ShouldBe("exact");
+        (
+            await server.Owner.SendAsync(HttpMethod.Put, pins + "production", new { version = "1.1.0" }, create: true)
+        ).Problem.ShouldBe("stale-version");
+        (await server.Owner.SendAsync(HttpMethod.Delete, pins + "production", ifMatch: pinned.Tag)).Status.ShouldBe(
+            204
         );
-        (await server.Owner.SendAsync(HttpMethod.Delete, pins + "production", ifMatch: pinned.Tag)).Status.ShouldBe(204);
         (await server.Owner.ResolveAsync(name, "?environment=production")).Member("version").ShouldBe("2.0.0");
     }
 
@@ -114,7 +136,9 @@ public sealed class SelectionTests(ServerFixture server)
         using var one = await server.NewPersonAsync();
         using var two = await server.NewPersonAsync();
         var path = $"/v1/templates/{name}/pins/*";
-        (await one.SendAsync(HttpMethod.Put, path, new { version = "1.0.0", reason = "ours" }, create: true)).Status.ShouldBe(201);
+        (
+            await one.SendAsync(HttpMethod.Put, path, new { version = "1.0.0", reason = "ours" }, create: true)
+        ).Status.ShouldBe(201);
         (await one.ResolveAsync(name)).Member("version").ShouldBe("1.0.0");
         (await two.ResolveAsync(name)).Member("version").ShouldBe("2.0.0");
         (await server.Owner.ResolveAsync(name)).Member("version").ShouldBe("2.0.0");
@@ -171,7 +195,9 @@ public sealed class SelectionTests(ServerFixture server)
         var resolved = await server.Owner.ResolveAsync(name, "?key=x");
         (resolved.Member("version"), resolved.Json["trial"]).ShouldBe(("1.0.0", null));
         var channel = await server.Owner.GetAsync($"/v1/templates/{name}/channels/default");
-        channel.Json["moves"]![0]!["reason"]!.GetValue<string>().ShouldStartWith("rolled back by its guard: failure: candidate 0.5");
+        channel.Json["moves"]![0]!["reason"]!
+            .GetValue<string>()
+            .ShouldStartWith("rolled back by its guard: failure: candidate 0.5");
         (await ReportAsync(name, "c", 1, 0, 0)).Problem.ShouldBe("conflict");
     }
 
@@ -189,7 +215,9 @@ public sealed class SelectionTests(ServerFixture server)
             new("failure", "candidate", outcomes, candidate * outcomes, candidate * outcomes),
         };
         GuardDecision.Of(new GuardRule("failure"), sums).RollBack.ShouldBe(rollsBack);
-        GuardDecision.Of(new GuardRule("failure", LowerIsBetter: false), sums).RollBack.ShouldBe(live > candidate && !rollsBack && live > 0.2);
+        GuardDecision
+            .Of(new GuardRule("failure", LowerIsBetter: false), sums)
+            .RollBack.ShouldBe(live > candidate && !rollsBack && live > 0.2);
         GuardDecision.Of(new GuardRule("failure", Tolerance: 0.5), sums).RollBack.ShouldBeFalse();
         GuardDecision.Of(new GuardRule("failure", MinimumOutcomes: 201), sums).RollBack.ShouldBeFalse();
     }
@@ -206,7 +234,12 @@ public sealed class SelectionTests(ServerFixture server)
         var made = await one.SendAsync(HttpMethod.Put, path, new { version = "1.0.0" }, create: true);
         (await one.SendAsync(HttpMethod.Put, path + "/protection", create: true)).Status.ShouldBe(204);
 
-        var asked = await one.SendAsync(HttpMethod.Put, path, new { version = "1.1.0", reason = "new words" }, made.Tag);
+        var asked = await one.SendAsync(
+            HttpMethod.Put,
+            path,
+            new { version = "1.1.0", reason = "new words" },
+            made.Tag
+        );
         asked.Status.ShouldBe(202, asked.Text);
         (await one.ResolveAsync(name)).Member("version").ShouldBe("1.0.0");
         var request = $"/v1/templates/{name}/move-requests/{asked.Member("id")}";
@@ -215,7 +248,9 @@ public sealed class SelectionTests(ServerFixture server)
         var approved = await two.SendAsync(HttpMethod.Put, request + "/decision", new { approve = true }, "\"open\"");
         (approved.Status, approved.Member("state")).ShouldBe((200, "approved"));
         (await one.ResolveAsync(name)).Member("version").ShouldBe("1.1.0");
-        (await two.SendAsync(HttpMethod.Put, request + "/decision", new { approve = false }, "\"open\"")).Problem.ShouldBe("stale-version");
+        (
+            await two.SendAsync(HttpMethod.Put, request + "/decision", new { approve = false }, "\"open\"")
+        ).Problem.ShouldBe("stale-version");
 
         var end = await one.SendAsync(HttpMethod.Delete, path + "/protection", ifMatch: "*");
         (end.Status, end.Member("asks")).ShouldBe((202, "end-protection"));

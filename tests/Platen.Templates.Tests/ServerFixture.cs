@@ -165,7 +165,10 @@ internal sealed class Person : IDisposable
         {
             var bytes = Encoding.UTF8.GetBytes(text);
             var digest = Digest.Of(bytes);
-            (await SendAsync(HttpMethod.Put, $"/v1/templates/{name}/blobs/{digest}", bytes)).Status.ShouldBeInRange(200, 204);
+            (await SendAsync(HttpMethod.Put, $"/v1/templates/{name}/blobs/{digest}", bytes)).Status.ShouldBeInRange(
+                200,
+                204
+            );
             var one = artifact.DeepClone().AsObject();
             one["digest"] = digest.ToString();
             one["sizeBytes"] = bytes.Length;
@@ -192,8 +195,13 @@ internal sealed class Person : IDisposable
     }
 
     /// <summary>A version of one prompt in one language.</summary>
-    public Task<Answer> PushPromptAsync(TemplateName name, string version, string text, string? status = null, string? ifMatch = null) =>
-        PushAsync(name, version, [(Prompt("master_prompt", "system.md"), text)], status, ifMatch);
+    public Task<Answer> PushPromptAsync(
+        TemplateName name,
+        string version,
+        string text,
+        string? status = null,
+        string? ifMatch = null
+    ) => PushAsync(name, version, [(Prompt("master_prompt", "system.md"), text)], status, ifMatch);
 
     public static JsonObject Prompt(string kind, string path, string? locale = null, string? role = "system")
     {

@@ -37,7 +37,9 @@ public sealed class VersionTests(ServerFixture server)
         var other = await server.Owner.PushPromptAsync(name, "1.0.0", "two");
         (other.Status, other.Problem).ShouldBe((409, "version-is-immutable"));
         other.Json["changes"]![0]!["path"]!.GetValue<string>().ShouldBe("system.md");
-        (await server.Owner.PushPromptAsync(name, "1.0.0", "two", ifMatch: again.Tag)).Problem.ShouldBe("version-is-immutable");
+        (await server.Owner.PushPromptAsync(name, "1.0.0", "two", ifMatch: again.Tag)).Problem.ShouldBe(
+            "version-is-immutable"
+        );
     }
 
     [Fact]
@@ -125,9 +127,9 @@ public sealed class VersionTests(ServerFixture server)
     {
         var name = ServerFixture.NewName();
         var absent = "sha256:" + new string('1', 64);
-        (await server.Owner.SendAsync(HttpMethod.Put, $"/v1/templates/{name}/blobs/{absent}", "x"u8.ToArray())).Problem.ShouldBe(
-            "wrong-digest"
-        );
+        (
+            await server.Owner.SendAsync(HttpMethod.Put, $"/v1/templates/{name}/blobs/{absent}", "x"u8.ToArray())
+        ).Problem.ShouldBe("wrong-digest");
         var manifest = new JsonObject
         {
             ["manifest"] = new JsonObject
@@ -197,9 +199,11 @@ public sealed class VersionTests(ServerFixture server)
         var artifact = Person.Prompt("p", "p.md");
         artifact["variables"] = new JsonArray("unused");
         var refused = await server.Owner.PushAsync(name, "1.0.0", [(artifact, "Hello {{name}}, see {{> tone}}.")]);
-        refused.FaultPointers.ShouldBe(
-            ["/manifest/artifacts/0", "/manifest/artifacts/0/variables", "/manifest/artifacts/0/variables/0"]
-        );
+        refused.FaultPointers.ShouldBe([
+            "/manifest/artifacts/0",
+            "/manifest/artifacts/0/variables",
+            "/manifest/artifacts/0/variables/0",
+        ]);
     }
 
     [Fact]
@@ -256,12 +260,20 @@ public sealed class VersionTests(ServerFixture server)
         await person.PushAsync(
             name,
             "1.0.0",
-            [(Person.Prompt("a", "a.md"), "same"), (Person.Prompt("b", "b.md"), "old"), (Person.Prompt("c", "c.md"), "gone")]
+            [
+                (Person.Prompt("a", "a.md"), "same"),
+                (Person.Prompt("b", "b.md"), "old"),
+                (Person.Prompt("c", "c.md"), "gone"),
+            ]
         );
         await person.PushAsync(
             name,
             "1.1.0",
-            [(Person.Prompt("a", "a.md"), "same"), (Person.Prompt("b", "b.md"), "new"), (Person.Prompt("d", "d.md"), "added")]
+            [
+                (Person.Prompt("a", "a.md"), "same"),
+                (Person.Prompt("b", "b.md"), "new"),
+                (Person.Prompt("d", "d.md"), "added"),
+            ]
         );
         var diff = await person.GetAsync($"/v1/templates/{name}/diff?from=1.0.0&to=1.1.0");
         diff.Json["changes"]!.AsArray().Select(c => c!["path"]!.GetValue<string>()).ShouldBe(["b.md", "c.md", "d.md"]);

@@ -32,7 +32,10 @@ internal sealed class ChangeVersion(PostgresPools pools)
     )
     {
         TemplateRequests.CheckReason(body.Reason);
-        await using var session = await pools.OpenAsync(caller.Operation(body.Reason ?? $"change {name} {version}"), ct);
+        await using var session = await pools.OpenAsync(
+            caller.Operation(body.Reason ?? $"change {name} {version}"),
+            ct
+        );
         _ = await Template.LockAsync(session, name, ct) ?? throw TemplateRequests.NotFound(name);
         var all = await TemplateVersion.ListAsync(session, name, ct);
         var before =
@@ -88,7 +91,10 @@ internal sealed class ChangeVersion(PostgresPools pools)
         var faults = new List<Fault>();
         if (status is not (VersionStatus.Draft or VersionStatus.Stable or VersionStatus.Deprecated))
             faults.Add(new Fault("/status", "stable or deprecated."));
-        else if (Place(status) < Place(before.Status) || (before.Status, status) is (VersionStatus.Draft, VersionStatus.Deprecated))
+        else if (
+            Place(status) < Place(before.Status)
+            || (before.Status, status) is (VersionStatus.Draft, VersionStatus.Deprecated)
+        )
         {
             throw TemplatesProblems
                 .StatusGoesForward.Because($"Version {before.Version} is {before.Status}: it cannot become {status}.")
@@ -110,8 +116,13 @@ internal sealed class ChangeVersion(PostgresPools pools)
             )
         )
             faults.Add(new Fault("/successor", "Another version of the template that is stable."));
-        if (body.Changelog?.Length > TemplateLimits.ChangelogLength || body.Changelog?.Contains('\0', StringComparison.Ordinal) == true)
-            faults.Add(new Fault("/changelog", $"At most {TemplateLimits.ChangelogLength} characters, and not U+0000."));
+        if (
+            body.Changelog?.Length > TemplateLimits.ChangelogLength
+            || body.Changelog?.Contains('\0', StringComparison.Ordinal) == true
+        )
+            faults.Add(
+                new Fault("/changelog", $"At most {TemplateLimits.ChangelogLength} characters, and not U+0000.")
+            );
         if (faults.Count > 0)
             throw KernelProblems.Invalid.Because("The version cannot be changed so.", faults).AsException();
     }

@@ -153,7 +153,11 @@ internal sealed class CommitVersion(PostgresPools pools, IBlobStore blobs, Store
     }
 
     /// <summary>The files with all that their bytes and their includes say; refuses what is not there or not as declared.</summary>
-    private async Task<List<TemplateArtifact>> CompleteAsync(Caller caller, TemplateManifest manifest, CancellationToken ct)
+    private async Task<List<TemplateArtifact>> CompleteAsync(
+        Caller caller,
+        TemplateManifest manifest,
+        CancellationToken ct
+    )
     {
         var missing = await store.MissingAsync(caller.Owner, manifest.Artifacts.Select(a => a.Digest!.Value), ct);
         if (missing.Count > 0)
@@ -203,8 +207,12 @@ internal sealed class CommitVersion(PostgresPools pools, IBlobStore blobs, Store
             if (stat?.SizeBytes != artifact.SizeBytes)
                 faults.Add(new Fault(at + "/sizeBytes", $"{digest} has {stat?.SizeBytes} bytes."));
         }
-        else if (await blobs.ReadAllAsync(owner, digest, TemplateLimits.PromptBytes, ct) is not ReadOutcome.Read(var bytes))
-            faults.Add(new Fault(at, $"A prompt has at most {TemplateLimits.PromptBytes} bytes, and they must be readable."));
+        else if (
+            await blobs.ReadAllAsync(owner, digest, TemplateLimits.PromptBytes, ct) is not ReadOutcome.Read(var bytes)
+        )
+            faults.Add(
+                new Fault(at, $"A prompt has at most {TemplateLimits.PromptBytes} bytes, and they must be readable.")
+            );
         else if (bytes.Length != artifact.SizeBytes)
             faults.Add(new Fault(at + "/sizeBytes", $"{digest} has {bytes.Length} bytes."));
         else if (!System.Text.Unicode.Utf8.IsValid(bytes.Span))
@@ -241,18 +249,26 @@ internal sealed class CommitVersion(PostgresPools pools, IBlobStore blobs, Store
         if (artifact.Variables is not { } declared)
         {
             if (named.Length > TemplateLimits.Variables)
-                faults.Add(new Fault(at, $"The text names {named.Length} variables; {TemplateLimits.Variables} are allowed."));
+                faults.Add(
+                    new Fault(at, $"The text names {named.Length} variables; {TemplateLimits.Variables} are allowed.")
+                );
             return [.. named.Select(name => new PromptVariable(name))];
         }
         foreach (var name in named.Where(name => declared.All(d => d.Name != name)))
             faults.Add(new Fault(at + "/variables", $"The text names '{name}', which is not declared."));
         foreach (var (place, unused) in declared.Index().Where(d => !named.Contains(d.Item.Name)))
-            faults.Add(new Fault($"{at}/variables/{place}", $"'{unused.Name}' is declared, but the text does not name it."));
+            faults.Add(
+                new Fault($"{at}/variables/{place}", $"'{unused.Name}' is declared, but the text does not name it.")
+            );
         return declared;
     }
 
     /// <summary>The files of other bundles, pinned: their digests become part of this release.</summary>
-    private async Task<List<TemplateArtifact>> IncludedAsync(Caller caller, TemplateManifest manifest, CancellationToken ct)
+    private async Task<List<TemplateArtifact>> IncludedAsync(
+        Caller caller,
+        TemplateManifest manifest,
+        CancellationToken ct
+    )
     {
         if (manifest.Includes.IsEmpty)
             return [];
@@ -276,7 +292,9 @@ internal sealed class CommitVersion(PostgresPools pools, IBlobStore blobs, Store
             foreach (var file in files)
             {
                 if (file.Variables.Length > 0)
-                    faults.Add(new Fault(at, $"'{file.Path}' has variables of its own; only plain parts can be included."));
+                    faults.Add(
+                        new Fault(at, $"'{file.Path}' has variables of its own; only plain parts can be included.")
+                    );
                 included.Add(
                     file with
                     {
@@ -309,9 +327,7 @@ internal sealed class CommitVersion(PostgresPools pools, IBlobStore blobs, Store
                     return new ReleaseFile(a.Path, a.Digest, a.ContentType, a.SizeBytes, annotations);
                 }),
             ],
-            empty
-                .Add("dev.platen.template", name.Value)
-                .Add("org.opencontainers.image.version", version.ToString())
+            empty.Add("dev.platen.template", name.Value).Add("org.opencontainers.image.version", version.ToString())
         );
     }
 
@@ -410,7 +426,12 @@ internal sealed class CommitVersion(PostgresPools pools, IBlobStore blobs, Store
             }
         );
 
-    private static async Task DescribeAsync(Session session, Template template, string? description, CancellationToken ct)
+    private static async Task DescribeAsync(
+        Session session,
+        Template template,
+        string? description,
+        CancellationToken ct
+    )
     {
         if (description is null || description == template.Description)
             return;

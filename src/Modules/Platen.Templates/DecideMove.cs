@@ -84,7 +84,12 @@ internal sealed class DecideMove(PostgresPools pools)
         return (await FindAsync(session, name, id, ct))!;
     }
 
-    public async Task<List<MoveRequest>> ListAsync(Caller caller, TemplateName name, string? state, CancellationToken ct)
+    public async Task<List<MoveRequest>> ListAsync(
+        Caller caller,
+        TemplateName name,
+        string? state,
+        CancellationToken ct
+    )
     {
         await using var session = await pools.OpenAsync(caller.Operation("list move requests"), ct);
         _ = await Template.FindAsync(session, name, ct) ?? throw TemplateRequests.NotFound(name);
@@ -118,7 +123,9 @@ internal sealed class DecideMove(PostgresPools pools)
         var request = await FindAsync(session, name, id, ct) ?? throw NotFound(name, id);
         precondition.Check(request.Tag);
         if (request.State != Open)
-            throw KernelProblems.Conflict.Because($"It was {request.State} by {request.DecidedBy} already.").AsException();
+            throw KernelProblems
+                .Conflict.Because($"It was {request.State} by {request.DecidedBy} already.")
+                .AsException();
         if (body.Approve && request.RequestedById == caller.Actor.Id)
         {
             throw TemplatesProblems
@@ -194,7 +201,12 @@ internal sealed class DecideMove(PostgresPools pools)
         return request;
     }
 
-    private static async Task CarryOutAsync(Session session, TemplateName name, MoveRequest request, CancellationToken ct)
+    private static async Task CarryOutAsync(
+        Session session,
+        TemplateName name,
+        MoveRequest request,
+        CancellationToken ct
+    )
     {
         if (request.Move is not { } order)
         {
@@ -273,7 +285,9 @@ internal sealed class DecideMove(PostgresPools pools)
             row.GetGuid(0),
             row.GetString(1),
             row.GetInt64(2),
-            row.IsDBNull(3) ? null : JsonSerializer.Deserialize<ChannelOrder>(row.GetString(3), JsonSerializerOptions.Web),
+            row.IsDBNull(3)
+                ? null
+                : JsonSerializer.Deserialize<ChannelOrder>(row.GetString(3), JsonSerializerOptions.Web),
             row.GetString(4),
             row.GetString(5),
             new ActorId(row.GetGuid(6)),

@@ -72,7 +72,12 @@ internal sealed partial class GuardTrials(PostgresPools pools, ILogger<GuardTria
             await RollBackAsync(job, name, payload, decision, ct);
     }
 
-    private async Task<GuardDecision?> DecideAsync(OwnerId owner, TemplateName name, Payload payload, CancellationToken ct)
+    private async Task<GuardDecision?> DecideAsync(
+        OwnerId owner,
+        TemplateName name,
+        Payload payload,
+        CancellationToken ct
+    )
     {
         await using var session = await pools.OpenAsync(OperationContext.ForSystem(owner, "guard trial"), ct);
         var trial = await Trial.RunningAsync(session, name, payload.Channel, ct);
@@ -128,7 +133,11 @@ internal sealed partial class GuardTrials(PostgresPools pools, ILogger<GuardTria
         LogRolledBack(logger, name.Value, payload.Channel, trial.CandidateVersion, decision.Explanation);
     }
 
-    [LoggerMessage(3201, LogLevel.Warning, "{Template} {Channel}: the candidate {Version} was rolled back by its guard: {Decision}")]
+    [LoggerMessage(
+        3201,
+        LogLevel.Warning,
+        "{Template} {Channel}: the candidate {Version} was rolled back by its guard: {Decision}"
+    )]
     private static partial void LogRolledBack(
         ILogger logger,
         string template,

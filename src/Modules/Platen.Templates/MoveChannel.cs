@@ -230,7 +230,12 @@ internal sealed class MoveChannel(PostgresPools pools)
             faults.Add(new Fault(pointer, $"Version {text} is a draft, which may still change: make it stable first."));
     }
 
-    private static async Task CheckCountAsync(Session session, TemplateName name, List<Fault> faults, CancellationToken ct)
+    private static async Task CheckCountAsync(
+        Session session,
+        TemplateName name,
+        List<Fault> faults,
+        CancellationToken ct
+    )
     {
         var channels = await session.ListAsync(
             "select name from platform.channel where subject = $1 and revision > 0",
@@ -247,10 +252,7 @@ internal sealed class MoveChannel(PostgresPools pools)
         TemplateName name,
         string? version,
         CancellationToken ct
-    ) =>
-        version is null
-            ? null
-            : (await TemplateVersion.FindAsync(session, name, SemVer.Parse(version), ct))!.Release;
+    ) => version is null ? null : (await TemplateVersion.FindAsync(session, name, SemVer.Parse(version), ct))!.Release;
 
     private static long Moved(ChannelMove move, TemplateName name, string channel) =>
         move switch

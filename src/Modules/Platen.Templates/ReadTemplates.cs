@@ -116,7 +116,12 @@ internal sealed class ReadTemplates(PostgresPools pools, TemplateStates states)
         throw TemplateRequests.NotFound(name);
     }
 
-    public async Task<VersionDetail> VersionAsync(Caller caller, TemplateName name, SemVer version, CancellationToken ct)
+    public async Task<VersionDetail> VersionAsync(
+        Caller caller,
+        TemplateName name,
+        SemVer version,
+        CancellationToken ct
+    )
     {
         var state = await StateAsync(caller, name, ct);
         var found =
@@ -145,7 +150,11 @@ internal sealed class ReadTemplates(PostgresPools pools, TemplateStates states)
         return new Difference(before.Version, after.Version, CommitVersion.Compare(before.Artifacts, after.Artifacts));
     }
 
-    public async Task<IReadOnlyList<ChannelDetail>> ChannelsAsync(Caller caller, TemplateName name, CancellationToken ct)
+    public async Task<IReadOnlyList<ChannelDetail>> ChannelsAsync(
+        Caller caller,
+        TemplateName name,
+        CancellationToken ct
+    )
     {
         var state = await StateAsync(caller, name, ct);
         var details = new List<ChannelDetail>();

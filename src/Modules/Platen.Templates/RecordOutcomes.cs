@@ -22,13 +22,24 @@ internal sealed record OutcomeSum(string Metric, string Side, long Outcomes, dou
     public double Variance =>
         Outcomes < 2 ? 0 : Math.Max(0, (TotalOfSquares - (Total * Total / Outcomes)) / (Outcomes - 1));
 
-    public static Task<List<OutcomeSum>> ListAsync(Session session, TemplateName name, Guid trial, CancellationToken ct) =>
+    public static Task<List<OutcomeSum>> ListAsync(
+        Session session,
+        TemplateName name,
+        Guid trial,
+        CancellationToken ct
+    ) =>
         session.ListAsync(
             """
             select metric, side, outcomes, total, total_of_squares from templates.outcome_sum
             where template = $1 and trial = $2 order by metric, side limit 200
             """,
-            row => new OutcomeSum(row.GetString(0), row.GetString(1), row.GetInt64(2), row.GetDouble(3), row.GetDouble(4)),
+            row => new OutcomeSum(
+                row.GetString(0),
+                row.GetString(1),
+                row.GetInt64(2),
+                row.GetDouble(3),
+                row.GetDouble(4)
+            ),
             ct,
             Sql.Text(name.Value),
             Sql.Uuid(trial)
@@ -67,7 +78,9 @@ internal sealed class RecordOutcomes(PostgresPools pools, TimeProvider clock)
         if (now is not { Trial: { } trial, Candidate: { } candidate, Channel: { } state })
         {
             throw KernelProblems
-                .Conflict.Because($"No trial is running on '{channel}' of '{name}': there is nothing that outcomes could decide.")
+                .Conflict.Because(
+                    $"No trial is running on '{channel}' of '{name}': there is nothing that outcomes could decide."
+                )
                 .AsException();
         }
         var salt = TrialSide.SaltOf(name, channel, candidate.Release);

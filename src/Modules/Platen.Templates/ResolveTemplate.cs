@@ -51,7 +51,13 @@ internal sealed class ResolveTemplate(PostgresPools pools, TemplateStates states
     /// <param name="Explanation">The same in a sentence.</param>
     /// <param name="Channel">The channel it came from, or null.</param>
     /// <param name="Trial">The trial of that channel whose side is the caller's to choose, or null.</param>
-    public sealed record Choice(TemplateVersion Version, string Rule, string Explanation, Channel? Channel, SidedTrial? Trial);
+    public sealed record Choice(
+        TemplateVersion Version,
+        string Rule,
+        string Explanation,
+        Channel? Channel,
+        SidedTrial? Trial
+    );
 
     /// <summary>A running trial.</summary>
     /// <param name="Side">live or candidate for the caller's key; null when it gave none.</param>
@@ -62,7 +68,9 @@ internal sealed class ResolveTemplate(PostgresPools pools, TemplateStates states
     public async Task<Answer> RunAsync(Caller caller, TemplateName name, ResolveQuestion question, CancellationToken ct)
     {
         if (question.Key?.Length > TrialSide.KeyLength)
-            throw KernelProblems.Malformed.Because($"A key has at most {TrialSide.KeyLength} characters.").AsException();
+            throw KernelProblems
+                .Malformed.Because($"A key has at most {TrialSide.KeyLength} characters.")
+                .AsException();
         IReadOnlyList<Pin>? pins = null;
         foreach (var context in TemplateRequests.Owners(caller, "resolve template"))
         {
@@ -113,7 +121,8 @@ internal sealed class ResolveTemplate(PostgresPools pools, TemplateStates states
     }
 
     private static Pin? FindPin(IReadOnlyList<Pin> pins, string? environment) =>
-        pins.FirstOrDefault(p => p.Environment == environment) ?? pins.FirstOrDefault(p => p.Environment == Pin.Everywhere);
+        pins.FirstOrDefault(p => p.Environment == environment)
+        ?? pins.FirstOrDefault(p => p.Environment == Pin.Everywhere);
 
     private static Choice OfRange(TemplateState state, string spec, VersionRange range)
     {
@@ -137,7 +146,9 @@ internal sealed class ResolveTemplate(PostgresPools pools, TemplateStates states
         string[] order = spec is null ? [ChannelNames.Default, ChannelNames.Stable, ChannelNames.Latest] : [spec];
         foreach (var name in order)
         {
-            if (!state.Channels.TryGetValue(name, out var channel) || state.Find(channel.Release!.Value) is not { } live)
+            if (
+                !state.Channels.TryGetValue(name, out var channel) || state.Find(channel.Release!.Value) is not { } live
+            )
                 continue;
             var rule = spec is null ? Rules.Default : Rules.Alias;
             var why =
@@ -160,14 +171,20 @@ internal sealed class ResolveTemplate(PostgresPools pools, TemplateStates states
                     Rules.Candidate,
                     $"the key is among the {percent} % on which '{name}' tries {candidate.Version}",
                     channel,
-                    trial with { Side = "candidate" }
+                    trial with
+                    {
+                        Side = "candidate",
+                    }
                 )
                 : new Choice(
                     live,
                     rule,
                     $"{why}; the key is not among the {percent} % on which {candidate.Version} is tried",
                     channel,
-                    trial with { Side = "live" }
+                    trial with
+                    {
+                        Side = "live",
+                    }
                 );
         }
         throw NoVersion(state, spec ?? ChannelNames.Default);

@@ -118,7 +118,12 @@ internal sealed class SaveTemplate(PostgresPools pools)
             throw KernelProblems
                 .Invalid.Because(
                     "The description cannot be kept.",
-                    [new Fault("/description", $"At most {TemplateLimits.DescriptionLength} characters, and not U+0000.")]
+                    [
+                        new Fault(
+                            "/description",
+                            $"At most {TemplateLimits.DescriptionLength} characters, and not U+0000."
+                        ),
+                    ]
                 )
                 .AsException();
         }

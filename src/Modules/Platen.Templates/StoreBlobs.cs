@@ -106,12 +106,16 @@ internal sealed class StoreBlobs(PostgresPools pools, IBlobStore blobs)
             return await blobs.OpenAsync(context.Owner, digest, ct) is OpenOutcome.Found found
                 ? (found, contentType)
                 : throw KernelProblems
-                    .Unavailable.Because($"The bytes of {digest} are recorded, but the store has lost them. Push them again.")
+                    .Unavailable.Because(
+                        $"The bytes of {digest} are recorded, but the store has lost them. Push them again."
+                    )
                     .AsException();
         }
         throw KernelProblems.NotFound.Because($"No version of '{name}' has a file {digest}.").AsException();
     }
 
     private static ProblemException TooLarge() =>
-        KernelProblems.TooLarge.Because($"An artifact has at most {TemplateLimits.ArtifactBytes:N0} bytes.").AsException();
+        KernelProblems
+            .TooLarge.Because($"An artifact has at most {TemplateLimits.ArtifactBytes:N0} bytes.")
+            .AsException();
 }

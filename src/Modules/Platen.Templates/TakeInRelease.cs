@@ -97,9 +97,16 @@ internal sealed class TakeInRelease(IBlobStore blobs) : IReleaseIntake
     {
         var channel = TemplateRequests.ParseChannel(tag);
         if (ChannelNames.IsMovedByServer(channel))
-            throw TemplatesProblems.ReservedChannel.Because($"'{channel}' follows the versions of '{name}' by itself.").AsException();
-        _ = await Template.LockAsync(session, name, ct) ?? throw Refused("", "Push it as a version first, such as 1.0.0.");
-        if (await TemplateVersion.OfReleaseAsync(session, name, digest, ct) is not { Status: not VersionStatus.Draft } version)
+            throw TemplatesProblems
+                .ReservedChannel.Because($"'{channel}' follows the versions of '{name}' by itself.")
+                .AsException();
+        _ =
+            await Template.LockAsync(session, name, ct)
+            ?? throw Refused("", "Push it as a version first, such as 1.0.0.");
+        if (
+            await TemplateVersion.OfReleaseAsync(session, name, digest, ct)
+            is not { Status: not VersionStatus.Draft } version
+        )
             throw Refused("", "It is no stable version of the template: push it as one first, such as 1.0.0.");
         var now = await MoveChannel.FindAsync(session, name, channel, ct);
         if (now.IsProtected)
@@ -137,11 +144,15 @@ internal sealed class TakeInRelease(IBlobStore blobs) : IReleaseIntake
             var role = file.Annotation("dev.platen.role");
             var locale = file.Annotation("dev.platen.locale");
             if (!TemplateManifest.IsKind(kind))
-                faults.Add(new Fault(at, $"dev.platen.kind is '{kind}'; write lower-case words, such as golden_example."));
+                faults.Add(
+                    new Fault(at, $"dev.platen.kind is '{kind}'; write lower-case words, such as golden_example.")
+                );
             if (!TemplateManifest.IsPath(file.Path))
                 faults.Add(new Fault(at, "Its title is no relative path."));
             if (role is not null && !TemplateManifest.Roles.Contains(role))
-                faults.Add(new Fault(at, $"dev.platen.role is '{role}'; it is {string.Join(", ", TemplateManifest.Roles)}."));
+                faults.Add(
+                    new Fault(at, $"dev.platen.role is '{role}'; it is {string.Join(", ", TemplateManifest.Roles)}.")
+                );
             if (locale is not null && !LanguageTag.TryParse(locale, out _))
                 faults.Add(new Fault(at, $"dev.platen.locale is '{locale}', which is no BCP 47 tag."));
             if (file.SizeBytes > (role is null ? TemplateLimits.ArtifactBytes : TemplateLimits.PromptBytes))
@@ -188,7 +199,10 @@ internal sealed class TakeInRelease(IBlobStore blobs) : IReleaseIntake
             }
         }
         if (await blobs.ReadAllAsync(owner, file.Digest, TemplateLimits.PromptBytes, ct) is ReadOutcome.Read(var bytes))
-            return [.. PromptText.VariablesOf(Encoding.UTF8.GetString(bytes.Span)).Select(name => new PromptVariable(name))];
+            return
+            [
+                .. PromptText.VariablesOf(Encoding.UTF8.GetString(bytes.Span)).Select(name => new PromptVariable(name)),
+            ];
         faults.Add(new Fault(at, "Its bytes cannot be read."));
         return [];
     }

@@ -75,12 +75,7 @@ internal sealed record Template(
         );
 
     public static Task<Template?> FindAsync(Session session, TemplateName name, CancellationToken ct) =>
-        session.FirstAsync(
-            $"select {Columns} from templates.template where name = $1",
-            Read,
-            ct,
-            Sql.Text(name.Value)
-        );
+        session.FirstAsync($"select {Columns} from templates.template where name = $1", Read, ct, Sql.Text(name.Value));
 
     /// <summary>As <see cref="FindAsync"/>, and holds off other writers of the template until the session ends.</summary>
     public static Task<Template?> LockAsync(Session session, TemplateName name, CancellationToken ct) =>
@@ -237,7 +232,13 @@ internal sealed record TemplateVersion(
                 row.GetInt64(6),
                 row.IsDBNull(7)
                     ? []
-                    : [.. JsonSerializer.Deserialize<List<PromptVariable>>(row.GetString(7), JsonSerializerOptions.Web)!],
+                    :
+                    [
+                        .. JsonSerializer.Deserialize<List<PromptVariable>>(
+                            row.GetString(7),
+                            JsonSerializerOptions.Web
+                        )!,
+                    ],
                 row.IsDBNull(8) ? null : row.GetString(8)
             ),
             ct,

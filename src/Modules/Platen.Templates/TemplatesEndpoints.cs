@@ -47,7 +47,9 @@ internal static class TemplatesEndpoints
         one.MapGet("/channels/{channel}/trials", ListTrials).WithName("listTrials").NeedsScope(Scopes.TemplatesRead);
         one.MapGet("/pins", ListPins).WithName("listTemplatePins").NeedsScope(Scopes.TemplatesRead);
         one.MapGet("/move-requests", ListMoveRequests).WithName("listMoveRequests").NeedsScope(Scopes.TemplatesRead);
-        one.MapGet("/move-requests/{id:guid}", ReadMoveRequest).WithName("getMoveRequest").NeedsScope(Scopes.TemplatesRead);
+        one.MapGet("/move-requests/{id:guid}", ReadMoveRequest)
+            .WithName("getMoveRequest")
+            .NeedsScope(Scopes.TemplatesRead);
         one.MapGet("/blobs/{digest}", ReadBlob)
             .WithName("getTemplateBlob")
             .Produces(200, contentType: "application/octet-stream")
@@ -273,12 +275,7 @@ internal static class TemplatesEndpoints
     )
     {
         var id = TemplateRequests.ParseName(name);
-        var (detail, moves) = await read.ChannelAsync(
-            context.Caller(),
-            id,
-            TemplateRequests.ParseChannel(channel),
-            ct
-        );
+        var (detail, moves) = await read.ChannelAsync(context.Caller(), id, TemplateRequests.ParseChannel(channel), ct);
         if (detail.Tag is { } tag)
             SetVersion(context, tag);
         return TypedResults.Ok(ChannelView.Of(id, detail, moves));
@@ -479,7 +476,13 @@ internal static class TemplatesEndpoints
         var id = TemplateRequests.ParseName(name);
         var parsed = ParseDigest(digest);
         // The bytes are their own precondition: the address says what they must be.
-        var isNew = await store.PutAsync(context.Caller(), parsed, context.Request.ContentLength, context.Request.Body, ct);
+        var isNew = await store.PutAsync(
+            context.Caller(),
+            parsed,
+            context.Request.ContentLength,
+            context.Request.Body,
+            ct
+        );
         return isNew ? TypedResults.Created($"/v1/templates/{id}/blobs/{parsed}") : TypedResults.NoContent();
     }
 
@@ -656,10 +659,7 @@ internal static class TemplatesEndpoints
     private static void SetDeprecation(HttpContext context, TemplateName name, DeprecationView deprecation)
     {
         var headers = context.Response.Headers;
-        headers["Deprecation"] = string.Create(
-            CultureInfo.InvariantCulture,
-            $"@{deprecation.At.ToUnixTimeSeconds()}"
-        );
+        headers["Deprecation"] = string.Create(CultureInfo.InvariantCulture, $"@{deprecation.At.ToUnixTimeSeconds()}");
         if (deprecation.SunsetAt is { } sunset)
             headers["Sunset"] = sunset.ToString("R", CultureInfo.InvariantCulture);
         if (deprecation.Successor is { } successor)

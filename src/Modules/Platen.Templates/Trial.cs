@@ -37,7 +37,12 @@ internal sealed record Trial(
         );
 
     /// <summary>The trials of a channel, latest first.</summary>
-    public static Task<List<Trial>> ListAsync(Session session, TemplateName name, string channel, CancellationToken ct) =>
+    public static Task<List<Trial>> ListAsync(
+        Session session,
+        TemplateName name,
+        string channel,
+        CancellationToken ct
+    ) =>
         session.ListAsync(
             $"select {Columns} from templates.trial where template = $1 and channel = $2 order by id desc limit 50",
             Read,
@@ -132,9 +137,7 @@ internal sealed record Trial(
             row.GetString(2),
             row.GetString(3),
             row.GetString(4),
-            row.IsDBNull(5)
-                ? null
-                : JsonSerializer.Deserialize<GuardRule>(row.GetString(5), JsonSerializerOptions.Web),
+            row.IsDBNull(5) ? null : JsonSerializer.Deserialize<GuardRule>(row.GetString(5), JsonSerializerOptions.Web),
             row.GetString(6),
             row.IsDBNull(7) ? null : row.GetString(7),
             row.GetFieldValue<DateTimeOffset>(8),

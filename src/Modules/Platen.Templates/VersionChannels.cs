@@ -27,7 +27,9 @@ internal static class VersionChannels
             return;
         if (await ChannelStore.MoveAsync(session, key, now?.Revision ?? 0, release, ct) is not ChannelMove.Moved)
         {
-            throw KernelProblems.StaleVersion.Because($"The channel '{channel}' of '{name}' was moved just now.").AsException();
+            throw KernelProblems
+                .StaleVersion.Because($"The channel '{channel}' of '{name}' was moved just now.")
+                .AsException();
         }
     }
 

@@ -66,14 +66,20 @@ internal static class ImportCommand
                 Out,
                 SetDefault,
             }.Runs((run, ct) => RunAsync(run, ReadFolderAsync, ct)),
-            new Command("fabric", "Import patterns of Fabric: a folder with system.md and user.md, or a folder of such folders.")
+            new Command(
+                "fabric",
+                "Import patterns of Fabric: a folder with system.md and user.md, or a folder of such folders."
+            )
             {
                 Source,
                 Version,
                 Out,
                 SetDefault,
             }.Runs((run, ct) => RunAsync(run, ReadFabricAsync, ct)),
-            new Command("langfuse", "Import prompts that Langfuse's API gave out: a JSON file, or a folder of them. Version N becomes N.0.0, labels become channels.")
+            new Command(
+                "langfuse",
+                "Import prompts that Langfuse's API gave out: a JSON file, or a folder of them. Version N becomes N.0.0, labels become channels."
+            )
             {
                 Source,
                 Out,
@@ -170,7 +176,9 @@ internal static class ImportCommand
     private static async Task<List<Imported>> ReadFolderAsync(Invocation run, string source, CancellationToken ct)
     {
         var files = new List<(JsonObject, byte[])>();
-        foreach (var path in Directory.EnumerateFiles(source, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
+        foreach (
+            var path in Directory.EnumerateFiles(source, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal)
+        )
         {
             var relative = Path.GetRelativePath(source, path).Replace('\\', '/');
             if (relative.Split('/').Any(part => part.StartsWith('.')) || relative == "manifest.json")
@@ -192,19 +200,22 @@ internal static class ImportCommand
 
     private static async Task<List<Imported>> ReadFabricAsync(Invocation run, string source, CancellationToken ct)
     {
-        var folders = File.Exists(Path.Combine(source, "system.md")) || File.Exists(Path.Combine(source, "user.md"))
-            ? [source]
-            : Directory.EnumerateDirectories(source).Order(StringComparer.Ordinal).ToList();
+        var folders =
+            File.Exists(Path.Combine(source, "system.md")) || File.Exists(Path.Combine(source, "user.md"))
+                ? [source]
+                : Directory.EnumerateDirectories(source).Order(StringComparer.Ordinal).ToList();
         var bundles = new List<Imported>();
         foreach (var folder in folders)
         {
             var files = new List<(JsonObject, byte[])>();
-            foreach (var (file, kind, role) in ((string, string, string?)[])
-                [
-                    ("system.md", "master_prompt", "system"),
-                    ("user.md", "user_prompt", "user"),
-                    ("README.md", "readme", null),
-                ])
+            foreach (
+                var (file, kind, role) in ((string, string, string?)[])
+                    [
+                        ("system.md", "master_prompt", "system"),
+                        ("user.md", "user_prompt", "user"),
+                        ("README.md", "readme", null),
+                    ]
+            )
             {
                 var path = Path.Combine(folder, file);
                 if (!File.Exists(path))
@@ -232,7 +243,8 @@ internal static class ImportCommand
             {
                 using var document = JsonDocument.Parse(await File.ReadAllBytesAsync(path, ct));
                 var root = document.RootElement;
-                var list = root.ValueKind == JsonValueKind.Array ? root
+                var list =
+                    root.ValueKind == JsonValueKind.Array ? root
                     : root.TryGetProperty("data", out var data) && data.ValueKind == JsonValueKind.Array ? data
                     : default;
                 if (list.ValueKind == JsonValueKind.Array)
@@ -240,7 +252,8 @@ internal static class ImportCommand
                 else
                     bundles.Add(ReadLangfuse(root));
             }
-            catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+            catch (Exception e)
+                when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
             {
                 throw Unusable(path, "it is not what Langfuse gives out for a prompt: " + e.Message);
             }
@@ -271,14 +284,19 @@ internal static class ImportCommand
                 );
             }
         }
-        if (json.TryGetProperty("config", out var config) && config.ValueKind == JsonValueKind.Object && config.EnumerateObject().Any())
+        if (
+            json.TryGetProperty("config", out var config)
+            && config.ValueKind == JsonValueKind.Object
+            && config.EnumerateObject().Any()
+        )
         {
             var artifact = new JsonObject { ["kind"] = "json_config", ["path"] = "config.json" };
             files.Add((artifact, System.Text.Encoding.UTF8.GetBytes(config.GetRawText())));
         }
-        var labels = json.TryGetProperty("labels", out var given) && given.ValueKind == JsonValueKind.Array
-            ? given.EnumerateArray().Select(label => label.GetString()!).ToList()
-            : [];
+        var labels =
+            json.TryGetProperty("labels", out var given) && given.ValueKind == JsonValueKind.Array
+                ? given.EnumerateArray().Select(label => label.GetString()!).ToList()
+                : [];
         return new Imported(
             NameOf(json.GetProperty("name").GetString()!),
             string.Create(CultureInfo.InvariantCulture, $"{json.GetProperty("version").GetInt64()}.0.0"),
@@ -287,7 +305,12 @@ internal static class ImportCommand
         {
             Changelog = json.TryGetProperty("commitMessage", out var message1) ? message1.GetString() : null,
             // 'latest' follows the versions here by itself.
-            Channels = [.. labels.Where(label => label is not "latest" and not "stable").Select(label => label == "production" ? "default" : label)],
+            Channels =
+            [
+                .. labels
+                    .Where(label => label is not "latest" and not "stable")
+                    .Select(label => label == "production" ? "default" : label),
+            ],
         };
 
         void Add(string kind, string? role, string path, string text)
@@ -309,7 +332,9 @@ internal static class ImportCommand
     }
 
     private static string? RoleOf(string stem) =>
-        TemplateManifest.Roles.FirstOrDefault(role => KindOf(stem).Split('_', '-', '.').Contains(role, StringComparer.Ordinal));
+        TemplateManifest.Roles.FirstOrDefault(role =>
+            KindOf(stem).Split('_', '-', '.').Contains(role, StringComparer.Ordinal)
+        );
 
     private static string KindOf(string text) => Words(text, '_', TemplateLimits.KindLength, "file");
 
@@ -333,5 +358,10 @@ internal static class ImportCommand
     }
 
     private static CliException Unusable(string what, string why) =>
-        new(ExitCode.Usage, "unusable", $"{what} cannot be imported: {why}", "'platen import --help' says what is understood.");
+        new(
+            ExitCode.Usage,
+            "unusable",
+            $"{what} cannot be imported: {why}",
+            "'platen import --help' says what is understood."
+        );
 }

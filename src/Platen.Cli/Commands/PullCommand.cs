@@ -12,7 +12,11 @@ namespace Platen.Cli.Commands;
 /// <summary><c>platen pull</c>: writes a version of a template into a folder, in the form that <c>platen push</c> reads.</summary>
 internal static class PullCommand
 {
-    private static readonly Argument<string> Name = new("name") { Description = "The template's name.", HelpName = "NAME" };
+    private static readonly Argument<string> Name = new("name")
+    {
+        Description = "The template's name.",
+        HelpName = "NAME",
+    };
 
     private static readonly Option<string?> Version = new("--version")
     {

@@ -81,7 +81,12 @@ internal static class PushCommand
             run.Value(Version),
             ct
         );
-        var push = new TemplatePush(run, run.Value(Draft) ? "draft" : "stable", run.Value(SetDefault), run.Value(Reason));
+        var push = new TemplatePush(
+            run,
+            run.Value(Draft) ? "draft" : "stable",
+            run.Value(SetDefault),
+            run.Value(Reason)
+        );
         try
         {
             if (run.Value(DryRun))

@@ -10,7 +10,11 @@ namespace Platen.Cli.Commands;
 /// <summary><c>platen resolve</c>: the file of a template that a program here would get, and why.</summary>
 internal static class ResolveCommand
 {
-    private static readonly Argument<string> Name = new("name") { Description = "The template's name.", HelpName = "NAME" };
+    private static readonly Argument<string> Name = new("name")
+    {
+        Description = "The template's name.",
+        HelpName = "NAME",
+    };
 
     private static readonly Option<string?> Version = new("--version")
     {
@@ -18,7 +22,11 @@ internal static class ResolveCommand
         HelpName = "RANGE|ALIAS",
     };
 
-    private static readonly Option<string?> Kind = new("--kind") { Description = "The artifact's kind.", HelpName = "K" };
+    private static readonly Option<string?> Kind = new("--kind")
+    {
+        Description = "The artifact's kind.",
+        HelpName = "K",
+    };
 
     private static readonly Option<string?> Role = new("--role") { Description = "The prompt's role." };
 
@@ -60,7 +68,8 @@ internal static class ResolveCommand
 
     private static readonly Option<bool> Remote = new("--remote")
     {
-        Description = $"Ask the registry. Also ${TemplateResolverOptions.RegistryFlag}=true. Without it the local manifest decides.",
+        Description =
+            $"Ask the registry. Also ${TemplateResolverOptions.RegistryFlag}=true. Without it the local manifest decides.",
     };
 
     private static readonly Option<bool> AllowUnpinned = new("--allow-unpinned")
@@ -149,6 +158,8 @@ internal static class ResolveCommand
             Environment = run.Value(Environment),
             Mode = run.Value(AllowUnpinned) ? ResolveMode.AllowUnpinnedFallback : ResolveMode.Strict,
             Time = run.Terminal.Time,
+            // Who asks on the command line asks now, whatever another process was told a moment ago.
+            RevalidateAfter = TimeSpan.Zero,
         };
     }
 

@@ -48,7 +48,14 @@ internal sealed class TemplatePush(Invocation run, string status, bool setDefaul
             ct
         );
         var pointed = setDefault
-            ? await PointAsync(run, bundle.Name, "default", bundle.Version.ToString(), reason ?? $"push {bundle.Version}", ct)
+            ? await PointAsync(
+                run,
+                bundle.Name,
+                "default",
+                bundle.Version.ToString(),
+                reason ?? $"push {bundle.Version}",
+                ct
+            )
             : null;
         return new Result(
             committed.Value.Outcome,

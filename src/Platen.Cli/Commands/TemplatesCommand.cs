@@ -12,9 +12,17 @@ namespace Platen.Cli.Commands;
 /// <summary><c>platen templates</c>: what there is, and which version is live where.</summary>
 internal static class TemplatesCommand
 {
-    private static readonly Argument<string> Name = new("name") { Description = "The template's name.", HelpName = "NAME" };
+    private static readonly Argument<string> Name = new("name")
+    {
+        Description = "The template's name.",
+        HelpName = "NAME",
+    };
 
-    private static readonly Argument<string> Version = new("version") { Description = "A version.", HelpName = "SEMVER" };
+    private static readonly Argument<string> Version = new("version")
+    {
+        Description = "A version.",
+        HelpName = "SEMVER",
+    };
 
     private static readonly Argument<string?> OptionalVersion = new("version")
     {
@@ -23,7 +31,11 @@ internal static class TemplatesCommand
         Arity = ArgumentArity.ZeroOrOne,
     };
 
-    private static readonly Argument<string> From = new("from") { Description = "The older version.", HelpName = "FROM" };
+    private static readonly Argument<string> From = new("from")
+    {
+        Description = "The older version.",
+        HelpName = "FROM",
+    };
 
     private static readonly Argument<string> To = new("to") { Description = "The newer version.", HelpName = "TO" };
 
@@ -86,7 +98,9 @@ internal static class TemplatesCommand
         new Command("templates", "Templates: what there is, and which version is live where.")
         {
             new Command("list", "List the templates.") { Search }.Runs(ListAsync),
-            new Command("show", "Show a template, or one version of it with its files.") { Name, OptionalVersion }.Runs(ShowAsync),
+            new Command("show", "Show a template, or one version of it with its files.") { Name, OptionalVersion }.Runs(
+                ShowAsync
+            ),
             new Command("diff", "Show what differs between two versions. Exit code 1 when anything does.")
             {
                 Name,
@@ -118,9 +132,10 @@ internal static class TemplatesCommand
                 Guard,
                 Reason,
             }.Runs(ChannelsAsync),
-            new Command("requests", "Show the moves of protected channels that wait for a second person.") { Name }.Runs(
-                RequestsAsync
-            ),
+            new Command("requests", "Show the moves of protected channels that wait for a second person.")
+            {
+                Name,
+            }.Runs(RequestsAsync),
             new Command("approve", "Allow a move that somebody else asked for.") { Name, Request, Reason }.Runs(
                 (run, ct) => DecideAsync(run, approve: true, ct)
             ),
@@ -201,10 +216,13 @@ internal static class TemplatesCommand
         if (run.Optional(OptionalVersion) is { } text)
         {
             var version = (
-                await run.Client.FindTemplateVersionAsync(name, ReadVersion(text), ct) ?? throw NoSuchVersion(name, text)
+                await run.Client.FindTemplateVersionAsync(name, ReadVersion(text), ct)
+                ?? throw NoSuchVersion(name, text)
             ).Value;
             run.Output.Document(JsonSerializer.SerializeToNode(version, JsonSerializerOptions.Web)!);
-            run.Output.Line($"{name} {version.Version}: {version.Status}, {version.Release}, by {version.CreatedBy} at {version.CreatedAt:u}");
+            run.Output.Line(
+                $"{name} {version.Version}: {version.Status}, {version.Release}, by {version.CreatedBy} at {version.CreatedAt:u}"
+            );
             if (version.Deprecation is { } deprecation)
                 run.Output.Line($"deprecated: {deprecation.Reason} Successor: {deprecation.Successor ?? "none"}");
             if (version.Changelog is not null)
@@ -289,7 +307,8 @@ internal static class TemplatesCommand
         var name = ReadName(run.Value(Name));
         var version = ReadVersion(run.Value(Version));
         var before =
-            await run.Client.FindTemplateVersionAsync(name, version, ct) ?? throw NoSuchVersion(name, version.ToString());
+            await run.Client.FindTemplateVersionAsync(name, version, ct)
+            ?? throw NoSuchVersion(name, version.ToString());
         var after = await run.Client.ChangeTemplateVersionAsync(name, version, change, before.Tag.StillCurrent(), ct);
         run.Output.Document(JsonSerializer.SerializeToNode(after.Value, JsonSerializerOptions.Web)!);
         run.Output.Line($"{name} {version} is {after.Value.Status} now");
@@ -308,7 +327,14 @@ internal static class TemplatesCommand
         }
         _ = ReadVersion(version);
         var said = await TemplatePush.PointAsync(run, name, "default", version, run.Value(Reason) ?? "set default", ct);
-        run.Output.Document(new JsonObject { ["template"] = name.Value, ["default"] = version, ["outcome"] = said });
+        run.Output.Document(
+            new JsonObject
+            {
+                ["template"] = name.Value,
+                ["default"] = version,
+                ["outcome"] = said,
+            }
+        );
         run.Output.Line(said);
         return ExitCode.Ok;
     }

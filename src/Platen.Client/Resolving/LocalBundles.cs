@@ -48,7 +48,12 @@ internal sealed class LocalBundles(string folder, ILogger logger)
                 var actual = Digest.Of(bytes);
                 if (actual == artifact.Digest)
                     return bytes;
-                Log.WrongBytes(logger, Path.Combine(place, artifact.Path), actual.ToString(), artifact.Digest.ToString());
+                Log.WrongBytes(
+                    logger,
+                    Path.Combine(place, artifact.Path),
+                    actual.ToString(),
+                    artifact.Digest.ToString()
+                );
             }
         }
         return null;
@@ -78,7 +83,11 @@ internal sealed class LocalBundles(string folder, ILogger logger)
             return null;
         if (!TemplateManifest.TryParse(bytes, out var manifest, out var faults))
         {
-            Log.BrokenEntry(logger, Path.Combine(place, "manifest.json"), string.Join(" ", faults.Select(f => $"{f.Pointer}: {f.Message}")));
+            Log.BrokenEntry(
+                logger,
+                Path.Combine(place, "manifest.json"),
+                string.Join(" ", faults.Select(f => $"{f.Pointer}: {f.Message}"))
+            );
             return null;
         }
         // A manifest right in the folder may be another template's.

@@ -40,19 +40,41 @@ internal static partial class Log
         double ageSeconds
     );
 
-    [LoggerMessage(4002, LogLevel.Warning, "{Template}: the registry cannot be asked, so what is known is used: {Reason}")]
+    [LoggerMessage(
+        4002,
+        LogLevel.Warning,
+        "{Template}: the registry cannot be asked, so what is known is used: {Reason}"
+    )]
     public static partial void RegistryFailed(ILogger logger, string template, string reason);
 
-    [LoggerMessage(4003, LogLevel.Error, "{Place} holds {Actual} instead of {Expected}: dropped, and the next source is tried")]
+    [LoggerMessage(
+        4003,
+        LogLevel.Error,
+        "{Place} holds {Actual} instead of {Expected}: dropped, and the next source is tried"
+    )]
     public static partial void WrongBytes(ILogger logger, string place, string actual, string expected);
 
-    [LoggerMessage(4004, LogLevel.Warning, "The cache folder cannot be written: {Reason}. It is only read until that is mended")]
+    [LoggerMessage(
+        4004,
+        LogLevel.Warning,
+        "The cache folder cannot be written: {Reason}. It is only read until that is mended"
+    )]
     public static partial void CacheNotWritable(ILogger logger, string reason);
 
     [LoggerMessage(4005, LogLevel.Warning, "{Template}@{Version} is deprecated: {Reason} Successor: {Successor}")]
-    public static partial void Deprecated(ILogger logger, string template, string version, string? reason, string? successor);
+    public static partial void Deprecated(
+        ILogger logger,
+        string template,
+        string version,
+        string? reason,
+        string? successor
+    );
 
-    [LoggerMessage(4006, LogLevel.Warning, "{Template}: bytes other than the pinned {Expected} are served, as AllowUnpinnedFallback allows")]
+    [LoggerMessage(
+        4006,
+        LogLevel.Warning,
+        "{Template}: bytes other than the pinned {Expected} are served, as AllowUnpinnedFallback allows"
+    )]
     public static partial void Unpinned(ILogger logger, string template, string expected);
 
     [LoggerMessage(4007, LogLevel.Warning, "{Place} in the cache is broken and was dropped: {Reason}")]

@@ -35,7 +35,8 @@ internal sealed class Pointer(
     public TimeSpan AgeAt(TimeProvider clock) => ageThen + clock.GetElapsedTime(since);
 
     /// <summary>The same, confirmed now.</summary>
-    public Pointer Confirmed(TimeProvider clock) => new(key, source, resolution, disabledBecause, tag, TimeSpan.Zero, clock);
+    public Pointer Confirmed(TimeProvider clock) =>
+        new(key, source, resolution, disabledBecause, tag, TimeSpan.Zero, clock);
 
     /// <summary>The same, of the age it has, marked.</summary>
     public Pointer AsStale() =>

@@ -168,8 +168,10 @@ public sealed class TemplateUnresolvedException : PlatenException
 public sealed class PromptRefusedException : PlatenException
 {
     internal PromptRefusedException(string about, PromptRendering.Refused refusal)
-        : base($"{about} cannot be rendered: {refusal}.", "Give a value for each declared variable, and for no other.") =>
-        Refusal = refusal;
+        : base(
+            $"{about} cannot be rendered: {refusal}.",
+            "Give a value for each declared variable, and for no other."
+        ) => Refusal = refusal;
 
     /// <summary>Which variables and includes.</summary>
     public PromptRendering.Refused Refusal { get; }

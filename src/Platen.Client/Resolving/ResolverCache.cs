@@ -26,7 +26,13 @@ internal sealed class ResolverCache(string folder, string scope, TimeProvider ti
     private int cannotWrite;
 
     /// <summary>The bytes of a file that have the digest, or null.</summary>
-    public async Task<byte[]?> ReadAsync(string template, string version, string name, Digest expected, CancellationToken ct)
+    public async Task<byte[]?> ReadAsync(
+        string template,
+        string version,
+        string name,
+        Digest expected,
+        CancellationToken ct
+    )
     {
         var path = FilePath(template, version, name);
         if (await TryReadAsync(path, ct) is not { } bytes)
@@ -40,7 +46,14 @@ internal sealed class ResolverCache(string folder, string scope, TimeProvider ti
     }
 
     /// <summary>Keeps a file; what prevents it is told once and changes nothing else.</summary>
-    public async Task WriteAsync(string template, string version, string name, Digest digest, byte[] bytes, CancellationToken ct)
+    public async Task WriteAsync(
+        string template,
+        string version,
+        string name,
+        Digest digest,
+        byte[] bytes,
+        CancellationToken ct
+    )
     {
         var path = FilePath(template, version, name);
         await TryWriteAsync(path, bytes, ct);
@@ -83,7 +96,8 @@ internal sealed class ResolverCache(string folder, string scope, TimeProvider ti
         await TryWriteAsync(PointerPath(key), bytes, ct);
     }
 
-    private string FilePath(string template, string version, string name) => Path.Combine(folder, template, version, name);
+    private string FilePath(string template, string version, string name) =>
+        Path.Combine(folder, template, version, name);
 
     private string PointerPath(PointerKey key)
     {

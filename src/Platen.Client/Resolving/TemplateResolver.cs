@@ -43,7 +43,8 @@ public sealed class TemplateResolver : IAsyncDisposable
     private readonly ConcurrentDictionary<ArtifactRequest, Answer> answers = new();
     private readonly ConcurrentDictionary<PointerKey, Pointer> pointers = new();
     private readonly ConcurrentDictionary<PointerKey, Lazy<Task<Pointer>>> asking = new();
-    private readonly ConcurrentDictionary<(string, string, Digest, string), Lazy<Task<(byte[], ByteSource)>>> loading = new();
+    private readonly ConcurrentDictionary<(string, string, Digest, string), Lazy<Task<(byte[], ByteSource)>>> loading =
+        new();
     private readonly MemoryFiles memory;
 
     // Written together under a lock, read one by one: a torn pair only asks once too often.
@@ -64,7 +65,12 @@ public sealed class TemplateResolver : IAsyncDisposable
         this.logger = logger ?? NullLogger.Instance;
         registry = options.UseRegistry ? options.Registry : null;
         cache = options.CacheFolder is { } cacheFolder
-            ? new ResolverCache(Path.GetFullPath(cacheFolder), options.Registry?.CacheScope ?? "local", time, this.logger)
+            ? new ResolverCache(
+                Path.GetFullPath(cacheFolder),
+                options.Registry?.CacheScope ?? "local",
+                time,
+                this.logger
+            )
             : null;
         files = options.FilesFolder is { } filesFolder
             ? new LocalBundles(Path.GetFullPath(filesFolder), this.logger)
@@ -103,20 +109,17 @@ public sealed class TemplateResolver : IAsyncDisposable
         {
             var pointer = await PointerAsync(KeyOf(request), request.Template, ct);
             var included = ArtifactsOf(pointer, prompt)
-                .Where(a => a.IncludedFrom is not null && a.Path.StartsWith($"includes/{name}/", StringComparison.Ordinal))
+                .Where(a =>
+                    a.IncludedFrom is not null && a.Path.StartsWith($"includes/{name}/", StringComparison.Ordinal)
+                )
                 .Select(a => a with { IncludedFrom = null })
                 .ToList();
-            if (ArtifactSelection.Choose(included, new ArtifactQuery(Locale: request.Locale)) is not ArtifactChoice.Chosen chosen)
+            if (
+                ArtifactSelection.Choose(included, new ArtifactQuery(Locale: request.Locale))
+                is not ArtifactChoice.Chosen chosen
+            )
                 continue;
-            var part = await ResolveAsync(
-                request with
-                {
-                    Kind = null,
-                    Role = null,
-                    Path = chosen.Artifact.Path,
-                },
-                ct
-            );
+            var part = await ResolveAsync(request with { Kind = null, Role = null, Path = chosen.Artifact.Path }, ct);
             parts[name] = part.Text;
         }
         return PromptText.Render(prompt.Text, prompt.Artifact.Variables, values, parts.GetValueOrDefault) switch
@@ -132,7 +135,11 @@ public sealed class TemplateResolver : IAsyncDisposable
 
     /// <summary>What the version of a question consists of, without reading any file.</summary>
     /// <exception cref="TemplateUnresolvedException">Nobody can say, or it is switched off.</exception>
-    public async Task<TemplateResolution> DescribeAsync(TemplateName template, string? version, CancellationToken ct = default)
+    public async Task<TemplateResolution> DescribeAsync(
+        TemplateName template,
+        string? version,
+        CancellationToken ct = default
+    )
     {
         var pointer = await PointerAsync(new PointerKey(template.Value, version, options.Environment), template, ct);
         return pointer.Resolution!;
@@ -146,7 +153,9 @@ public sealed class TemplateResolver : IAsyncDisposable
     public async Task FollowAsync(TemplateName template, CancellationToken ct)
     {
         if (registry is null)
-            throw new InvalidOperationException("There is no registry to follow: see TemplateResolverOptions.UseRegistry.");
+            throw new InvalidOperationException(
+                "There is no registry to follow: see TemplateResolverOptions.UseRegistry."
+            );
         // A burst of events, such as a template's whole past at the beginning, is one reason to ask.
         var changes = Channel.CreateBounded<bool>(
             new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite }
@@ -207,9 +216,7 @@ public sealed class TemplateResolver : IAsyncDisposable
         if (age >= options.Freshness && !pointer.IsStale)
             return null;
         var isCandidate =
-            key is not null
-            && answer.Trial is { } trial
-            && TrialSide.IsCandidate(trial.Salt, key, trial.Percentage);
+            key is not null && answer.Trial is { } trial && TrialSide.IsCandidate(trial.Salt, key, trial.Percentage);
         if ((isCandidate ? answer.Candidate : answer.Live) is not { } side || !IsWhole(side))
             return null;
         if (age >= options.RevalidateAfter && time.GetTimestamp() >= Volatile.Read(ref pausedUntil))
@@ -237,12 +244,17 @@ public sealed class TemplateResolver : IAsyncDisposable
         return false;
     }
 
-    private async ValueTask<ResolvedArtifact> ResolveSlowlyAsync(ArtifactRequest shared, string? key, CancellationToken ct)
+    private async ValueTask<ResolvedArtifact> ResolveSlowlyAsync(
+        ArtifactRequest shared,
+        string? key,
+        CancellationToken ct
+    )
     {
         var pointer = await PointerAsync(KeyOf(shared), shared.Template, ct);
         var resolution = pointer.Resolution!;
         var trial = resolution.Trial;
-        var isCandidate = key is not null && trial is not null && TrialSide.IsCandidate(trial.Salt, key, trial.Percentage);
+        var isCandidate =
+            key is not null && trial is not null && TrialSide.IsCandidate(trial.Salt, key, trial.Percentage);
         var (loaded, source) = await LoadAsync(shared, pointer, isCandidate ? trial : null, ct);
         // A forgotten answer is only asked for again.
         if (answers.Count >= MostAnswers)
@@ -272,9 +284,29 @@ public sealed class TemplateResolver : IAsyncDisposable
         var (template, version, path) = (result.Template.Value, result.Version, result.Artifact.Path);
         var digest = result.Digest.ToString();
         if (again)
-            Log.ResolvedAgain(logger, template, version, path, result.Source, result.Rule, digest, result.PointerSource, result.Age.TotalSeconds);
+            Log.ResolvedAgain(
+                logger,
+                template,
+                version,
+                path,
+                result.Source,
+                result.Rule,
+                digest,
+                result.PointerSource,
+                result.Age.TotalSeconds
+            );
         else
-            Log.Resolved(logger, template, version, path, result.Source, result.Rule, digest, result.PointerSource, result.Age.TotalSeconds);
+            Log.Resolved(
+                logger,
+                template,
+                version,
+                path,
+                result.Source,
+                result.Rule,
+                digest,
+                result.PointerSource,
+                result.Age.TotalSeconds
+            );
     }
 
     // ---- which version: the chain of pointers
@@ -332,19 +364,29 @@ public sealed class TemplateResolver : IAsyncDisposable
     private Task<Pointer> AskAsync(PointerKey key, TemplateName template, Pointer? known)
     {
         var mine = new Lazy<Task<Pointer>>(() => AskOnceAsync(key, template, known));
+        return JoinAsync(asking, key, mine);
+    }
+
+    /// <summary>The flight that is in the air for the key, or mine. One that has landed is of no use: what it brought may be old.</summary>
+    private static Task<T> JoinAsync<TKey, T>(
+        ConcurrentDictionary<TKey, Lazy<Task<T>>> flights,
+        TKey key,
+        Lazy<Task<T>> mine
+    )
+        where TKey : notnull
+    {
         while (true)
         {
-            var flight = asking.GetOrAdd(key, mine);
+            var flight = flights.GetOrAdd(key, mine);
             var task = flight.Value;
             if (ReferenceEquals(flight, mine))
-                _ = ForgetAsync(task, () => asking.TryRemove(new KeyValuePair<PointerKey, Lazy<Task<Pointer>>>(key, mine)));
-            else if (task.IsCompleted)
             {
-                // It has landed: its answer may be older than this question.
-                asking.TryRemove(new KeyValuePair<PointerKey, Lazy<Task<Pointer>>>(key, flight));
-                continue;
+                _ = ForgetAsync(task, () => flights.TryRemove(new KeyValuePair<TKey, Lazy<Task<T>>>(key, mine)));
+                return task;
             }
-            return task;
+            if (!task.IsCompleted)
+                return task;
+            flights.TryRemove(new KeyValuePair<TKey, Lazy<Task<T>>>(key, flight));
         }
     }
 
@@ -419,8 +461,8 @@ public sealed class TemplateResolver : IAsyncDisposable
             EndPause();
             if (answer is not null)
                 RefuseUnsafe(answer.Value);
-            var pointer =
-                answer is null ? known!.Confirmed(time)
+            var pointer = answer is null
+                ? known!.Confirmed(time)
                 : new Pointer(key, PointerSource.Registry, answer.Value, null, answer.Tag, TimeSpan.Zero, time);
             await KeepOnDiskAsync(key, pointer, ct);
             return (pointer, false);
@@ -560,7 +602,9 @@ public sealed class TemplateResolver : IAsyncDisposable
     private string? PausedBecause()
     {
         lock (pausing)
-            return pausedUntil != 0 && time.GetTimestamp() < pausedUntil ? "not asked again yet after: " + pauseReason : null;
+            return pausedUntil != 0 && time.GetTimestamp() < pausedUntil
+                ? "not asked again yet after: " + pauseReason
+                : null;
     }
 
     private void Pause(string reason)
@@ -611,7 +655,10 @@ public sealed class TemplateResolver : IAsyncDisposable
         var artifact = chosen.Artifact;
         var (rule, why) = candidate is null
             ? (resolution.Rule, resolution.Explanation)
-            : ("candidate", $"the key is among the {candidate.Percentage} % on which '{candidate.Channel}' tries {candidate.Version}");
+            : (
+                "candidate",
+                $"the key is among the {candidate.Percentage} % on which '{candidate.Channel}' tries {candidate.Version}"
+            );
         var isPinned = rule != "unpinned";
         byte[] bytes;
         ByteSource source;
@@ -656,17 +703,7 @@ public sealed class TemplateResolver : IAsyncDisposable
             return (here, ByteSource.Memory);
         var key = (template.Value, version, artifact.Digest, cacheName);
         var mine = new Lazy<Task<(byte[], ByteSource)>>(() => LoadOnceAsync(template, version, artifact, cacheName));
-        var flight = loading.GetOrAdd(key, mine);
-        var task = flight.Value;
-        if (ReferenceEquals(flight, mine))
-            _ = ForgetAsync(
-                task,
-                () =>
-                    loading.TryRemove(
-                        new KeyValuePair<(string, string, Digest, string), Lazy<Task<(byte[], ByteSource)>>>(key, mine)
-                    )
-            );
-        return await task.WaitAsync(ct);
+        return await JoinAsync(loading, key, mine).WaitAsync(ct);
     }
 
     private async Task<(byte[], ByteSource)> LoadOnceAsync(

@@ -68,6 +68,9 @@ public sealed record TemplateResolverOptions
     public TemplateResolverOptions FromEnvironment(Func<string, string?>? variable = null)
     {
         var text = (variable ?? System.Environment.GetEnvironmentVariable)(RegistryFlag);
-        return this with { UseRegistry = text is "1" or "on" || string.Equals(text, "true", StringComparison.OrdinalIgnoreCase) };
+        return this with
+        {
+            UseRegistry = text is "1" or "on" || string.Equals(text, "true", StringComparison.OrdinalIgnoreCase),
+        };
     }
 }

@@ -62,7 +62,10 @@ public static class ArtifactSelection
             );
         }
         if (withoutLocale)
-            return (null, wanted is { Length: > 0 } ? $"no locale for {wanted}: the one for every language" : "for every language");
+            return (
+                null,
+                wanted is { Length: > 0 } ? $"no locale for {wanted}: the one for every language" : "for every language"
+            );
         var first = narrowed[0].Locale;
         return (
             first,

@@ -99,7 +99,9 @@ public static class PromptText
                 }
                 if (values.TryGetValue(name, out var value))
                     output.Append(value);
-                else if (byName.TryGetValue(name, out var variable) && (variable.Default is not null || !variable.Required))
+                else if (
+                    byName.TryGetValue(name, out var variable) && (variable.Default is not null || !variable.Required)
+                )
                     output.Append(variable.Default);
                 else
                     missing.Add(name);
@@ -135,7 +137,11 @@ public static class PromptText
 
     // Kana, Hangul, CJK ideographs and their extensions, where about one character is a token.
     private static bool IsIdeographic(int value) =>
-        value is (>= 0x3040 and <= 0x30FF) or (>= 0x3400 and <= 0x9FFF) or (>= 0xAC00 and <= 0xD7AF) or (>= 0x20000 and <= 0x3FFFF);
+        value
+            is (>= 0x3040 and <= 0x30FF)
+                or (>= 0x3400 and <= 0x9FFF)
+                or (>= 0xAC00 and <= 0xD7AF)
+                or (>= 0x20000 and <= 0x3FFFF);
 
     private static List<string> NamesOf(string text, bool includes)
     {

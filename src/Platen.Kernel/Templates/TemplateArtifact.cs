@@ -42,9 +42,7 @@ public sealed record TemplateArtifact(
     {
         var name = $"{Kind}_{Locale ?? "und"}";
         var first = all.First(one => one.Kind == Kind && one.Locale == Locale);
-        return first.Path == Path
-            ? name
-            : name + "." + Digest.Of(System.Text.Encoding.UTF8.GetBytes(Path)).Hex[..12];
+        return first.Path == Path ? name : name + "." + Digest.Of(System.Text.Encoding.UTF8.GetBytes(Path)).Hex[..12];
     }
 }
 

@@ -165,7 +165,17 @@ public sealed record TemplateManifest
                 Fault("", "A manifest is a JSON object.");
                 return null;
             }
-            RefuseUnknown(root, "", "$schema", "template", "version", "description", "changelog", "artifacts", "includes");
+            RefuseUnknown(
+                root,
+                "",
+                "$schema",
+                "template",
+                "version",
+                "description",
+                "changelog",
+                "artifacts",
+                "includes"
+            );
             var name = Text(root, "", "template", TemplateName.MaxLength);
             TemplateName? template = null;
             if (name is not null)
@@ -182,7 +192,10 @@ public sealed record TemplateManifest
                 if (TryParseVersion(versionText, out var parsed))
                     version = parsed;
                 else
-                    Fault("/version", "A version such as 1.4.0 or 2.0.0-rc.1 (Semantic Versioning 2.0), without build metadata.");
+                    Fault(
+                        "/version",
+                        "A version such as 1.4.0 or 2.0.0-rc.1 (Semantic Versioning 2.0), without build metadata."
+                    );
             }
             var artifacts = ReadArtifacts(root);
             return new TemplateManifest
@@ -216,7 +229,10 @@ public sealed record TemplateManifest
                 if (ReadArtifact(element, at) is not { } artifact)
                     continue;
                 if (!paths.TryAdd(artifact.Path, index))
-                    Fault(at + "/path", $"The same path as /artifacts/{paths[artifact.Path]} (upper and lower case are one).");
+                    Fault(
+                        at + "/path",
+                        $"The same path as /artifacts/{paths[artifact.Path]} (upper and lower case are one)."
+                    );
                 artifacts.Add(artifact);
             }
             return artifacts.ToImmutable();
@@ -229,7 +245,18 @@ public sealed record TemplateManifest
                 Fault(at, "An artifact is an object: { kind, path, … }.");
                 return null;
             }
-            RefuseUnknown(element, at, "kind", "path", "role", "locale", "contentType", "digest", "sizeBytes", "variables");
+            RefuseUnknown(
+                element,
+                at,
+                "kind",
+                "path",
+                "role",
+                "locale",
+                "contentType",
+                "digest",
+                "sizeBytes",
+                "variables"
+            );
             var before = Faults.Count;
             var kind = Text(element, at, "kind", TemplateLimits.KindLength);
             if (kind is null)
@@ -267,7 +294,16 @@ public sealed record TemplateManifest
             var variables = ReadVariables(element, at, role);
             var size = ReadSize(element, at, role);
             return Faults.Count == before
-                ? new ManifestArtifact(kind!, path!, role, locale, contentType ?? ContentTypeOf(path!), digest, size, variables)
+                ? new ManifestArtifact(
+                    kind!,
+                    path!,
+                    role,
+                    locale,
+                    contentType ?? ContentTypeOf(path!),
+                    digest,
+                    size,
+                    variables
+                )
                 : null;
         }
 
@@ -276,7 +312,12 @@ public sealed record TemplateManifest
             if (!element.TryGetProperty("sizeBytes", out var size) || size.ValueKind == JsonValueKind.Null)
                 return null;
             var most = role is null ? TemplateLimits.ArtifactBytes : TemplateLimits.PromptBytes;
-            if (size.ValueKind == JsonValueKind.Number && size.TryGetInt64(out var bytes) && bytes >= 0 && bytes <= most)
+            if (
+                size.ValueKind == JsonValueKind.Number
+                && size.TryGetInt64(out var bytes)
+                && bytes >= 0
+                && bytes <= most
+            )
                 return bytes;
             Fault(at + "/sizeBytes", $"0 to {most}.");
             return null;
@@ -289,7 +330,10 @@ public sealed record TemplateManifest
             at += "/variables";
             if (list.ValueKind != JsonValueKind.Array || list.GetArrayLength() > TemplateLimits.Variables)
             {
-                Fault(at, $"An array of at most {TemplateLimits.Variables} names or {{ name, required?, default?, description? }}.");
+                Fault(
+                    at,
+                    $"An array of at most {TemplateLimits.Variables} names or {{ name, required?, default?, description? }}."
+                );
                 return null;
             }
             if (role is null && list.GetArrayLength() > 0)
@@ -343,7 +387,10 @@ public sealed record TemplateManifest
                 return [];
             if (list.ValueKind != JsonValueKind.Array || list.GetArrayLength() > TemplateLimits.Includes)
             {
-                Fault("/includes", $"An array of at most {TemplateLimits.Includes} {{ name, template, version, kind }}.");
+                Fault(
+                    "/includes",
+                    $"An array of at most {TemplateLimits.Includes} {{ name, template, version, kind }}."
+                );
                 return [];
             }
             var names = new HashSet<string>(StringComparer.Ordinal);
@@ -364,7 +411,10 @@ public sealed record TemplateManifest
                 if (!TemplateName.TryParse(Text(element, at, "template", TemplateName.MaxLength), out var template))
                     Fault(at + "/template", "Another template's name.");
                 if (!TryParseVersion(Text(element, at, "version", TemplateLimits.VersionLength), out var version))
-                    Fault(at + "/version", "One exact version: what is included is pinned, so that it cannot change unseen.");
+                    Fault(
+                        at + "/version",
+                        "One exact version: what is included is pinned, so that it cannot change unseen."
+                    );
                 var kind = Text(element, at, "kind", TemplateLimits.KindLength);
                 if (kind is null || !IsKind(kind))
                     Fault(at + "/kind", "Which of its artifacts, such as snippet.");

@@ -19,11 +19,13 @@ public sealed class TemplateManifestTests
                 """
             )
             .ShouldBeEmpty();
-        TemplateManifest.TryParse(
-            """{ "artifacts": [ { "kind": "a", "path": "b.md", "role": "user", "variables": ["x", { "name": "y", "required": false }] } ] }"""u8.ToArray(),
-            out var manifest,
-            out _
-        ).ShouldBeTrue();
+        TemplateManifest
+            .TryParse(
+                """{ "artifacts": [ { "kind": "a", "path": "b.md", "role": "user", "variables": ["x", { "name": "y", "required": false }] } ] }"""u8.ToArray(),
+                out var manifest,
+                out _
+            )
+            .ShouldBeTrue();
         (manifest!.Template, manifest.Version).ShouldBe((null, null));
         var artifact = manifest.Artifacts.Single();
         artifact.ContentType.ShouldBe("text/markdown; charset=utf-8");
@@ -35,13 +37,19 @@ public sealed class TemplateManifestTests
     [InlineData("""{""", "")]
     [InlineData("""{ "artifacts": [] }""", "/artifacts")]
     [InlineData("""{ "artifacts": [1] }""", "/artifacts/0")]
-    [InlineData("""{ "artifacts": [ { "kind": "a", "path": "x" }, { "kind": "b", "path": "X" } ] }""", "/artifacts/1/path")]
+    [InlineData(
+        """{ "artifacts": [ { "kind": "a", "path": "x" }, { "kind": "b", "path": "X" } ] }""",
+        "/artifacts/1/path"
+    )]
     [InlineData("""{ "template": "A b", "artifacts": [ { "kind": "a", "path": "x" } ] }""", "/template")]
     [InlineData("""{ "version": "1.0", "artifacts": [ { "kind": "a", "path": "x" } ] }""", "/version")]
     [InlineData("""{ "version": "1.0.0+b", "artifacts": [ { "kind": "a", "path": "x" } ] }""", "/version")]
     [InlineData("""{ "a/b": 1, "artifacts": [ { "kind": "a", "path": "x" } ] }""", "/a~1b")]
     [InlineData("""{ "artifacts": [ { "kind": "a", "path": "x", "variables": ["v"] } ] }""", "/artifacts/0/variables")]
-    [InlineData("""{ "artifacts": [ { "kind": "a", "path": "x" } ], "includes": [ { "name": "n", "template": "t", "version": "1.x", "kind": "k" } ] }""", "/includes/0/version")]
+    [InlineData(
+        """{ "artifacts": [ { "kind": "a", "path": "x" } ], "includes": [ { "name": "n", "template": "t", "version": "1.x", "kind": "k" } ] }""",
+        "/includes/0/version"
+    )]
     public void A_fault_is_named_by_its_place(string json, string pointer) => Parse(json).ShouldContain(pointer);
 
     [Theory]
@@ -78,7 +86,8 @@ public sealed class TemplateManifestTests
     [InlineData("a--b", false)]
     [InlineData("a-", false)]
     [InlineData("a/b", false)]
-    public void A_name_is_lower_case_words(string text, bool isName) => TemplateName.TryParse(text, out _).ShouldBe(isName);
+    public void A_name_is_lower_case_words(string text, bool isName) =>
+        TemplateName.TryParse(text, out _).ShouldBe(isName);
 
     private static List<string> Parse(string json)
     {

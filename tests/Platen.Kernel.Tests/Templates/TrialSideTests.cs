@@ -6,7 +6,8 @@ namespace Platen.Kernel.Tests.Templates;
 
 public sealed class TrialSideTests
 {
-    private const string Salt = "templates/section7:default@sha256:0000000000000000000000000000000000000000000000000000000000000000";
+    private const string Salt =
+        "templates/section7:default@sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
     // The vectors of docs/reference/templates.md: other clients are held against the same.
     [Theory]
