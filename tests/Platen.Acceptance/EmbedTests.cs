@@ -41,7 +41,7 @@ public sealed class EmbedTests(BrowserFixture browser)
         height.ShouldBeGreaterThan(500);
         (await HeightAsync(visit.Page)).ShouldBe(height);
         var frame = visit.Frame();
-        (await frame.EvaluateAsync<int>("Math.ceil(document.documentElement.getBoundingClientRect().height)")).ShouldBe(
+        (await frame.EvaluateAsync<int>("document.documentElement.offsetHeight")).ShouldBe(
             height
         );
         visit
@@ -451,6 +451,36 @@ public sealed class EmbedTests(BrowserFixture browser)
         );
         (await visit.HeardAsync("ready")).GetProperty("tag").GetString().ShouldBe("here");
         (await visit.HeardAsync("error")).GetProperty("tag").GetString().ShouldBe("there");
+    }
+
+    [Fact]
+    public async Task A_form_that_was_sent_is_said_once_and_a_widget_that_closed_itself_takes_no_room()
+    {
+        var script = await File.ReadAllTextAsync(
+            Path.Combine(Build.Repository, "src", "Platen.Platform", "Http", "frame.js"),
+            Ct
+        );
+        // A server of another make that speaks the protocol.
+        var origin = browser.Host.Address.GetLeftPart(UriPartial.Authority);
+        browser.Host.Put(
+            "/e/wgt_main_sender",
+            $"<!doctype html><title>Send</title><form action=\"/e/wgt_main_thanks\"><button>Send</button></form><script>{script}</script>"
+        );
+        browser.Host.Put(
+            "/e/wgt_main_thanks",
+            "<!doctype html><html data-platen=\"submit\"><title>Thanks</title><style>body{margin:0}dialog{position:static}</style>"
+                + $"<dialog open><form method=\"dialog\"><button>Done</button></form></dialog><script>{script}</script>"
+        );
+        await using var visit = await VisitAsync(
+            $"<platen-widget id=\"w\" public-id=\"wgt_main_sender\" origin=\"{origin}\"></platen-widget>{Loader}"
+        );
+        await visit.HeardAsync("ready");
+        await visit.Frame().GetByText("Send").ClickAsync();
+        await visit.HeardAsync("submit");
+        await visit.Frame().GetByText("Done").ClickAsync();
+        await UntilAsync(visit.Page, "() => document.querySelector('#w').getBoundingClientRect().height === 0");
+        (await visit.Page.EvaluateAsync<string>("said.map((e) => e.type).join()")).ShouldBe("ready,submit");
+        visit.Complaints.ShouldBeEmpty();
     }
 
     [Fact]

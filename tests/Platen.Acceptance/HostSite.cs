@@ -42,9 +42,12 @@ public sealed class HostSite : IAsyncDisposable
     }
 
     /// <summary>Puts a page on the site and returns its address.</summary>
-    public string Add(string html, params (string Name, string Value)[] headers)
+    public string Add(string html, params (string Name, string Value)[] headers) =>
+        Put(string.Create(CultureInfo.InvariantCulture, $"/{Interlocked.Increment(ref count)}"), html, headers);
+
+    /// <summary>Puts a page at a path, in place of what is there, and returns its address.</summary>
+    public string Put(string path, string html, params (string Name, string Value)[] headers)
     {
-        var path = string.Create(CultureInfo.InvariantCulture, $"/{Interlocked.Increment(ref count)}");
         pages[path] = (html, headers);
         return new Uri(Address, path).ToString();
     }

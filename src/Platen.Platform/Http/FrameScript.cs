@@ -4,9 +4,10 @@ using System.Text;
 namespace Platen.Platform.Http;
 
 /// <summary>
-/// The one script of a published page. In a frame it tells the page around how high the content is, and that Escape was pressed or its dialog put away;
-/// anywhere else it does nothing, and nothing of a page depends on it. What it says is the protocol of the embed loader, version 1
-/// (<c>web/loader/src/protocol.ts</c>): loaders of any age read it, so a member may be added and none changed.
+/// The one script of a published page. It tells the page around how high the content is, and that Escape was pressed or the widget closed
+/// itself; in no frame it tells the page itself, which does not listen, and nothing of a page depends on it. What it says is the protocol
+/// of the embed loader, version 1 (<c>web/loader/src/protocol.ts</c>): loaders of any age read it, so a member may be added and none
+/// changed. Every page carries it, so it is written for its size on the wire.
 /// <para>
 /// The attribute <c>data-platen</c> of <c>&lt;html&gt;</c> names what a page is when it is not a widget: <c>error</c> or
 /// <c>submit</c>.
