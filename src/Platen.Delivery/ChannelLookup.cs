@@ -60,7 +60,7 @@ internal sealed class ChannelLookup(PostgresPools pools)
         var rows =
             id is PublicId.User
                 ? await session.ListAsync(
-                    columns + "where subject = $1 and name = $2 limit 2",
+                    columns + "where subject = $1 and name = $2 and release_digest is not null limit 2",
                     ReadChannel,
                     ct,
                     Sql.Text(SubjectOf(id)),

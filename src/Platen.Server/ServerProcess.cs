@@ -128,6 +128,7 @@ internal static class ServerProcess
             logging.CreateLogger("Platen.Postgres"),
             ct
         );
+        await Stage.BindAsync(postgres.Pools, settings.Profile, ct);
         var ownerKeyPath = await OwnerKey.EnsureAsync(postgres.Pools, settings.DataFolder, ct);
         await using var app = ServerHost.Build(settings, postgres);
         await app.StartAsync(ct);
@@ -171,6 +172,7 @@ internal static class ServerProcess
             BlobLocationException => $"PLATEN_BLOBS cannot be used. {failure.Message}",
             SettingException
             or PeopleSettingsException
+            or StageException
             or PostgresStartException
             or MigrationException
             or WidgetPackageException

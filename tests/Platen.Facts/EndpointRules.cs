@@ -24,12 +24,13 @@ internal sealed record MappedRoute(string Method, string Pattern, string? Who)
         var policies = metadata.GetOrderedMetadata<IAuthorizeData>().Select(one => one.Policy).ToList();
         var anonymous = metadata.GetMetadata<IAllowAnonymous>() is not null;
         var caller = metadata.GetMetadata<NeededCaller>() is not null;
+        var rule = metadata.GetMetadata<NeededCaller>()?.Rule;
         var scope = metadata.GetMetadata<NeededScope>()?.Scope;
         var workspace = metadata.GetMetadata<NeededWorkspace>() is not null;
         return (anonymous, caller, scope, workspace) switch
         {
             (true, false, null, false) => "anybody",
-            (false, true, null, false) when policies.Contains("caller") => AnyCaller,
+            (false, true, null, false) when policies.Contains("caller") => rule is null ? AnyCaller : $"{AnyCaller}: {rule}",
             (false, false, not null, false) when policies.Contains(scope) => scope,
             (false, false, not null, true) when policies.Contains(WorkspaceAccess.WorkspacePolicy(scope)) => scope
                 + InWorkspace,
@@ -60,7 +61,8 @@ internal static class EndpointRules
             .Where(route =>
                 route.Who is null
                 || (
-                    route.Who is not ("anybody" or MappedRoute.AnyCaller)
+                    route.Who != "anybody"
+                    && !route.Who.StartsWith(MappedRoute.AnyCaller, StringComparison.Ordinal)
                     && !Scopes.Known.Contains(route.Who.Replace(MappedRoute.InWorkspace, "", StringComparison.Ordinal))
                 )
             )

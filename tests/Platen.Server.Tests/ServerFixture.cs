@@ -12,6 +12,7 @@ using Platen.Platform.Http;
 using Platen.Access.People;
 using Platen.Platform.Postgres;
 using Platen.Testing;
+using ServerProcess = Platen.Testing.Servers.ServerProcess;
 
 namespace Platen.Server.Tests;
 
@@ -114,6 +115,19 @@ public sealed class ServerFixture : IAsyncLifetime
         await session.CommitAsync(CancellationToken.None);
         return key.Reveal();
     }
+
+    /// <summary>Waits until visitors get the instance, or do not: they are told by events.</summary>
+    internal Task IsServedAsync(string id, bool isServed) =>
+        ServerProcess.WaitUntilAsync(
+            $"{id} is {(isServed ? "" : "not ")}served",
+            TimeSpan.FromSeconds(30),
+            async ct =>
+            {
+                using var answer = await Nobody.GetAsync("/e/" + id, ct);
+                return answer.IsSuccessStatusCode == isServed;
+            },
+            TestContext.Current.CancellationToken
+        );
 
     private static HttpClient NewClient(Uri address) =>
         new(new SocketsHttpHandler { AutomaticDecompression = DecompressionMethods.None, AllowAutoRedirect = false })

@@ -38,9 +38,11 @@ public static class WorkspaceAccess
             .WithMetadata(new NeededScope(scope), new NeededWorkspace(deletedToo, platformToo));
 
     /// <summary>Anybody with a valid credential reaches the endpoint, which decides itself what they are shown.</summary>
-    public static TBuilder NeedsCaller<TBuilder>(this TBuilder endpoint)
+    /// <param name="endpoint">Which.</param>
+    /// <param name="rule">What it goes by, for the list of endpoints; null when every caller is served.</param>
+    public static TBuilder NeedsCaller<TBuilder>(this TBuilder endpoint, string? rule = null)
         where TBuilder : IEndpointConventionBuilder =>
-        endpoint.RequireAuthorization(AnyCaller).WithMetadata(new NeededCaller());
+        endpoint.RequireAuthorization(AnyCaller).WithMetadata(new NeededCaller(rule));
 
     /// <summary>The name of the policy that enforces the scope in a workspace.</summary>
     public static string WorkspacePolicy(string scope) => "{ws} " + scope;
@@ -55,8 +57,9 @@ public sealed record NeededScope(string Scope);
 /// <param name="PlatformToo">Whether it can be the platform.</param>
 public sealed record NeededWorkspace(bool DeletedToo, bool PlatformToo);
 
-/// <summary>The endpoint asks for a valid credential and for no scope.</summary>
-public sealed record NeededCaller;
+/// <summary>The endpoint asks for a valid credential, and decides by itself what it takes beyond.</summary>
+/// <param name="Rule">By what; null when it takes nothing.</param>
+public sealed record NeededCaller(string? Rule);
 
 /// <summary>The caller's scope in the workspace of the route.</summary>
 internal sealed record WorkspaceRequirement(string Scope) : IAuthorizationRequirement;

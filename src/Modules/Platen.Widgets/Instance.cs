@@ -31,24 +31,20 @@ internal sealed record Instance(
     DateTimeOffset CreatedAt,
     DateTimeOffset UpdatedAt,
     string UpdatedBy,
-    ImmutableArray<string> AllowedOrigins
+    ImmutableArray<string> AllowedOrigins,
+    DateTimeOffset? DeletedAt = null
 )
 {
     /// <summary>The entity tag of this version.</summary>
     public string Tag => Precondition.TagOf(Revision);
 
+    public InstanceHome Home => InstanceHome.OfKind(Kind);
+
     /// <summary>The OCI repository of its releases.</summary>
-    public string Subject => SubjectOf(PublicId);
+    public string Subject => Home.SubjectOf(PublicId);
 
     /// <summary>The channel that delivery reads.</summary>
     public ChannelKey Live => new(Subject, "live");
-
-    public static string SubjectOf(string publicId) => "curated/" + publicId;
-
-    public const string Columns = """
-        public_id, kind, widget_type, status, base_locale, config::text, config_digest, revision, published_revision,
-        created_at, updated_at, updated_by_name, allowed_origins
-        """;
 
     public static Instance Read(NpgsqlDataReader row) =>
         new(
@@ -64,26 +60,40 @@ internal sealed record Instance(
             row.GetFieldValue<DateTimeOffset>(9),
             row.GetFieldValue<DateTimeOffset>(10),
             row.GetString(11),
-            [.. row.GetFieldValue<string[]>(12)]
+            [.. row.GetFieldValue<string[]>(12)],
+            row.IsDBNull(13) ? null : row.GetFieldValue<DateTimeOffset>(13)
         );
 
-    /// <summary>The current version of an instance, or null.</summary>
+    /// <summary>The current version of an instance, or null; what was deleted is not there.</summary>
     public static Task<Instance?> FindAsync(Session session, PublicId id, CancellationToken ct) =>
-        session.FirstAsync(
-            $"select {Columns} from widgets.curated_widget_instances where public_id = $1",
-            Read,
-            ct,
-            Sql.Text(id.ToString())
-        );
+        SelectAsync(session, id, InstanceHome.Of(id).NotDeleted, ct);
 
     /// <summary>As <see cref="FindAsync"/>, and holds off other writers of the row until the session ends.</summary>
     public static Task<Instance?> LockAsync(Session session, PublicId id, CancellationToken ct) =>
-        session.FirstAsync(
-            $"select {Columns} from widgets.curated_widget_instances where public_id = $1 for update",
-            Read,
-            ct,
-            Sql.Text(id.ToString())
-        );
+        SelectAsync(session, id, InstanceHome.Of(id).NotDeleted + " for update", ct);
+
+    /// <summary>As <see cref="LockAsync"/>, for one that was deleted and is not gone yet.</summary>
+    public static Task<Instance?> LockDeletedAsync(Session session, PublicId.User id, CancellationToken ct) =>
+        SelectAsync(session, id, " and deleted_at is not null for update", ct);
+
+    // The owner is named beside the policy that holds anyway: it begins the key.
+    private static Task<Instance?> SelectAsync(Session session, PublicId id, string rest, CancellationToken ct)
+    {
+        var home = InstanceHome.Of(id);
+        return id is PublicId.User
+            ? session.FirstAsync(
+                $"select {home.Columns} from {home.Table} where owner = platform.current_owner() and public_id = $1{rest}",
+                Read,
+                ct,
+                Sql.Text(id.ToString())
+            )
+            : session.FirstAsync(
+                $"select {home.Columns} from {home.Table} where public_id = $1{rest}",
+                Read,
+                ct,
+                Sql.Text(id.ToString())
+            );
+    }
 }
 
 /// <summary>What every request about an instance begins with.</summary>
@@ -100,18 +110,19 @@ internal static class InstanceRequests
                 )
                 .AsException();
 
-    /// <summary>Only curated and baseline ids are in the platform's table; a user id needs its workspace's key.</summary>
-    /// <exception cref="ProblemException"><see cref="WidgetsProblems.NeedsWorkspace"/>.</exception>
-    public static PublicId ParseCuratedId(string text) =>
-        ParseId(text) is var id and not PublicId.User
-            ? id
-            : throw WidgetsProblems.NeedsWorkspace.Because($"'{text}' is a user instance.").AsException();
-
-    /// <summary>The context of a write to curated content.</summary>
-    /// <exception cref="ProblemException"><see cref="WidgetsProblems.NeedsPublisher"/>.</exception>
-    public static OperationContext Publisher(Caller caller, string reason)
+    /// <summary>The context of a write: the workspace's own, or for curated content a publisher's.</summary>
+    /// <exception cref="ProblemException"><see cref="WidgetsProblems.NeedsPublisher"/> or <see cref="WidgetsProblems.NeedsWorkspace"/>.</exception>
+    public static OperationContext Writer(Caller caller, PublicId id, string reason)
     {
         var operation = caller.Operation(reason);
+        if (id is PublicId.User)
+        {
+            return operation.Owner.IsPlatform
+                ? throw WidgetsProblems
+                    .NeedsWorkspace.Because($"'{id}' is a user instance, and nobody has it yet.")
+                    .AsException()
+                : operation;
+        }
         return operation.MayPublishCurated
             ? operation
             : throw WidgetsProblems.NeedsPublisher.Because($"The key '{caller.Actor.Name}' is not one.").AsException();

@@ -31,24 +31,26 @@ internal sealed record Overlay(
     public static Task<List<Overlay>> ListAsync(Session session, PublicId id, CancellationToken ct) =>
         session.ListAsync(
             $"""
-            select {Columns} from widgets.widget_instance_locales where public_id = $1 and scope = 'curated'
+            select {Columns} from widgets.widget_instance_locales where owner = $2 and public_id = $1
             order by locale limit {WidgetsLimits.Locales}
             """,
             Read,
             ct,
-            Sql.Text(id.ToString())
+            Sql.Text(id.ToString()),
+            Sql.Owner(InstanceHome.Of(id).OwnerIn(session))
         );
 
     public static Task<Overlay?> FindAsync(Session session, PublicId id, string locale, CancellationToken ct) =>
         session.FirstAsync(
             $"""
             select {Columns} from widgets.widget_instance_locales
-            where public_id = $1 and locale = $2 and scope = 'curated'
+            where owner = $3 and public_id = $1 and locale = $2
             """,
             Read,
             ct,
             Sql.Text(id.ToString()),
-            Sql.Text(locale)
+            Sql.Text(locale),
+            Sql.Owner(InstanceHome.Of(id).OwnerIn(session))
         );
 
     /// <summary>The config in this locale, and the places whose change is stale and was left out.</summary>

@@ -17,7 +17,12 @@ namespace Platen.Widgets;
 /// Freezes the current version into a release and moves the live channel to it. Rendering and storing hold no lock; the last
 /// transaction checks that the instance is still the version that was rendered. Repeating it changes nothing.
 /// </summary>
-internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, WidgetRegistry registry)
+internal sealed class PublishInstance(
+    PostgresPools pools,
+    IBlobStore blobs,
+    WidgetRegistry registry,
+    Stage stage
+)
 {
     /// <param name="Reason">Kept with the move of the channel.</param>
     /// <param name="Release">A former release to go back to, instead of the current version.</param>
@@ -52,7 +57,7 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
                 )
                 .AsException();
         }
-        var operation = InstanceRequests.Publisher(caller, body.Reason ?? "publish");
+        var operation = InstanceRequests.Writer(caller, id, body.Reason ?? "publish");
         return body.Release is { } release
             ? await GoBackAsync(operation, id, release, precondition, ct)
             : await PublishCurrentAsync(operation, id, precondition, ct);
@@ -65,6 +70,7 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
         CancellationToken ct
     )
     {
+        stage.RefuseWrite(id);
         var (instance, overlays, channel) = await ReadAsync(operation, id, ct);
         precondition.Check(instance.Tag);
         RefuseUnpublished(instance);
@@ -95,12 +101,15 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
     )
     {
         await using var session = await pools.OpenAsync(operation, ct);
+        // To go back among what was published here is not to write content.
+        await stage.OpenIntakeAsync(session, ct);
         var instance = await Instance.LockAsync(session, id, ct) ?? throw InstanceRequests.NotFound(id);
         precondition.Check(instance.Tag);
         RefuseUnpublished(instance);
         if (
             !Digest.TryParse(digestText, out var digest)
-            || await ReleaseStore.FindAsync(session, instance.Subject, digest, ct) is not { } release
+            || await ReleaseStore.FindAsync(session, instance.Subject, digest, ct)
+                is not { Manifest.ArtifactType: InstanceRelease.ArtifactType } release
         )
         {
             throw WidgetsProblems
@@ -162,12 +171,12 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
     )
     {
         var now = await session.FirstAsync(
-            """
+            $"""
             select i.revision, i.published_revision,
                    array(select l.locale || ' ' || l.revision from widgets.widget_instance_locales l
-                         where l.public_id = $1 and l.scope = 'curated' order by l.locale)
-            from widgets.curated_widget_instances i
-            where i.public_id = $1
+                         where l.owner = platform.current_owner() and l.public_id = $1 order by l.locale)
+            from {rendered.Home.Table} i
+            where i.public_id = $1{rendered.Home.NotDeleted}
             for update
             """,
             row => new
@@ -249,8 +258,8 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
         EventLog.AppendWithAsync(
             session,
             new NpgsqlBatchCommand(
-                """
-                update widgets.curated_widget_instances set published_revision = $2 where public_id = $1
+                $"""
+                update {instance.Home.Table} set published_revision = $2 where public_id = $1
                 returning public_id
                 """
             )

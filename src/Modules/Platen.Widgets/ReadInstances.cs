@@ -27,13 +27,20 @@ internal sealed record InstanceSummary(
     long Revision,
     long? PublishedRevision,
     DateTimeOffset UpdatedAt,
-    string UpdatedBy
+    string UpdatedBy,
+    DateTimeOffset? DeletedAt
 );
 
 /// <summary>Reads one instance, its publication, or a page of the list.</summary>
 internal sealed class ReadInstances(PostgresPools pools)
 {
     public sealed record Page(IReadOnlyList<InstanceSummary> Items, string? NextCursor);
+
+    /// <param name="Type">Only those of this widget type; null for all.</param>
+    /// <param name="Status">Only those of this status; null for all.</param>
+    /// <param name="Text">Only those with this in their id or anywhere in their config, in whatever case; null for all.</param>
+    /// <param name="Deleted">Those that were deleted and can be had back, instead of those that are there.</param>
+    public sealed record Filter(string? Type, string? Status, string? Text = null, bool Deleted = false);
 
     public sealed record Publication(Channel? Channel, IReadOnlyList<ChannelMoveRecord> Moves, long? NextBefore);
 
@@ -49,12 +56,12 @@ internal sealed class ReadInstances(PostgresPools pools)
     {
         var locales = await session.ListAsync(
             """
-            select locale from widgets.widget_instance_locales
-            where public_id = $1 and scope = 'curated' order by locale
+            select locale from widgets.widget_instance_locales where owner = $2 and public_id = $1 order by locale
             """,
             row => row.GetString(0),
             ct,
-            Sql.Text(instance.PublicId)
+            Sql.Text(instance.PublicId),
+            Sql.Owner(instance.Home.OwnerIn(session))
         );
         var live = await ChannelStore.FindWithLastMoveAsync(session, instance.Live, ct);
         return new InstanceDetail(instance, locales, live?.Channel, live?.LastMove);
@@ -84,36 +91,51 @@ internal sealed class ReadInstances(PostgresPools pools)
     }
 
     /// <summary>Ordered by public id, so that a cursor is simply the last one seen.</summary>
+    /// <param name="caller">Who asks; for user instances their owner is the workspace.</param>
+    /// <param name="home">Which kind.</param>
+    /// <param name="filter">Which of them.</param>
+    /// <param name="cursor">The last id of the former page; null for the first.</param>
+    /// <param name="limit">1 to <see cref="Limits.PageItems"/>.</param>
+    /// <param name="ct">Cancels.</param>
     public async Task<Page> PageAsync(
         Caller caller,
+        InstanceHome home,
+        Filter filter,
         string? cursor,
         int? limit,
-        string? type,
-        string? status,
         CancellationToken ct
     )
     {
         cursor = string.IsNullOrEmpty(cursor) ? null : cursor;
         if (cursor is not null && !PublicId.TryParse(cursor, out _))
             throw KernelProblems.Malformed.Because("The cursor is not one that a list gave out.").AsException();
+        if (filter.Text is { Length: > WidgetsLimits.SearchLength })
+        {
+            throw KernelProblems
+                .Malformed.Because($"A search has at most {WidgetsLimits.SearchLength} characters.")
+                .AsException();
+        }
         var size = Math.Clamp(limit ?? Limits.DefaultPageItems, 1, Limits.PageItems);
+        var which = home == InstanceHome.User ? (filter.Deleted ? " and deleted_at is not null" : home.NotDeleted) : "";
         await using var session = await pools.OpenAsync(caller.Operation("list instances"), ct);
         var items = await session.ListAsync(
-            """
-            select public_id, kind, widget_type, status, revision, published_revision, updated_at, updated_by_name
-            from widgets.curated_widget_instances
+            $"""
+            select {home.SummaryColumns}
+            from {home.Table}
             where ($1::text is null or public_id > $1)
                 and ($2::text is null or widget_type = $2)
                 and ($3::text is null or status = $3)
+                and ($5::text is null or position(lower($5) in lower(public_id || ' ' || config::text)) > 0){which}
             order by public_id
             limit $4
             """,
             ReadSummary,
             ct,
             Sql.Text(cursor),
-            Sql.Text(type),
-            Sql.Text(status),
-            Sql.Int(size + 1)
+            Sql.Text(filter.Type),
+            Sql.Text(filter.Status),
+            Sql.Int(size + 1),
+            Sql.Text(string.IsNullOrEmpty(filter.Text) ? null : filter.Text.Replace("\0", "", StringComparison.Ordinal))
         );
         return items.Count > size ? new Page(items[..size], items[size - 1].PublicId) : new Page(items, null);
     }
@@ -127,6 +149,7 @@ internal sealed class ReadInstances(PostgresPools pools)
             row.GetInt64(4),
             row.IsDBNull(5) ? null : row.GetInt64(5),
             row.GetFieldValue<DateTimeOffset>(6),
-            row.GetString(7)
+            row.GetString(7),
+            row.IsDBNull(8) ? null : row.GetFieldValue<DateTimeOffset>(8)
         );
 }

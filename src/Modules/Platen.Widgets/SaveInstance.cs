@@ -3,6 +3,7 @@ using System.Text.Json;
 using Npgsql;
 using Platen.Access;
 using Platen.Access.Audit;
+using Platen.Access.Workspaces;
 using Platen.Kernel;
 using Platen.Platform.Events;
 using Platen.Platform.Postgres;
@@ -34,7 +35,7 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
         CancellationToken ct
     )
     {
-        var operation = InstanceRequests.Publisher(caller, "save instance");
+        var operation = InstanceRequests.Writer(caller, id, "save instance");
         var wanted = Validate(id, body);
 
         await using var session = await pools.OpenAsync(operation, ct);
@@ -72,6 +73,8 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
         var package = registry.Find(body.WidgetType);
         if (id is PublicId.Baseline baseline && baseline.Type != package.Type)
             faults.Add(new Fault("/widgetType", $"'{id}' is the baseline of {baseline.Type}, so its type is that."));
+        if (id is PublicId.User user && user.Type != package.Type)
+            faults.Add(new Fault("/widgetType", $"'{id}' says that it is a {user.Type}, so its type is that."));
         var status = body.Status ?? InstanceStatus.Published;
         if (status is not (InstanceStatus.Published or InstanceStatus.Unpublished or InstanceStatus.Deprecated))
             faults.Add(new Fault("/status", "Must be published, unpublished or deprecated."));
@@ -86,23 +89,38 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
 
     private static async Task<Instance> InsertAsync(Session session, PublicId id, Wanted wanted, CancellationToken ct)
     {
+        var home = InstanceHome.Of(id);
         Instance? made;
         try
         {
             made = await session.FirstAsync(
-                $"""
-                insert into widgets.curated_widget_instances (
-                    id, public_id, widget_type, kind, status, base_locale, config, config_digest, updated_by, updated_by_name,
-                    allowed_origins
-                ) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-                returning {Instance.Columns}
-                """,
+                id is PublicId.User
+                    ? $"""
+                    with claimed as (
+                        insert into widgets.user_instance_id (owner, public_id) values (platform.current_owner(), $2)
+                        on conflict do nothing
+                    )
+                    insert into widgets.widget_instances (
+                        owner, id, public_id, widget_type, status, base_locale, config, config_digest, updated_by,
+                        updated_by_name, allowed_origins, stage_profile
+                    ) values (
+                        platform.current_owner(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
+                        (select profile from widgets.stage)
+                    )
+                    returning {home.Columns}
+                    """
+                    : $"""
+                    insert into widgets.curated_widget_instances (
+                        id, public_id, widget_type, status, base_locale, config, config_digest, updated_by, updated_by_name,
+                        allowed_origins, kind
+                    ) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '{(id is PublicId.Baseline ? "baseline" : "curated")}')
+                    returning {home.Columns}
+                    """,
                 Instance.Read,
                 ct,
                 Sql.Uuid(Guid.CreateVersion7()),
                 Sql.Text(id.ToString()),
                 Sql.Text(wanted.WidgetType),
-                Sql.Text(id is PublicId.Baseline ? "baseline" : "curated"),
                 Sql.Text(wanted.Status),
                 Sql.Text(wanted.BaseLocale),
                 Sql.Json(wanted.Config),
@@ -114,9 +132,18 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
         }
         catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.UniqueViolation)
         {
-            // Two creators at once: the other one won between our look and our insert.
-            throw KernelProblems.StaleVersion.Because($"'{id}' was created by somebody else just now.").AsException();
+            // Two creators at once: the other one won between our look and our insert. Or it was deleted, and can be had back.
+            throw KernelProblems
+                .StaleVersion.Because($"'{id}' is there: created by somebody else just now, or deleted.")
+                .AsException();
         }
+        catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.ForeignKeyViolation)
+        {
+            // The claim met another workspace's.
+            throw WidgetsProblems.IdTaken.Because($"'{id}' is in use, or was.").AsException();
+        }
+        if (id is PublicId.User)
+            await Entitlements.UseAsync(session, Entitlements.Instances, 1, ct);
         await AppendSavedAsync(session, before: null, made!, ct);
         return made!;
     }
@@ -148,8 +175,8 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
         var updatedAt = await EventLog.AppendWithAsync(
             session,
             new NpgsqlBatchCommand(
-                """
-                update widgets.curated_widget_instances
+                $"""
+                update {current.Home.Table}
                 set widget_type = $2, status = $3, base_locale = $4, config = $5, config_digest = $6, revision = $7,
                     updated_at = clock_timestamp(), updated_by = $8, updated_by_name = $9, allowed_origins = $10
                 where public_id = $1

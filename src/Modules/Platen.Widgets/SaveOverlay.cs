@@ -27,7 +27,7 @@ internal sealed class SaveOverlay(PostgresPools pools, WidgetRegistry registry)
         CancellationToken ct
     )
     {
-        var operation = InstanceRequests.Publisher(caller, "save overlay");
+        var operation = InstanceRequests.Writer(caller, id, "save overlay");
         var locale = InstanceRequests.ParseLocale(localeText, "").ToString();
 
         await using var session = await pools.OpenAsync(operation, ct);
@@ -52,9 +52,9 @@ internal sealed class SaveOverlay(PostgresPools pools, WidgetRegistry registry)
         var saved = await session.FirstAsync(
             $"""
             insert into widgets.widget_instance_locales as l (
-                scope, public_id, locale, ops, base_digest, updated_by, updated_by_name
-            ) values ('curated', $1, $2, $3, $4, $5, $6)
-            on conflict (public_id, locale) do update
+                owner, scope, public_id, locale, ops, base_digest, updated_by, updated_by_name
+            ) values (platform.current_owner(), $7, $1, $2, $3, $4, $5, $6)
+            on conflict (owner, public_id, locale) do update
             set ops = excluded.ops, base_digest = excluded.base_digest, revision = l.revision + 1,
                 updated_at = clock_timestamp(), updated_by = excluded.updated_by, updated_by_name = excluded.updated_by_name
             returning {Overlay.Columns}
@@ -66,7 +66,8 @@ internal sealed class SaveOverlay(PostgresPools pools, WidgetRegistry registry)
             Sql.Json(Overlay.Write(ops)),
             Sql.Digest(instance.ConfigDigest),
             Sql.Uuid(session.Context.Actor.Id.Value),
-            Sql.Text(session.Context.Actor.Name)
+            Sql.Text(session.Context.Actor.Name),
+            Sql.Text(instance.Home.Scope)
         );
         await AppendAsync(session, id, locale, current, saved!, ct);
         await session.CommitAsync(ct);
@@ -81,14 +82,17 @@ internal sealed class SaveOverlay(PostgresPools pools, WidgetRegistry registry)
         CancellationToken ct
     )
     {
-        var operation = InstanceRequests.Publisher(caller, "remove overlay");
+        var operation = InstanceRequests.Writer(caller, id, "remove overlay");
         var locale = InstanceRequests.ParseLocale(localeText, "").ToString();
         await using var session = await pools.OpenAsync(operation, ct);
         _ = await Instance.LockAsync(session, id, ct) ?? throw InstanceRequests.NotFound(id);
         var current = await Overlay.FindAsync(session, id, locale, ct);
         precondition.Check(current?.Tag);
         await session.ExecuteAsync(
-            "delete from widgets.widget_instance_locales where public_id = $1 and locale = $2 and scope = 'curated'",
+            """
+            delete from widgets.widget_instance_locales
+            where owner = platform.current_owner() and public_id = $1 and locale = $2
+            """,
             ct,
             Sql.Text(id.ToString()),
             Sql.Text(locale)

@@ -13,18 +13,18 @@ internal sealed class Unpublish(PostgresPools pools)
 {
     public async Task RunAsync(Caller caller, PublicId id, Precondition precondition, CancellationToken ct)
     {
-        await using var session = await pools.OpenAsync(InstanceRequests.Publisher(caller, "unpublish"), ct);
+        await using var session = await pools.OpenAsync(InstanceRequests.Writer(caller, id, "unpublish"), ct);
         var instance = await Instance.LockAsync(session, id, ct) ?? throw InstanceRequests.NotFound(id);
         precondition.Check(instance.Tag);
         if (instance.Status != InstanceStatus.Unpublished)
         {
             var saved = await session.FirstAsync(
                 $"""
-                update widgets.curated_widget_instances
+                update {instance.Home.Table}
                 set status = 'unpublished', revision = revision + 1, updated_at = clock_timestamp(), updated_by = $2,
                     updated_by_name = $3
                 where public_id = $1
-                returning {Instance.Columns}
+                returning {instance.Home.Columns}
                 """,
                 Instance.Read,
                 ct,
@@ -52,7 +52,7 @@ internal sealed class Unpublish(PostgresPools pools)
                 .AsException();
         }
         await session.ExecuteAsync(
-            "update widgets.curated_widget_instances set published_revision = null where public_id = $1",
+            $"update {instance.Home.Table} set published_revision = null where public_id = $1",
             ct,
             Sql.Text(instance.PublicId)
         );

@@ -26,6 +26,9 @@ public sealed record WidgetTypeView(
 /// <summary>A page of the list; the cursor is null on the last.</summary>
 internal sealed record InstanceListView(IReadOnlyList<InstanceSummary> Items, string? NextCursor);
 
+/// <summary>A deleted instance, and until when it can be had back.</summary>
+internal sealed record DeletedView(string PublicId, long Revision, DateTimeOffset PurgeAt);
+
 /// <summary>An instance, as the API gives it.</summary>
 internal sealed record InstanceView(
     string PublicId,

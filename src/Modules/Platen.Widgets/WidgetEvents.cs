@@ -20,5 +20,29 @@ public static class WidgetEvents
     /// <summary>Nothing is live any more: publicId, channelRevision.</summary>
     public const string Unpublished = "widget.unpublished";
 
+    /// <summary>A user instance was deleted and can be had back: publicId, revision.</summary>
+    public const string Deleted = "widget.deleted";
+
+    /// <summary>A deletion was undone: publicId, revision.</summary>
+    public const string Restored = "widget.restored";
+
+    /// <summary>In the audit log: content was published to this server from another stage.</summary>
+    public const string TakenIn = "widget.taken-in";
+
+    /// <summary>A widget type arrived or changed: type, version, package.</summary>
+    public const string TypeInstalled = "widget-type.installed";
+
+    /// <summary>In the audit log: several instances were scheduled to change together.</summary>
+    public const string CutoverScheduled = "cutover.scheduled";
+
+    /// <summary>In the audit log: a scheduled cut-over was called off.</summary>
+    public const string CutoverCancelled = "cutover.cancelled";
+
+    /// <summary>In the audit log: somebody made a link that shows a release before it is live.</summary>
+    public const string PreviewLinked = "widget.preview-linked";
+
+    /// <summary>In the audit log: a deleted instance is gone.</summary>
+    public const string Purged = "widget.purged";
+
     public static StreamId Stream(string publicId) => new("widget/" + publicId);
 }

@@ -33,36 +33,71 @@ internal static class WidgetsEndpoints
             .WithName("listCuratedInstances")
             .WithTags("instances")
             .NeedsScope(Scopes.InstancesRead);
-        var one = app.MapGroup("/v1/instances/{publicId}").WithTags("instances");
-        one.MapGet("", Read).WithName("getInstance").NeedsScope(Scopes.InstancesRead);
-        one.MapGet("/locales/{locale}", ReadOverlay).WithName("getOverlay").NeedsScope(Scopes.InstancesRead);
-        one.MapGet("/publication", ReadPublication).WithName("getPublication").NeedsScope(Scopes.InstancesRead);
-        one.MapGet("/publication:preview", Preview).WithName("previewPublication").NeedsScope(Scopes.InstancesRead);
+        // A workspace's own instances are for its members and its keys.
+        var own = app.MapGroup("/v1/workspaces/{ws}/instances").WithTags("instances");
+        own.MapGet("", ListOwn).WithName("listInstances").NeedsWorkspace(Scopes.InstancesRead);
+        own.MapPost("", Create)
+            .WithName("createInstance")
+            .Accepts<CreateInstance.Body>("application/json")
+            .Audited(WidgetEvents.Saved, WidgetEvents.OverlayChanged)
+            .NeedsWorkspace(Scopes.InstancesWrite);
 
-        // The platform's content is written by publishers only; the database asks again.
+        // One address for every instance; who may use it depends on the kind that the id says.
+        var one = app.MapGroup("/v1/instances/{publicId}").WithTags("instances");
+        one.MapGet("", Read).WithName("getInstance").NeedsInstance();
+        one.MapGet("/locales/{locale}", ReadOverlay).WithName("getOverlay").NeedsInstance();
+        one.MapGet("/publication", ReadPublication).WithName("getPublication").NeedsInstance();
+        one.MapGet("/publication:preview", Preview).WithName("previewPublication").NeedsInstance();
+        one.MapGet("/versions", ListVersions).WithName("listVersions").NeedsInstance();
+        one.MapGet("/versions/{revision:long}", ReadVersion).WithName("getVersion").NeedsInstance();
+        one.MapGet("/versions/{revision:long}/difference", CompareVersions).WithName("compareVersions").NeedsInstance();
+
         one.MapPut("", Save)
             .WithName("saveInstance")
             .Accepts<SaveInstance.Body>("application/json")
             .Audited(WidgetEvents.Saved, WidgetEvents.Unpublished)
-            .NeedsScope(Scopes.CuratedPublish);
+            .WritesInstance();
+        one.MapPatch("", Change)
+            .WithName("changeInstance")
+            .Accepts<ChangeInstance.Body>("application/json")
+            .Audited(WidgetEvents.Saved, WidgetEvents.Unpublished)
+            .WritesInstance();
+        one.MapDelete("", Delete)
+            .WithName("deleteInstance")
+            .Audited(WidgetEvents.Deleted, WidgetEvents.Unpublished)
+            .WritesInstance();
+        one.MapPost("/restore", UndoDeletion)
+            .WithName("restoreInstance")
+            .Audited(WidgetEvents.Restored)
+            .WritesInstance();
+        one.MapPost("/type", Switch)
+            .WithName("switchType")
+            .Accepts<SwitchType.Body>("application/json")
+            .Audited(WidgetEvents.Saved)
+            .WritesInstance();
+        one.MapPost("/versions/{revision:long}/restore", RestoreVersion)
+            .WithName("restoreVersion")
+            .Audited(WidgetEvents.Saved, WidgetEvents.Unpublished)
+            .WritesInstance();
         one.MapPut("/locales/{locale}", WriteOverlay)
             .WithName("saveOverlay")
             .Accepts<SaveOverlay.Body>("application/json")
             .Audited(WidgetEvents.OverlayChanged)
-            .NeedsScope(Scopes.CuratedPublish);
+            .WritesInstance();
         one.MapDelete("/locales/{locale}", RemoveOverlay)
             .WithName("removeOverlay")
             .Audited(WidgetEvents.OverlayChanged)
-            .NeedsScope(Scopes.CuratedPublish);
+            .WritesInstance();
+        // Going back among what was published is for every stage; the verb refuses the rest where it must.
         one.MapPut("/publication", Publish)
             .WithName("publishInstance")
             .Accepts<PublishInstance.Body>("application/json")
             .Audited(WidgetEvents.Published, WidgetEvents.WentBack)
-            .NeedsScope(Scopes.CuratedPublish);
+            .MovesInstance();
         one.MapDelete("/publication", EndPublication)
             .WithName("unpublishInstance")
             .Audited(WidgetEvents.Saved, WidgetEvents.Unpublished)
-            .NeedsScope(Scopes.CuratedPublish);
+            .WritesInstance();
     }
 
     private static Ok<WidgetTypesView> Manifest(WidgetRegistry registry, HttpContext context)
@@ -94,11 +129,146 @@ internal static class WidgetsEndpoints
         string? cursor = null,
         int? limit = null,
         string? type = null,
-        string? status = null
+        string? status = null,
+        string? q = null
     )
     {
-        var page = await read.PageAsync(context.Caller(), cursor, limit, type, status, ct);
+        var filter = new ReadInstances.Filter(type, status, q);
+        var page = await read.PageAsync(context.Caller(), InstanceHome.Curated, filter, cursor, limit, ct);
         return TypedResults.Ok(new InstanceListView(page.Items, page.NextCursor));
+    }
+
+    private static async Task<Ok<InstanceListView>> ListOwn(
+        ReadInstances read,
+        HttpContext context,
+        CancellationToken ct,
+        string? cursor = null,
+        int? limit = null,
+        string? type = null,
+        string? status = null,
+        string? q = null,
+        bool deleted = false
+    )
+    {
+        var filter = new ReadInstances.Filter(type, status, q, deleted);
+        var page = await read.PageAsync(context.Caller(), InstanceHome.User, filter, cursor, limit, ct);
+        return TypedResults.Ok(new InstanceListView(page.Items, page.NextCursor));
+    }
+
+    private static async Task<Results<Ok<InstanceView>, Created<InstanceView>>> Create(
+        CreateInstance create,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        var body = await JsonBody.ReadAsync<CreateInstance.Body>(context, Limits.JsonBodyBytes, BodyJson, ct);
+        var made = await create.RunAsync(context.Caller(), body, IdempotencyKey.Read(context), ct);
+        context.Response.Headers.ETag = made.Detail.Instance.Tag;
+        return made.Created
+            ? TypedResults.Created($"/v1/instances/{made.Detail.Instance.PublicId}", InstanceView.Of(made.Detail))
+            : TypedResults.Ok(InstanceView.Of(made.Detail));
+    }
+
+    private static async Task<Ok<InstanceView>> Change(
+        string publicId,
+        ChangeInstance change,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        var precondition = RequirePrecondition(context);
+        var body = await JsonBody.ReadAsync<ChangeInstance.Body>(context, Limits.JsonBodyBytes, BodyJson, ct);
+        var id = InstanceRequests.ParseId(publicId);
+        return Tagged(context, await change.RunAsync(context.Caller(), id, body, precondition, ct));
+    }
+
+    private static async Task<Ok<DeletedView>> Delete(
+        string publicId,
+        DeleteInstance delete,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        var id = InstanceRequests.ParseId(publicId);
+        var gone = await delete.RunAsync(context.Caller(), id, RequirePrecondition(context), ct);
+        context.Response.Headers.ETag = gone.Instance.Tag;
+        return TypedResults.Ok(new DeletedView(gone.Instance.PublicId, gone.Instance.Revision, gone.PurgeAt));
+    }
+
+    private static async Task<Ok<InstanceView>> UndoDeletion(
+        string publicId,
+        DeleteInstance delete,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        var id = InstanceRequests.ParseId(publicId);
+        return Tagged(context, await delete.UndoAsync(context.Caller(), id, RequirePrecondition(context), ct));
+    }
+
+    private static async Task<Ok<SwitchType.Outcome>> Switch(
+        string publicId,
+        SwitchType change,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        var precondition = RequirePrecondition(context);
+        var body = await JsonBody.ReadAsync<SwitchType.Body>(context, Limits.JsonBodyBytes, BodyJson, ct);
+        var id = InstanceRequests.ParseId(publicId);
+        return TypedResults.Ok(await change.RunAsync(context.Caller(), id, body, precondition, ct));
+    }
+
+    private static async Task<Ok<InstanceHistory.Page>> ListVersions(
+        string publicId,
+        InstanceHistory history,
+        HttpContext context,
+        CancellationToken ct,
+        long? before = null,
+        int? limit = null
+    ) =>
+        TypedResults.Ok(
+            await history.PageAsync(context.Caller(), InstanceRequests.ParseId(publicId), before, limit, ct)
+        );
+
+    private static async Task<Ok<InstanceVersion>> ReadVersion(
+        string publicId,
+        long revision,
+        InstanceHistory history,
+        HttpContext context,
+        CancellationToken ct
+    ) =>
+        TypedResults.Ok(await history.OneAsync(context.Caller(), InstanceRequests.ParseId(publicId), revision, ct));
+
+    private static async Task<Ok<InstanceHistory.Difference>> CompareVersions(
+        string publicId,
+        long revision,
+        InstanceHistory history,
+        HttpContext context,
+        CancellationToken ct,
+        long? to = null
+    ) =>
+        TypedResults.Ok(
+            await history.CompareAsync(context.Caller(), InstanceRequests.ParseId(publicId), revision, to, ct)
+        );
+
+    private static async Task<Ok<InstanceView>> RestoreVersion(
+        string publicId,
+        long revision,
+        InstanceHistory history,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        var id = InstanceRequests.ParseId(publicId);
+        var precondition = RequirePrecondition(context);
+        return Tagged(context, await history.RestoreAsync(context.Caller(), id, revision, precondition, ct));
+    }
+
+    private static Ok<InstanceView> Tagged(HttpContext context, InstanceDetail detail)
+    {
+        context.Response.Headers.ETag = detail.Instance.Tag;
+        return TypedResults.Ok(InstanceView.Of(detail));
     }
 
     private static async Task<Ok<InstanceView>> Read(
@@ -108,7 +278,7 @@ internal static class WidgetsEndpoints
         CancellationToken ct
     )
     {
-        var detail = await read.OneAsync(context.Caller(), InstanceRequests.ParseCuratedId(publicId), ct);
+        var detail = await read.OneAsync(context.Caller(), InstanceRequests.ParseId(publicId), ct);
         context.Response.Headers.ETag = detail.Instance.Tag;
         context.Response.Headers.CacheControl = "private, no-cache";
         return TypedResults.Ok(InstanceView.Of(detail));
@@ -121,7 +291,7 @@ internal static class WidgetsEndpoints
         CancellationToken ct
     )
     {
-        var id = InstanceRequests.ParseCuratedId(publicId);
+        var id = InstanceRequests.ParseId(publicId);
         var precondition = RequirePrecondition(context);
         var body = await JsonBody.ReadAsync<SaveInstance.Body>(context, Limits.JsonBodyBytes, BodyJson, ct);
         var saved = await save.RunAsync(context.Caller(), id, body, precondition, ct);
@@ -139,7 +309,7 @@ internal static class WidgetsEndpoints
         CancellationToken ct
     )
     {
-        var id = InstanceRequests.ParseCuratedId(publicId);
+        var id = InstanceRequests.ParseId(publicId);
         var overlay = await read.OverlayAsync(context.Caller(), id, locale, ct);
         context.Response.Headers.ETag = overlay.Tag;
         return TypedResults.Ok(OverlayView.Of(id, overlay));
@@ -153,7 +323,7 @@ internal static class WidgetsEndpoints
         CancellationToken ct
     )
     {
-        var id = InstanceRequests.ParseCuratedId(publicId);
+        var id = InstanceRequests.ParseId(publicId);
         var precondition = RequirePrecondition(context);
         var body = await JsonBody.ReadAsync<SaveOverlay.Body>(context, Limits.JsonBodyBytes, BodyJson, ct);
         var saved = await save.RunAsync(context.Caller(), id, locale, body, precondition, ct);
@@ -172,7 +342,7 @@ internal static class WidgetsEndpoints
         CancellationToken ct
     )
     {
-        var id = InstanceRequests.ParseCuratedId(publicId);
+        var id = InstanceRequests.ParseId(publicId);
         await save.RemoveAsync(context.Caller(), id, locale, RequirePrecondition(context), ct);
         return TypedResults.NoContent();
     }
@@ -186,7 +356,7 @@ internal static class WidgetsEndpoints
         int? limit = null
     )
     {
-        var id = InstanceRequests.ParseCuratedId(publicId);
+        var id = InstanceRequests.ParseId(publicId);
         var publication = await read.PublicationAsync(
             context.Caller(),
             id,
@@ -202,7 +372,7 @@ internal static class WidgetsEndpoints
         PreviewPublication preview,
         HttpContext context,
         CancellationToken ct
-    ) => TypedResults.Ok(await preview.RunAsync(context.Caller(), InstanceRequests.ParseCuratedId(publicId), ct));
+    ) => TypedResults.Ok(await preview.RunAsync(context.Caller(), InstanceRequests.ParseId(publicId), ct));
 
     private static async Task<Ok<PublishedView>> Publish(
         string publicId,
@@ -211,7 +381,7 @@ internal static class WidgetsEndpoints
         CancellationToken ct
     )
     {
-        var id = InstanceRequests.ParseCuratedId(publicId);
+        var id = InstanceRequests.ParseId(publicId);
         var precondition = RequirePrecondition(context);
         var body =
             context.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: true }
@@ -230,7 +400,7 @@ internal static class WidgetsEndpoints
         CancellationToken ct
     )
     {
-        var id = InstanceRequests.ParseCuratedId(publicId);
+        var id = InstanceRequests.ParseId(publicId);
         await unpublish.RunAsync(context.Caller(), id, RequirePrecondition(context), ct);
         return TypedResults.NoContent();
     }

@@ -9,6 +9,27 @@ internal static class WidgetsLimits
     /// <summary>Bytes of one file of a widget package.</summary>
     public const int PackageFileBytes = 64 * 1024;
 
+    /// <summary>Files of one widget package: manifest, schema, template, styles and shared sheets.</summary>
+    public const int PackageFiles = 20;
+
+    /// <summary>Instances that change together: what is live waits for all of them, and so does who publishes.</summary>
+    public const int CutoverItems = 2_000;
+
+    /// <summary>Bytes of a request for a cut-over: every item names an id and two digests.</summary>
+    public const int CutoverBytes = 1024 * 1024;
+
+    /// <summary>How far ahead a cut-over is scheduled at most.</summary>
+    public static readonly TimeSpan CutoverAhead = TimeSpan.FromDays(366);
+
+    /// <summary>How long a link to a preview holds unless asked otherwise.</summary>
+    public static readonly TimeSpan PreviewLife = TimeSpan.FromHours(1);
+
+    /// <summary>How long a link to a preview holds at most: shorter than unreferenced releases are kept.</summary>
+    public static readonly TimeSpan LongestPreviewLife = TimeSpan.FromHours(24);
+
+    /// <summary>Links to previews of one owner at a time.</summary>
+    public const int PreviewLinks = 1_000;
+
     /// <summary>Locales of one instance: more than any real site translates to, and a publish renders each.</summary>
     public const int Locales = 60;
 
@@ -17,6 +38,18 @@ internal static class WidgetsLimits
 
     /// <summary>Sites that may show one instance: each is named in a header of every response.</summary>
     public const int AllowedOrigins = 50;
+
+    /// <summary>Characters of a search text: more is not typed.</summary>
+    public const int SearchLength = 100;
+
+    /// <summary>Differences listed between two versions: beyond that nobody reads them one by one.</summary>
+    public const int Differences = 1_000;
+
+    /// <summary>Random characters in a generated key, of 31: nobody guesses another's, and an address stays short.</summary>
+    public const int GeneratedKeyLength = 12;
+
+    /// <summary>How long a deleted instance can be had back.</summary>
+    public static readonly TimeSpan DeletionGrace = TimeSpan.FromDays(30);
 
     /// <summary>Widget types of one server.</summary>
     public const int WidgetTypes = 500;

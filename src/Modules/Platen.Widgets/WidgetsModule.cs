@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Platen.Platform.Jobs;
 using Platen.Platform.Postgres;
 using Platen.Widgets.Packages;
 
@@ -14,8 +15,21 @@ public static class WidgetsModule
 
     /// <param name="services">Where to register.</param>
     /// <param name="widgetsFolder">Holds the widget packages.</param>
-    public static IServiceCollection AddWidgets(this IServiceCollection services, string widgetsFolder) =>
+    /// <param name="stage">What this server is for.</param>
+    public static IServiceCollection AddWidgets(
+        this IServiceCollection services,
+        string widgetsFolder,
+        Stage stage
+    ) =>
         services
+            .AddSingleton(stage)
+            .AddSingleton<InstanceAccess>()
+            .AddSingleton<ChangeInstance>()
+            .AddSingleton<CreateInstance>()
+            .AddSingleton<InstanceHistory>()
+            .AddSingleton<SwitchType>()
+            .AddSingleton<DeleteInstance>()
+            .AddSingleton<IJobHandler, PurgeInstance>()
             .AddSingleton(s => new WidgetRegistry(widgetsFolder, s.GetRequiredService<ILogger<WidgetRegistry>>()))
             .AddSingleton<SaveInstance>()
             .AddSingleton<SaveOverlay>()
@@ -29,5 +43,8 @@ public static class WidgetsModule
         services.AddHostedService(s => ActivatorUtilities.CreateInstance<SampleContent>(s, samplesFolder));
 
     /// <summary>Maps the module's routes.</summary>
-    public static void MapWidgets(this IEndpointRouteBuilder app) => WidgetsEndpoints.Map(app);
+    public static void MapWidgets(this IEndpointRouteBuilder app)
+    {
+        WidgetsEndpoints.Map(app);
+    }
 }

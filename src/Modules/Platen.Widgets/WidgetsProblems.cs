@@ -33,6 +33,41 @@ public static class WidgetsProblems
         "Use a platform key with the scope 'curated:publish'."
     );
 
+    public static readonly ProblemType NoUserInstancesHere = new(
+        "no-user-instances-here",
+        403,
+        "User instances do not exist on an authoring server",
+        "Use the cloud or a standalone server: workspaces and what is theirs live there."
+    );
+
+    public static readonly ProblemType CuratedArrivesByPublish = new(
+        "curated-arrives-by-publish",
+        403,
+        "Curated content is not written on a cloud",
+        "Change it on the authoring server, and publish it with 'platen publish ID --to STAGE'."
+    );
+
+    public static readonly ProblemType IdTaken = new(
+        "id-taken",
+        409,
+        "The public id means another instance",
+        "Choose another key; the ids of deleted instances are not given out again."
+    );
+
+    public static readonly ProblemType NewerOnStage = new(
+        "newer-on-stage",
+        409,
+        "The stage has something newer",
+        "Look at what it has; publish again with --overwrite and a reason to put yours in its place."
+    );
+
+    public static readonly ProblemType NotTakenInHere = new(
+        "not-taken-in-here",
+        403,
+        "An authoring server takes nothing in",
+        "Publish to a cloud or a standalone server: content travels one way."
+    );
+
     public static readonly ProblemType OverBudget = new(
         "over-budget",
         422,

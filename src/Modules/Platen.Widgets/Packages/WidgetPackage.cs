@@ -53,7 +53,8 @@ public sealed partial class WidgetPackage
 
     private WidgetPackage(JsonElement manifest, string folder, string tokens)
     {
-        string File(string name) => ReadFile(folder, name);
+        var files = new SortedDictionary<string, string>(StringComparer.Ordinal);
+        string File(string name) => files[$"{Path.GetFileName(folder)}/{name}"] = ReadFile(folder, name);
         Type = WidgetType.TryParse(Text(manifest, "widgetType"), out var type)
             ? type
             : throw Bad("'widgetType' is not a widget type.");
@@ -82,7 +83,7 @@ public sealed partial class WidgetPackage
         var above = Path.GetDirectoryName(Path.GetFullPath(folder))!;
         Styles =
             tokens
-            + string.Concat(shared.Select(name => CheckStyles(ReadFile(above, name), name)))
+            + string.Concat(shared.Select(name => files[name] = CheckStyles(ReadFile(above, name), name)))
             + string.Concat(styles.Select(name => CheckStyles(File(name), name)));
         (TitleAt, DescriptionAt) = ReadMeta(manifest);
 
@@ -95,6 +96,10 @@ public sealed partial class WidgetPackage
 
         var content = string.Join('\n', [manifest.GetRawText(), File(schemaFile), File(templateFile), Styles]);
         Digest = Digest.Of(Encoding.UTF8.GetBytes(content));
+        files[$"{Type}/widget.json"] = manifest.GetRawText();
+        if (tokens.Length > 0)
+            files["tokens.css"] = tokens;
+        Files = files.ToImmutableSortedDictionary(StringComparer.Ordinal);
     }
 
     public WidgetType Type { get; }
@@ -116,6 +121,11 @@ public sealed partial class WidgetPackage
     public ReadOnlyMemory<byte> SchemaBytes { get; }
 
     internal WidgetTemplate Template { get; }
+
+    /// <summary>
+    /// Every file it was read from, by its path below the widgets folder; a folder with these files is the same package.
+    /// </summary>
+    internal ImmutableSortedDictionary<string, string> Files { get; }
 
     /// <summary>The shared tokens followed by the package's styles, as they go into a page.</summary>
     internal string Styles { get; }

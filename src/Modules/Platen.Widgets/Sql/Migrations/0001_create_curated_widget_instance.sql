@@ -1,4 +1,6 @@
 create schema if not exists widgets;
+-- The view owner owns the lookup functions.
+grant create on schema widgets to platen_view;
 
 -- Instances the platform authors. They belong to no workspace and have a table of their own: nothing a tenant writes can be
 -- mistaken for them.
@@ -28,23 +30,5 @@ create table widgets.curated_widget_instances (
     )
 );
 
--- What a locale changes of its instance. A scope is said, never implied by a missing workspace.
-create table widgets.widget_instance_locales (
-    scope text not null check (scope in ('curated', 'user')),
-    workspace_id uuid,
-    public_id text not null,
-    locale text not null check (length(locale) between 2 and 35),
-    ops jsonb not null check (jsonb_typeof(ops) = 'array'),
-    base_digest text not null check (base_digest ~ '^sha256:[0-9a-f]{64}$'),
-    revision bigint not null default 1 check (revision > 0),
-    updated_at timestamptz not null default now(),
-    updated_by uuid not null,
-    updated_by_name text not null,
-    primary key (public_id, locale),
-    constraint locale_scope_says_whose check ((scope = 'user') = (workspace_id is not null))
-);
-
 comment on table widgets.curated_widget_instances is
     'no owner: the platform''s own content, which everybody may read and only a publisher may write';
-comment on table widgets.widget_instance_locales is
-    'no owner: the scope says whose a row is; a curated row has no workspace and a user row always has one';

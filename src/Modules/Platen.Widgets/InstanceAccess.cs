@@ -1,0 +1,94 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Platen.Access;
+using Platen.Access.Workspaces;
+using Platen.Kernel;
+using Platen.Platform.Postgres;
+
+namespace Platen.Widgets;
+
+/// <summary>
+/// Who may use an address that names an instance: what the id's kind asks for. Curated content is read by any credential with the
+/// scope and written by publishers; a user instance is there for its workspace alone, and to everybody else it is not.
+/// </summary>
+internal sealed class InstanceAccess(WorkspaceDirectory directory, PostgresPools pools, Stage stage)
+{
+    public async Task EnterAsync(HttpContext context, string publicId, bool writes, bool content)
+    {
+        var id = InstanceRequests.ParseId(publicId);
+        var caller = context.Caller();
+        if (id is PublicId.User user)
+            caller = await EnterAsync(context, caller, user, writes);
+        var scope =
+            !writes ? Scopes.InstancesRead
+            : id is PublicId.User ? Scopes.InstancesWrite
+            : Scopes.CuratedPublish;
+        if (!caller.Has(scope))
+            throw KernelProblems.Forbidden.Because($"The credential lacks the scope '{scope}'.").AsException();
+        if (content)
+            stage.RefuseWrite(id);
+    }
+
+    private async Task<Caller> EnterAsync(HttpContext context, Caller caller, PublicId.User id, bool writes)
+    {
+        var owner = await OwnerOfAsync(caller, id, context.RequestAborted);
+        if (owner is null && writes)
+            return caller;
+        if (owner == caller.Owner)
+            return caller;
+        var entered = owner is { } workspace
+            ? await directory.EnterAsync(caller, workspace.ToString(), context.RequestAborted)
+            : null;
+        if (entered is null)
+        {
+            // Whether another workspace has it is not for this caller to know; that the id is taken they learn by creating it.
+            throw writes && HttpMethods.IsPut(context.Request.Method) && caller.Has(Scopes.InstancesWrite)
+                ? WidgetsProblems.IdTaken.Because($"'{id}' is in use, or was.").AsException()
+                : InstanceRequests.NotFound(id);
+        }
+        context.User = CallerPrincipal.Of(entered, context.User.Identity!.AuthenticationType!);
+        return entered;
+    }
+
+    private async Task<OwnerId?> OwnerOfAsync(Caller caller, PublicId.User id, CancellationToken ct)
+    {
+        await using var session = await pools.OpenAsync(caller.Operation("find instance"), ct);
+        return await session.FirstAsync(
+            "select widgets.find_instance_owner($1)",
+            row => row.IsDBNull(0) ? (OwnerId?)null : new OwnerId(row.GetGuid(0)),
+            ct,
+            Sql.Text(id.ToString())
+        );
+    }
+}
+
+internal static class InstanceAccessEndpoints
+{
+    /// <summary>Whoever may read the instance that the route's <c>{publicId}</c> names.</summary>
+    public static RouteHandlerBuilder NeedsInstance(this RouteHandlerBuilder endpoint) =>
+        Needs(endpoint, "instances:read, for a user instance in its workspace", writes: false, content: false);
+
+    /// <summary>Whoever may write it, on a stage where its content is written.</summary>
+    public static RouteHandlerBuilder WritesInstance(this RouteHandlerBuilder endpoint) =>
+        Needs(endpoint, WriterRule, writes: true, content: true);
+
+    /// <summary>Whoever may write it, on any stage: it is moved among what was published.</summary>
+    public static RouteHandlerBuilder MovesInstance(this RouteHandlerBuilder endpoint) =>
+        Needs(endpoint, WriterRule, writes: true, content: false);
+
+    private const string WriterRule = "curated:publish, or for a user instance instances:write in its workspace";
+
+    private static RouteHandlerBuilder Needs(RouteHandlerBuilder endpoint, string rule, bool writes, bool content) =>
+        endpoint
+            .NeedsCaller(rule)
+            .AddEndpointFilter(
+                async (invocation, next) =>
+                {
+                    var context = invocation.HttpContext;
+                    var access = (InstanceAccess)context.RequestServices.GetService(typeof(InstanceAccess))!;
+                    await access.EnterAsync(context, (string)context.GetRouteValue("publicId")!, writes, content);
+                    return await next(invocation);
+                }
+            );
+}

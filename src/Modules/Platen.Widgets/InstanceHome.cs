@@ -1,0 +1,55 @@
+using Platen.Kernel;
+using Platen.Platform.Postgres;
+
+namespace Platen.Widgets;
+
+/// <summary>Where instances of an id's kind are: their table, the scope of their overlays, the subject of their releases.</summary>
+internal sealed class InstanceHome
+{
+    public static readonly InstanceHome Curated = new(
+        "widgets.curated_widget_instances",
+        "kind",
+        "null::timestamptz",
+        "curated"
+    );
+
+    public static readonly InstanceHome User = new("widgets.widget_instances", "'user'", "deleted_at", "user");
+
+    private InstanceHome(string table, string kind, string deletedAt, string scope)
+    {
+        Table = table;
+        Scope = scope;
+        NotDeleted = scope == "user" ? " and deleted_at is null" : "";
+        Columns = $"""
+            public_id, {kind}, widget_type, status, base_locale, config::text, config_digest, revision, published_revision,
+            created_at, updated_at, updated_by_name, allowed_origins, {deletedAt}
+            """;
+        SummaryColumns =
+            $"public_id, {kind}, widget_type, status, revision, published_revision, updated_at, updated_by_name, {deletedAt}";
+    }
+
+    /// <summary>The table, with its schema.</summary>
+    public string Table { get; }
+
+    /// <summary>What <see cref="Instance.Read"/> reads.</summary>
+    public string Columns { get; }
+
+    /// <summary>What a line of a list is read from.</summary>
+    public string SummaryColumns { get; }
+
+    /// <summary><c>curated</c> or <c>user</c>.</summary>
+    public string Scope { get; }
+
+    /// <summary>A further condition that leaves out what was deleted.</summary>
+    public string NotDeleted { get; }
+
+    public static InstanceHome Of(PublicId id) => id is PublicId.User ? User : Curated;
+
+    public static InstanceHome OfKind(string kind) => kind == "user" ? User : Curated;
+
+    /// <summary>The repository of an instance's releases within its owner.</summary>
+    public string SubjectOf(string publicId) => (this == User ? "widgets/" : "curated/") + publicId;
+
+    /// <summary>Whose the rows are, for a session that reads them: curated ones are the platform's, whoever reads.</summary>
+    public OwnerId OwnerIn(Session session) => this == User ? session.Context.Owner : OwnerId.Platform;
+}
