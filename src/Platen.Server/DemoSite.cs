@@ -1,10 +1,9 @@
-using Platen.Platform.Http;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
 using Microsoft.AspNetCore.Connections;
-using Microsoft.Extensions.Hosting;
 using Platen.Kernel;
+using Platen.Platform.Http;
 using Platen.Platform.Postgres;
 using Platen.Platform.Releases;
 
@@ -62,24 +61,24 @@ internal sealed class DemoSite : IAsyncDisposable
         });
         // Signals end the server, and the server ends this.
         builder.Services.AddSingleton<IHostLifetime, EndedByItsOwner>();
-        var app = builder.Build();
+        var site = builder.Build();
         var page = new DemoPage(Banner.LocalAddress(listening), server.Services.GetRequiredService<PostgresPools>());
-        app.MapGet("/demo", page.GetAsync);
-        app.MapGet("/demo.js", () => TypedResults.Bytes(DemoPage.Script, "text/javascript; charset=utf-8"));
-        app.MapGet("/", () => TypedResults.Redirect("/demo"));
+        site.MapGet("/demo", page.GetAsync);
+        site.MapGet("/demo.js", () => TypedResults.Bytes(DemoPage.Script, "text/javascript; charset=utf-8"));
+        site.MapGet("/", () => TypedResults.Redirect("/demo"));
         try
         {
-            await app.StartAsync(ct);
+            await site.StartAsync(ct);
         }
         catch (IOException e) when (e.InnerException is AddressInUseException or SocketException)
         {
             Log.NoDemo(server.Logger, at, e.Message);
-            await app.DisposeAsync();
+            await site.DisposeAsync();
             return null;
         }
-        var address = server.Services.GetRequiredService<DemoAddress>();
-        address.Url = new Uri(at, "demo");
-        return new DemoSite(app, address);
+        var known = server.Services.GetRequiredService<DemoAddress>();
+        known.Url = new Uri(at, "demo");
+        return new DemoSite(site, known);
     }
 
     public async ValueTask DisposeAsync()

@@ -41,9 +41,7 @@ public sealed class EmbedTests(BrowserFixture browser)
         height.ShouldBeGreaterThan(500);
         (await HeightAsync(visit.Page)).ShouldBe(height);
         var frame = visit.Frame();
-        (await frame.EvaluateAsync<int>("document.documentElement.offsetHeight")).ShouldBe(
-            height
-        );
+        (await frame.EvaluateAsync<int>("document.documentElement.offsetHeight")).ShouldBe(height);
         visit
             .Requests.Count(url => url.StartsWith(Origin, StringComparison.Ordinal))
             .ShouldBe(2, string.Join('\n', visit.Requests));
@@ -701,7 +699,7 @@ public sealed class EmbedTests(BrowserFixture browser)
     private static Task<int> HeightAsync(IPage page) =>
         page.EvaluateAsync<int>("document.querySelector('#w').getBoundingClientRect().height");
 
-    private async Task PublishAsync(HttpClient client, string id, string origin)
+    private static async Task PublishAsync(HttpClient client, string id, string origin)
     {
         var body = new JsonObject
         {

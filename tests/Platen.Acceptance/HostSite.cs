@@ -34,10 +34,10 @@ public sealed class HostSite : IAsyncDisposable
             string.Create(CultureInfo.InvariantCulture, $"http://localhost:{ServerProcess.FreePort()}")
         );
         builder.WebHost.UseUrls(address.ToString());
-        var app = builder.Build();
-        var site = new HostSite(app, address);
-        app.Run(site.AnswerAsync);
-        await app.StartAsync(ct);
+        var built = builder.Build();
+        var site = new HostSite(built, address);
+        built.Run(site.AnswerAsync);
+        await built.StartAsync(ct);
         return site;
     }
 
