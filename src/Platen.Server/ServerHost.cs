@@ -98,7 +98,6 @@ public static class ServerHost
         services.AddPlatenTimeouts(settings.Guards.RequestTimeout);
         services.AddRateLimits(settings.Guards.Limits, settings.Guards.Redis, settings.Guards.CountingPatience);
         services.AddPeople(settings.People ?? PeopleSettings.In(settings.DataFolder));
-        services.AddWidgets(settings.WidgetsFolder);
         services.AddWidgets(settings.WidgetsFolder, Stage.Named(settings.Profile));
         services.AddRegistry(settings.Registry);
         services.AddTemplates();

@@ -122,8 +122,6 @@ public sealed class BrowserFixture : IAsyncLifetime
                 new BrowserNewContextOptions
                 {
                     BypassCSP = true,
-                    // Colours are judged when they have arrived, not on the way.
-                    ReducedMotion = ReducedMotion.Reduce,
                     ColorScheme = scheme == "dark" ? ColorScheme.Dark : ColorScheme.Light,
                     // Colours are judged when they have arrived, not on the way.
                     ReducedMotion = ReducedMotion.Reduce,

@@ -118,7 +118,7 @@ public sealed class ServerFixture : IAsyncLifetime
 
     /// <summary>Waits until visitors get the instance, or do not: they are told by events.</summary>
     internal Task IsServedAsync(string id, bool isServed) =>
-        ServerProcess.WaitUntilAsync(
+        Platen.Testing.Servers.ServerProcess.WaitUntilAsync(
             $"{id} is {(isServed ? "" : "not ")}served",
             TimeSpan.FromSeconds(30),
             async ct =>
