@@ -90,7 +90,8 @@ public sealed class AccessTests(RegistryFixture registry)
         var reader = await registry.NewOwnerAsync(Scopes.RegistryPull);
         var token = await TokenAsync(reader, "repository:a:pull,push,delete");
         (await reader.With(token).SendAsync("POST", "/v2/a/blobs/uploads/")).Refusal.ShouldBe((403, "DENIED"));
-        (await reader.With(token).GetAsync("/v2/token?scope=repository:a:pull")).Status.ShouldBe(401);
+        foreach (var path in (string[])["/v2/token", "/v2/token/", "/V2/Token", "/v2//token", "/v2/token//"])
+            (await reader.With(token).GetAsync(path + "?scope=repository:b:pull")).Status.ShouldBeOneOf(401, 404);
         // It is no key of the API.
         (await reader.With(token).GetAsync("/v1/curated-instances")).Status.ShouldBe(401);
     }
@@ -195,6 +196,43 @@ public sealed class AccessTests(RegistryFixture registry)
         (await client.GetAsync($"/v2/w/{client.Owner}/app/manifests/v1")).Bytes.ShouldBe(manifest);
         await client.PushImageAsync($"w/{client.Owner}/other", "v1", "y");
         (await client.GetAsync("/v2/other/manifests/v1")).Status.ShouldBe(200);
+    }
+
+    [Fact]
+    public async Task A_workspace_is_named_by_its_slug_by_whoever_belongs_there()
+    {
+        var operatorKey = (
+            await File.ReadAllTextAsync(
+                Path.Combine(registry.Postgres.Folder, "owner.key"),
+                TestContext.Current.CancellationToken
+            )
+        ).Trim();
+        var visitor = new RegistryClient(registry.Address, OwnerId.Platform, operatorKey);
+        var slug = $"press-{Guid.CreateVersion7().ToString("N")[^12..]}";
+        var made = await visitor.SendAsync(
+            "POST",
+            "/v1/workspaces",
+            Encoding.UTF8.GetBytes($$"""{"name":"The Press","slug":"{{slug}}"}"""),
+            ("Content-Type", "application/json")
+        );
+        made.Status.ShouldBe(201, made.Text);
+        var member = await registry.ClientAsync(OwnerId.Parse(made.Json["id"]!.GetValue<string>(), null));
+        var manifest = await member.PushImageAsync("app", "v1", "x");
+        (await member.GetAsync($"/v2/w/{slug}/app/manifests/v1")).Bytes.ShouldBe(manifest);
+        // An operator may enter, with a key and with a token, and the bytes are the workspace's.
+        (await visitor.GetAsync($"/v2/w/{slug}/app/manifests/v1")).Bytes.ShouldBe(manifest);
+        var token = await TokenAsync(visitor, $"repository:w/{slug}/app:pull");
+        (await visitor.With(token).GetAsync($"/v2/w/{slug}/app/manifests/v1")).Bytes.ShouldBe(manifest);
+        (await visitor.GetAsync("/v2/app/manifests/v1")).Refusal.ShouldBe((404, "NAME_UNKNOWN"));
+        var own = await visitor.PushBlobAsync("platforms-own", "never theirs"u8.ToArray());
+        (
+            await visitor.SendAsync("POST", $"/v2/w/{slug}/app/blobs/uploads/?mount={own}&from=platforms-own")
+        ).Status.ShouldBe(202);
+
+        var stranger = await registry.NewOwnerAsync();
+        (await stranger.GetAsync($"/v2/w/{slug}/app/manifests/v1")).Refusal.ShouldBe((404, "NAME_UNKNOWN"));
+        (await stranger.GetAsync("/v2/w/nobody-there/app/manifests/v1")).Refusal.ShouldBe((404, "NAME_UNKNOWN"));
+        (await stranger.GetAsync("/v2/w/alone")).Status.ShouldBe(404);
     }
 
     [Fact]

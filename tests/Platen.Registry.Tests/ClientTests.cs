@@ -13,7 +13,10 @@ public sealed class ClientTests(RegistryFixture registry) : IAsyncLifetime
     private readonly string folder = PostgresFixture.NewFolder();
 
     // Podman takes no path of more than 50 characters for it.
-    private readonly string runRoot = Path.Combine(Path.GetTempPath(), $"platen-{Guid.NewGuid().ToString("N")[..8]}");
+    private readonly string runRoot = Path.Combine(
+        Path.GetTempPath(),
+        $"platen-{Guid.CreateVersion7().ToString("N")[^8..]}"
+    );
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
@@ -208,7 +211,7 @@ public sealed class ClientTests(RegistryFixture registry) : IAsyncLifetime
         said.Trim().ShouldBe("hello from podman");
     }
 
-    private async Task PublishAsync(RegistryClient owner, string id)
+    private static async Task PublishAsync(RegistryClient owner, string id)
     {
         var path = $"/v1/instances/{id}";
         var body = Encoding.UTF8.GetBytes(

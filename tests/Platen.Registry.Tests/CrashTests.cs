@@ -1,7 +1,6 @@
 using System.Net;
 using System.Security.Cryptography;
 using Platen.Kernel;
-using Platen.Platform.Postgres;
 using Platen.Testing;
 using Platen.Testing.Servers;
 

@@ -1,7 +1,5 @@
 using FsCheck;
 using FsCheck.Fluent;
-using Platen.Access;
-using Platen.Kernel;
 
 namespace Platen.Registry.Tests;
 
@@ -76,20 +74,5 @@ public sealed class PathTests
                 }
             )
             .QuickCheckThrowOnFailure();
-    }
-
-    [Theory]
-    [InlineData("app", "app")]
-    [InlineData(
-        "w/0192f0c1-2d3e-7000-8000-000000000001/widgets/wgt_content.faq_u_mine",
-        "widgets/wgt_content.faq_u_mine"
-    )]
-    public void A_workspaces_names_lead_to_its_subjects(string name, string subject)
-    {
-        var owner = OwnerId.Parse("0192f0c1-2d3e-7000-8000-000000000001", null);
-        var caller = new Caller(new Actor(new ActorId(Guid.Empty), "x"), owner, new HashSet<string>());
-        RepositoryName.Resolve(name, caller)!.Subject.ShouldBe(subject);
-        RepositoryName.Resolve("curated/wgt_main_content.faq", caller).ShouldBeNull();
-        RepositoryName.Resolve("w/someone/app", caller).ShouldBeNull();
     }
 }

@@ -12,7 +12,7 @@ internal static class Challenge
     public static string Of(HttpContext context, Problem problem)
     {
         var request = context.Request;
-        if (request.Path.StartsWithSegments(RegistryModule.TokenPath))
+        if (RegistryModule.IsTokenRequest(request))
             return "Basic realm=\"platen\", charset=\"UTF-8\"";
         var challenge =
             $"Bearer realm=\"{request.Scheme}://{request.Host}{RegistryModule.TokenPath}\",service=\"{Service(request)}\"";

@@ -1,5 +1,4 @@
 using Microsoft.AspNetCore.Http;
-using Platen.Access;
 using Platen.Access.Audit;
 using Platen.Platform.Postgres;
 
@@ -13,9 +12,9 @@ internal sealed class DeleteBlob(PostgresPools pools)
 {
     public async Task RunAsync(HttpContext context, string name, string digestText, CancellationToken ct)
     {
-        var repository = RegistryRequest.Require(context, name, RepositoryActions.Delete);
+        var repository = await RegistryRequest.RequireAsync(context, name, RepositoryActions.Delete, ct);
         var digest = RegistryRequest.RequireDigest(digestText);
-        await using var session = await pools.OpenAsync(context.Caller().Operation("registry delete"), ct);
+        await using var session = await pools.OpenAsync(repository.Caller.Operation("registry delete"), ct);
         var isReferred = await session.FirstAsync(
             """
             select exists (

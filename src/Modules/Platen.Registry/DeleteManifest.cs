@@ -1,5 +1,4 @@
 using Microsoft.AspNetCore.Http;
-using Platen.Access;
 using Platen.Access.Audit;
 using Platen.Kernel;
 using Platen.Platform.Channels;
@@ -16,10 +15,10 @@ internal sealed class DeleteManifest(PostgresPools pools, RegistryOptions option
 {
     public async Task RunAsync(HttpContext context, string name, string reference, CancellationToken ct)
     {
-        var repository = RegistryRequest.Require(context, name, RepositoryActions.Delete);
+        var repository = await RegistryRequest.RequireAsync(context, name, RepositoryActions.Delete, ct);
         if (RepositoryName.IsReserved(repository.Subject))
             throw Unsupported($"'{name}' is unpublished, not deleted.");
-        await using (var session = await pools.OpenAsync(context.Caller().Operation("deleted in the registry"), ct))
+        await using (var session = await pools.OpenAsync(repository.Caller.Operation("deleted in the registry"), ct))
         {
             if (reference.Contains(':', StringComparison.Ordinal))
                 await WithdrawAsync(session, repository, RegistryRequest.RequireDigest(reference), ct);

@@ -2,6 +2,8 @@ using System.Globalization;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Platen.Access;
+using Platen.Access.Workspaces;
+using Platen.Kernel;
 
 namespace Platen.Registry;
 
@@ -17,14 +19,18 @@ internal static class IssueToken
     public static async Task<JsonHttpResult<Body>> RunAsync(
         HttpContext context,
         RegistryTokens tokens,
+        WorkspaceDirectory workspaces,
         TimeProvider clock,
         CancellationToken ct
     )
     {
+        // A token for a token would be one without end, and with all that the key has.
+        if (context.Features.Get<TokenGrant>() is not null)
+            throw KernelProblems.Unauthenticated.Because("A token is issued to a key, not to a token.").AsException();
         var asked = context.Request.Query["scope"].AsEnumerable();
         if (context.Request.HasFormContentType)
             asked = asked.Concat((await context.Request.ReadFormAsync(ct))["scope"].AsEnumerable());
-        var grant = TokenGrant.Of(context.Caller(), asked.OfType<string>());
+        var grant = await TokenGrant.OfAsync(workspaces, context.Caller(), asked.OfType<string>(), ct);
         var token = tokens.Issue(grant);
         context.Response.Headers.CacheControl = "no-store";
         return TypedResults.Json(

@@ -21,11 +21,12 @@ internal sealed class ListReferrers(PostgresPools pools)
         var digest = RegistryRequest.RequireDigest(digestText);
         var filter = context.Request.Query["artifactType"].ToString();
         var (_, last) = RegistryRequest.Page(context);
-        var referrers = RepositoryName.Resolve(name, context.Caller()) is null
+        var workspaces = RegistryRequest.Workspaces(context);
+        var referrers = await RepositoryName.ResolveAsync(workspaces, name, context.Caller(), ct) is null
             ? []
             : await FindAsync(
                 context,
-                RegistryRequest.Require(context, name, RepositoryActions.Pull),
+                await RegistryRequest.RequireAsync(context, name, RepositoryActions.Pull, ct),
                 digest,
                 filter,
                 last,
@@ -59,7 +60,7 @@ internal sealed class ListReferrers(PostgresPools pools)
         CancellationToken ct
     )
     {
-        await using var session = await pools.OpenAsync(context.Caller().Operation("registry list"), ct);
+        await using var session = await pools.OpenAsync(repository.Caller.Operation("registry list"), ct);
         return await session.ListAsync(
             """
             select digest, media_type, artifact_type, manifest

@@ -1,6 +1,5 @@
 using System.Globalization;
 using Microsoft.AspNetCore.Http;
-using Platen.Access;
 using Platen.Platform.Postgres;
 
 namespace Platen.Registry;
@@ -12,10 +11,10 @@ internal sealed class ListTags(PostgresPools pools)
 
     public async Task RunAsync(HttpContext context, string name, CancellationToken ct)
     {
-        var repository = RegistryRequest.Require(context, name, RepositoryActions.Pull);
+        var repository = await RegistryRequest.RequireAsync(context, name, RepositoryActions.Pull, ct);
         var (entries, last) = RegistryRequest.Page(context);
         List<string> tags;
-        await using (var session = await pools.OpenAsync(context.Caller().Operation("registry list"), ct))
+        await using (var session = await pools.OpenAsync(repository.Caller.Operation("registry list"), ct))
         {
             tags = await session.ListAsync(
                 """

@@ -3,8 +3,8 @@ using System.Globalization;
 using Microsoft.AspNetCore.Http;
 using Platen.Access;
 using Platen.Kernel;
-using Platen.Platform.Http;
 using Platen.Platform.Blobs;
+using Platen.Platform.Http;
 using Platen.Platform.Postgres;
 
 namespace Platen.Registry;
@@ -14,9 +14,9 @@ internal sealed class PullBlob(PostgresPools pools, IBlobStore blobs)
 {
     public async Task RunAsync(HttpContext context, string name, string digestText, CancellationToken ct)
     {
-        var repository = RegistryRequest.Require(context, name, RepositoryActions.Pull);
+        var repository = await RegistryRequest.RequireAsync(context, name, RepositoryActions.Pull, ct);
         var digest = RegistryRequest.RequireDigest(digestText);
-        var sizeBytes = await SizeAsync(context.Caller(), repository, digest, ct);
+        var sizeBytes = await SizeAsync(repository.Caller, repository, digest, ct);
         var tag = $"\"{digest}\"";
         var headers = context.Response.Headers;
         headers["Docker-Content-Digest"] = digest.ToString();

@@ -14,8 +14,8 @@ internal sealed class PullManifest(PostgresPools pools)
 
     public async Task RunAsync(HttpContext context, string name, string reference, CancellationToken ct)
     {
-        var repository = RegistryRequest.Require(context, name, RepositoryActions.Pull);
-        var found = await FindAsync(context.Caller(), repository, reference, ct);
+        var repository = await RegistryRequest.RequireAsync(context, name, RepositoryActions.Pull, ct);
+        var found = await FindAsync(repository.Caller, repository, reference, ct);
         var headers = context.Response.Headers;
         headers.Vary = "Accept";
         if (!Accepts(context.Request.Headers.Accept, found.MediaType))

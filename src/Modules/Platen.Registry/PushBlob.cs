@@ -17,7 +17,7 @@ internal sealed class PushBlob(PostgresPools pools, IBlobStore blobs, RegistryOp
     /// <summary>POST: a whole blob (<c>?digest=</c>), a mount of another repository's (<c>?mount=</c>), or the begin of an upload.</summary>
     public async Task BeginAsync(HttpContext context, string name, CancellationToken ct)
     {
-        var repository = RegistryRequest.Require(context, name, RepositoryActions.Push);
+        var repository = await RegistryRequest.RequireAsync(context, name, RepositoryActions.Push, ct);
         var query = context.Request.Query;
         if (query.TryGetValue("digest", out var whole))
         {
@@ -44,7 +44,7 @@ internal sealed class PushBlob(PostgresPools pools, IBlobStore blobs, RegistryOp
                 )
                 .AsException();
         }
-        await using (var session = await pools.OpenAsync(context.Caller().Operation("registry push"), ct))
+        await using (var session = await pools.OpenAsync(repository.Caller.Operation("registry push"), ct))
         {
             await session.ExecuteAsync(
                 "insert into platform.repository_upload (owner, id, subject) values ($1, $2, $3)",
@@ -61,7 +61,7 @@ internal sealed class PushBlob(PostgresPools pools, IBlobStore blobs, RegistryOp
     /// <summary>PATCH: the next chunk.</summary>
     public async Task AppendAsync(HttpContext context, string name, string idText, CancellationToken ct)
     {
-        var repository = RegistryRequest.Require(context, name, RepositoryActions.Push);
+        var repository = await RegistryRequest.RequireAsync(context, name, RepositoryActions.Push, ct);
         var (id, offset) = await RequireUploadAsync(context, repository, idText, ct);
         var now = await AppendBodyAsync(context, repository, id, offset, ct);
         AnswerUpload(context, repository, id, now, StatusCodes.Status202Accepted);
@@ -70,7 +70,7 @@ internal sealed class PushBlob(PostgresPools pools, IBlobStore blobs, RegistryOp
     /// <summary>PUT: the last chunk, or all of it, or nothing more; and the digest that the whole must have.</summary>
     public async Task CompleteAsync(HttpContext context, string name, string idText, CancellationToken ct)
     {
-        var repository = RegistryRequest.Require(context, name, RepositoryActions.Push);
+        var repository = await RegistryRequest.RequireAsync(context, name, RepositoryActions.Push, ct);
         var (id, offset) = await RequireUploadAsync(context, repository, idText, ct);
         var digest = RegistryRequest.RequireDigest(context.Request.Query["digest"]);
         if (HasBody(context))
@@ -102,7 +102,7 @@ internal sealed class PushBlob(PostgresPools pools, IBlobStore blobs, RegistryOp
     /// <summary>GET: how far the upload is.</summary>
     public async Task StatusAsync(HttpContext context, string name, string idText, CancellationToken ct)
     {
-        var repository = RegistryRequest.Require(context, name, RepositoryActions.Push);
+        var repository = await RegistryRequest.RequireAsync(context, name, RepositoryActions.Push, ct);
         var (id, offset) = await RequireUploadAsync(context, repository, idText, ct);
         AnswerUpload(context, repository, id, offset, StatusCodes.Status204NoContent);
     }
@@ -110,10 +110,10 @@ internal sealed class PushBlob(PostgresPools pools, IBlobStore blobs, RegistryOp
     /// <summary>DELETE: gives it up.</summary>
     public async Task CancelAsync(HttpContext context, string name, string idText, CancellationToken ct)
     {
-        var repository = RegistryRequest.Require(context, name, RepositoryActions.Push);
+        var repository = await RegistryRequest.RequireAsync(context, name, RepositoryActions.Push, ct);
         var (id, _) = await RequireUploadAsync(context, repository, idText, ct);
         await blobs.AbortUploadAsync(repository.Owner, id, ct);
-        await using var session = await pools.OpenAsync(context.Caller().Operation("registry push"), ct);
+        await using var session = await pools.OpenAsync(repository.Caller.Operation("registry push"), ct);
         await ForgetUploadAsync(session, id, ct);
         await session.CommitAsync(ct);
         context.Response.StatusCode = StatusCodes.Status204NoContent;
@@ -128,7 +128,7 @@ internal sealed class PushBlob(PostgresPools pools, IBlobStore blobs, RegistryOp
     {
         if (!UploadId.TryParse(idText, null, out var id))
             throw UploadUnknown(idText);
-        await using (var session = await pools.OpenAsync(context.Caller().Operation("registry push"), ct))
+        await using (var session = await pools.OpenAsync(repository.Caller.Operation("registry push"), ct))
         {
             var isOfRepository = await session.FirstAsync(
                 "select true from platform.repository_upload where id = $1 and subject = $2",
@@ -212,8 +212,8 @@ internal sealed class PushBlob(PostgresPools pools, IBlobStore blobs, RegistryOp
         CancellationToken ct
     )
     {
-        await using var session = await pools.OpenAsync(context.Caller().Operation("registry mount"), ct);
-        var sources = SourcesOf(context, from);
+        await using var session = await pools.OpenAsync(repository.Caller.Operation("registry mount"), ct);
+        var sources = await SourcesOfAsync(context, repository, from, ct);
         await Membership.HoldAsync(session, [digest], ct);
         var sizeBytes = await FindSourceAsync(session, sources, digest, ct);
         if (sizeBytes is null || await blobs.StatAsync(repository.Owner, digest, ct) is null)
@@ -223,21 +223,29 @@ internal sealed class PushBlob(PostgresPools pools, IBlobStore blobs, RegistryOp
         return true;
     }
 
-    /// <summary>The subjects that the caller lets the blob be mounted from; null for any of its owner's.</summary>
-    private static List<string>? SourcesOf(HttpContext context, string? from)
+    /// <summary>The subjects that the caller lets the blob be mounted from; null for any of the owner's.</summary>
+    private static async Task<List<string>?> SourcesOfAsync(
+        HttpContext context,
+        Repository target,
+        string? from,
+        CancellationToken ct
+    )
     {
+        IEnumerable<string> names;
         if (!string.IsNullOrEmpty(from))
-            return RegistryRequest.FindReadable(context, from) is { } source ? [source.Subject] : [];
-        if (context.Features.Get<TokenGrant>() is { } grant)
+            names = [from];
+        else if (context.Features.Get<TokenGrant>() is { } grant)
+            names = grant.Repositories.Keys;
+        else
+            return target.Caller.Has(Scopes.RegistryPull) ? null : [];
+        var subjects = new List<string>();
+        foreach (var name in names)
         {
-            return
-            [
-                .. grant
-                    .Repositories.Keys.Select(name => RegistryRequest.FindReadable(context, name)?.Subject)
-                    .OfType<string>(),
-            ];
+            var source = await RegistryRequest.FindReadableAsync(context, name, ct);
+            if (source?.Owner == target.Owner)
+                subjects.Add(source.Subject);
         }
-        return context.Caller().Has(Scopes.RegistryPull) ? null : [];
+        return subjects;
     }
 
     private static async Task<long?> FindSourceAsync(
@@ -289,7 +297,7 @@ internal sealed class PushBlob(PostgresPools pools, IBlobStore blobs, RegistryOp
         var stat =
             await blobs.StatAsync(repository.Owner, digest, ct)
             ?? throw KernelProblems.Unavailable.Because("The blob was stored and then set aside.").AsException();
-        await using var session = await pools.OpenAsync(context.Caller().Operation("registry push"), ct);
+        await using var session = await pools.OpenAsync(repository.Caller.Operation("registry push"), ct);
         await Membership.RecordAsync(session, repository.Subject, digest, stat.SizeBytes, ct);
         if (upload is { } id)
             await ForgetUploadAsync(session, id, ct);

@@ -2,7 +2,6 @@ using System.Buffers;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
-using Npgsql;
 using Platen.Access;
 using Platen.Access.Audit;
 using Platen.Kernel;
@@ -23,8 +22,8 @@ internal sealed class PushManifest(PostgresPools pools, IEnumerable<IReleaseInta
 
     public async Task RunAsync(HttpContext context, string name, string referenceText, CancellationToken ct)
     {
-        var repository = RegistryRequest.Require(context, name, RepositoryActions.Push);
-        var intake = IntakeOf(context.Caller(), repository);
+        var repository = await RegistryRequest.RequireAsync(context, name, RepositoryActions.Push, ct);
+        var intake = IntakeOf(repository.Caller, repository);
         var (declared, tag) = ReferenceOf(repository, referenceText);
         var bytes = await ReadBodyAsync(context, ct);
         var digest = Digest.Of(bytes);
@@ -40,7 +39,7 @@ internal sealed class PushManifest(PostgresPools pools, IEnumerable<IReleaseInta
             Joined(context.Request.Headers.IfNoneMatch)
         );
 
-        await using (var session = await pools.OpenAsync(context.Caller().Operation("pushed to the registry"), ct))
+        await using (var session = await pools.OpenAsync(repository.Caller.Operation("pushed to the registry"), ct))
         {
             await CheckReferencesAsync(session, repository, manifest, ct);
             var isNew = await RecordAsync(session, repository, digest, manifest, bytes, ct);

@@ -20,12 +20,11 @@ internal sealed class RegistryCredentials(RequestDelegate next, RegistryTokens t
 
     public async Task InvokeAsync(HttpContext context)
     {
-        if (context.Request.Path.StartsWithSegments(RegistryModule.RootPath))
+        if (context.Request.Path.StartsWithSegments(RegistryModule.RootPath, StringComparison.OrdinalIgnoreCase))
         {
             context.Features.Set<IProblemFormat>(RegistryErrorFormat.Instance);
             context.Response.Headers["Docker-Distribution-API-Version"] = "registry/2.0";
-            var isTokenRequest = context.Request.Path.Equals(RegistryModule.TokenPath, StringComparison.Ordinal);
-            await ReadAsync(context, isTokenRequest);
+            await ReadAsync(context, RegistryModule.IsTokenRequest(context.Request));
         }
         await next(context);
     }

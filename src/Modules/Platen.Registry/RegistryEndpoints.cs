@@ -86,9 +86,7 @@ internal static class RegistryEndpoints
     {
         context.Response.ContentType = "application/json";
         context.Response.ContentLength = 2;
-        return context.WantsNoBody()
-            ? Task.CompletedTask
-            : context.Response.WriteAsync("{}", context.RequestAborted);
+        return context.WantsNoBody() ? Task.CompletedTask : context.Response.WriteAsync("{}", context.RequestAborted);
     }
 
     private static RegistryPath? PathOf(HttpContext context) =>

@@ -1,6 +1,7 @@
 using System.Collections.Frozen;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -21,6 +22,10 @@ public static class RegistryModule
 {
     internal const string RootPath = "/v2";
     internal const string TokenPath = "/v2/token";
+
+    /// <summary>Whether it is a token that is asked for; routing takes upper case and a slash at the end for the same.</summary>
+    internal static bool IsTokenRequest(HttpRequest request) =>
+        string.Equals(request.Path.Value?.TrimEnd('/'), TokenPath, StringComparison.OrdinalIgnoreCase);
 
     internal static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
 

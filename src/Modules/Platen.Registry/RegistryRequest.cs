@@ -1,5 +1,7 @@
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 using Platen.Access;
+using Platen.Access.Workspaces;
 using Platen.Kernel;
 
 namespace Platen.Registry;
@@ -9,32 +11,40 @@ internal static class RegistryRequest
 {
     /// <summary>The repository, when this caller may do that in it.</summary>
     /// <exception cref="ProblemException">The name is malformed or another owner's, or the credential does not reach it.</exception>
-    public static Repository Require(HttpContext context, string name, RepositoryActions action)
+    public static async ValueTask<Repository> RequireAsync(
+        HttpContext context,
+        string name,
+        RepositoryActions action,
+        CancellationToken ct
+    )
     {
-        var caller = context.Caller();
-        var repository = RepositoryName.Resolve(name, caller) ?? throw NameUnknown(name);
+        var repository =
+            await RepositoryName.ResolveAsync(Workspaces(context), name, context.Caller(), ct)
+            ?? throw NameUnknown(name);
         var scope = action == RepositoryActions.Pull ? Scopes.RegistryPull : Scopes.RegistryPush;
-        if (!caller.Has(scope))
-        {
+        if (!repository.Caller.Has(scope))
             throw KernelProblems.Forbidden.Because($"The credential lacks the scope '{scope}'.").AsException();
-        }
         if (context.Features.Get<TokenGrant>() is { } grant && !grant.Allows(name, action))
-        {
             throw RegistryProblems.InsufficientToken.Because($"The token was not issued for '{name}'.").AsException();
-        }
         return repository;
     }
 
-    /// <summary>Whether this caller may read that repository: for a mount, which is not refused but answered with an upload.</summary>
-    public static Repository? FindReadable(HttpContext context, string name)
+    /// <summary>
+    /// The repository, when this caller may read it; otherwise null. For what is not refused: a mount becomes an upload, a list of
+    /// referrers is empty.
+    /// </summary>
+    public static async ValueTask<Repository?> FindReadableAsync(HttpContext context, string name, CancellationToken ct)
     {
-        var caller = context.Caller();
-        if (!RepositoryName.IsValid(name) || !caller.Has(Scopes.RegistryPull))
+        if (!RepositoryName.IsValid(name))
             return null;
-        return context.Features.Get<TokenGrant>() is { } grant && !grant.Allows(name, RepositoryActions.Pull)
-            ? null
-            : RepositoryName.Resolve(name, caller);
+        if (context.Features.Get<TokenGrant>() is { } grant && !grant.Allows(name, RepositoryActions.Pull))
+            return null;
+        var repository = await RepositoryName.ResolveAsync(Workspaces(context), name, context.Caller(), ct);
+        return repository?.Caller.Has(Scopes.RegistryPull) == true ? repository : null;
     }
+
+    public static WorkspaceDirectory Workspaces(HttpContext context) =>
+        context.RequestServices.GetRequiredService<WorkspaceDirectory>();
 
     public static Digest RequireDigest(string? text) =>
         Digest.TryParse(text, out var digest)

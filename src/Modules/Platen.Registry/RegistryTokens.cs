@@ -27,9 +27,7 @@ internal sealed class RegistryTokens(TokenSigner signer)
             [ScopesFact] = string.Join(' ', grant.Caller.Scopes),
             [RepositoriesFact] = string.Join(
                 ' ',
-                grant.Repositories.Select(r =>
-                    string.Create(CultureInfo.InvariantCulture, $"{r.Key}:{(int)r.Value}")
-                )
+                grant.Repositories.Select(r => string.Create(CultureInfo.InvariantCulture, $"{r.Key}:{(int)r.Value}"))
             ),
         };
         if (grant.Catalog)

@@ -1,20 +1,25 @@
 using System.Text.RegularExpressions;
 using Platen.Access;
+using Platen.Access.Workspaces;
 using Platen.Kernel;
 
 namespace Platen.Registry;
 
-/// <summary>A repository that the caller's owner may have: where its releases, channels and blobs stand.</summary>
+/// <summary>A repository of an owner that the caller may act for: where its releases, channels and blobs stand.</summary>
 /// <param name="Name">As the client writes it; links back to it use the same.</param>
-/// <param name="Owner">Whose it is.</param>
+/// <param name="Caller">The caller as they are for that owner.</param>
 /// <param name="Subject">Its name within the owner: the subject of releases and channels.</param>
-internal sealed record Repository(string Name, OwnerId Owner, string Subject);
+internal sealed record Repository(string Name, Caller Caller, string Subject)
+{
+    /// <summary>Whose it is.</summary>
+    public OwnerId Owner => Caller.Owner;
+}
 
 /// <summary>
 /// From the name in an address to an owner's subject:
 /// <code>
 /// curated/{publicId}  templates/{name}  themes/{name}    the platform's
-/// w/{workspace}/{rest}                                   {rest} of that workspace
+/// w/{workspace}/{rest}                                   {rest} of that workspace; its slug or its id
 /// anything else                                          of the caller's owner
 /// </code>
 /// </summary>
@@ -33,14 +38,26 @@ internal static partial class RepositoryName
     /// one for a repository that does not exist.
     /// </summary>
     /// <exception cref="ProblemException"><see cref="RegistryProblems.NameInvalid"/>.</exception>
-    public static Repository? Resolve(string name, Caller caller)
+    public static async ValueTask<Repository?> ResolveAsync(
+        WorkspaceDirectory workspaces,
+        string name,
+        Caller caller,
+        CancellationToken ct
+    )
     {
         if (!IsValid(name))
-        {
             throw RegistryProblems.NameInvalid.Because($"'{Shown(name)}' is not a repository name.").AsException();
-        }
-        var (owner, subject) = Split(name, caller.Owner);
-        return owner == caller.Owner ? new Repository(name, caller.Owner, subject) : null;
+        if (OfThePlatform.Any(prefix => name.StartsWith(prefix, StringComparison.Ordinal)))
+            return caller.Owner.IsPlatform ? new Repository(name, caller, name) : null;
+        if (!name.StartsWith(OfWorkspaces, StringComparison.Ordinal))
+            return new Repository(name, caller, name);
+        var slash = name.IndexOf('/', OfWorkspaces.Length);
+        if (slash < 0)
+            return null;
+        var workspace = name[OfWorkspaces.Length..slash];
+        var entered =
+            workspace == caller.Owner.ToString() ? caller : await workspaces.EnterAsync(caller, workspace, ct);
+        return entered is null ? null : new Repository(name, entered, name[(slash + 1)..]);
     }
 
     public static bool IsValid(string name) => name.Length <= RegistryLimits.NameLength && Grammar().IsMatch(name);
@@ -53,20 +70,6 @@ internal static partial class RepositoryName
 
     /// <summary>A part of the client's own text for a message: not longer than a line.</summary>
     public static string Shown(string text) => text.Length <= 80 ? text : text[..80] + "…";
-
-    // Null is an owner that nobody is.
-    private static (OwnerId? Owner, string Subject) Split(string name, OwnerId caller)
-    {
-        if (OfThePlatform.Any(prefix => name.StartsWith(prefix, StringComparison.Ordinal)))
-            return (OwnerId.Platform, name);
-        if (!name.StartsWith(OfWorkspaces, StringComparison.Ordinal))
-            return (caller, name);
-        var rest = name[OfWorkspaces.Length..];
-        var slash = rest.IndexOf('/', StringComparison.Ordinal);
-        return slash > 0 && OwnerId.TryParse(rest[..slash], null, out var owner)
-            ? (owner, rest[(slash + 1)..])
-            : (null, rest);
-    }
 
     // OCI distribution specification 1.1, "Pulling manifests".
     [GeneratedRegex(

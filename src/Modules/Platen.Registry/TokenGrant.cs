@@ -1,4 +1,5 @@
 using Platen.Access;
+using Platen.Access.Workspaces;
 
 namespace Platen.Registry;
 
@@ -29,10 +30,13 @@ internal sealed record TokenGrant(
     /// Grants of what was asked that which the key has: <c>repository:NAME:pull,push,delete</c> and <c>registry:catalog:*</c>, separated by
     /// spaces. What it does not have is left out and not refused; the request that needs it is.
     /// </summary>
-    public static TokenGrant Of(Caller caller, IEnumerable<string> asked)
+    public static async Task<TokenGrant> OfAsync(
+        WorkspaceDirectory workspaces,
+        Caller caller,
+        IEnumerable<string> asked,
+        CancellationToken ct
+    )
     {
-        var mayPull = caller.Has(Scopes.RegistryPull);
-        var mayPush = caller.Has(Scopes.RegistryPush);
         var repositories = new Dictionary<string, RepositoryActions>(StringComparer.Ordinal);
         var catalog = false;
         var scopes = asked
@@ -45,11 +49,17 @@ internal sealed record TokenGrant(
                 continue;
             if (type == "registry" && name == "catalog")
             {
-                catalog = mayPull;
+                catalog = caller.Has(Scopes.RegistryPull);
                 continue;
             }
-            if (type != "repository" || !RepositoryName.IsValid(name) || RepositoryName.Resolve(name, caller) is null)
+            if (
+                type != "repository"
+                || !RepositoryName.IsValid(name)
+                || await RepositoryName.ResolveAsync(workspaces, name, caller, ct) is not { Caller: var entered }
+            )
                 continue;
+            var mayPull = entered.Has(Scopes.RegistryPull);
+            var mayPush = entered.Has(Scopes.RegistryPush);
             var granted = RepositoryActions.None;
             foreach (var action in actions.Split(','))
             {
