@@ -92,8 +92,50 @@ internal static class LimitsBench
                 },
                 ct
             );
+            await ReportLossAsync(runtime.Pools, keys, ct);
         }
         Directory.Delete(folder, recursive: true);
+    }
+
+    /// <summary>What requests wait for while Redis stands still, and while it dies, and PostgreSQL takes over.</summary>
+    private static async Task ReportLossAsync(PostgresPools pools, RateLimitKey[] keys, CancellationToken ct)
+    {
+        await using var redis = await RedisServer.StartAsync(ct);
+        using var limiter = Open(RedisAddress.Parse(redis.Url), pools);
+        await limiter.StartAsync(ct);
+        await ReportAsync("Redis works", () => Task.CompletedTask);
+        using (var admin = new TcpClient { NoDelay = true })
+        {
+            await admin.ConnectAsync("127.0.0.1", redis.Port, ct);
+            await ReportAsync(
+                "Redis stands still",
+                async () => await admin.GetStream().WriteAsync("CLIENT PAUSE 3000 ALL\r\n"u8.ToArray(), ct)
+            );
+        }
+        while (limiter.Store != "redis")
+            await SecondsPerCallAsync(() => Task.CompletedTask);
+        await ReportAsync("Redis is killed", redis.KillAsync);
+        await limiter.StopAsync(ct);
+
+        async Task ReportAsync(string name, Func<Task> happens)
+        {
+            var waits = new List<double>();
+            var at = 0;
+            var began = Stopwatch.GetTimestamp();
+            var happening = Task.CompletedTask;
+            while (Stopwatch.GetElapsedTime(began) < TimeSpan.FromSeconds(2))
+            {
+                if (ReferenceEquals(happening, Task.CompletedTask) && waits.Count == 500)
+                    happening = happens();
+                var asked = Stopwatch.GetTimestamp();
+                await limiter.TakeAsync(_exact, keys[++at % Subjects], ct);
+                waits.Add(Stopwatch.GetElapsedTime(asked).TotalMilliseconds);
+            }
+            await happening;
+            Report($"{name}: p50 of a request", Rounds.Median(waits), "ms", "none");
+            Report("  p99.9", Rounds.Percentile(waits, 0.999), "ms", "none");
+            Report("  longest", waits.Max(), "ms", "<= 150 ms");
+        }
     }
 
     private static void ReportMemory(RateLimiter limiter, RateLimitKey[] keys, CancellationToken ct)

@@ -95,6 +95,21 @@ public sealed class RateLimitTests(ServerFixture server)
         metrics.ShouldContain("platen_ratelimit_decisions_total{policy=\"visitor\",outcome=\"refused\"} ");
     }
 
+    [Fact]
+    public async Task Signing_in_is_limited_more_strictly_than_everything_else()
+    {
+        await using var node = await StartAsync("sign-in=3/86400");
+        using var client = ServerFixture.ClientOf(node);
+        var mine = NewAddress();
+        for (var i = 0; i < 3; i++)
+            (await FromAsync(client, "/v1/session", mine, HttpMethod.Post)).ShouldNotBe(429);
+        (await FromAsync(client, "/v1/session", mine, HttpMethod.Post)).ShouldBe(429);
+        // Every way to sign in takes from the same quota.
+        (await FromAsync(client, "/sign-in", mine, HttpMethod.Post)).ShouldBe(429);
+        (await FromAsync(client, "/v1/session", NewAddress(), HttpMethod.Post)).ShouldNotBe(429);
+        (await FromAsync(client, "/v1/sign-in-methods", mine)).ShouldBe(200);
+    }
+
     [Theory]
     [InlineData("redis")]
     [InlineData("postgresql")]
@@ -124,9 +139,14 @@ public sealed class RateLimitTests(ServerFixture server)
             }
         );
 
-    private static async Task<int> FromAsync(HttpClient client, string path, string forwardedFor)
+    private static async Task<int> FromAsync(
+        HttpClient client,
+        string path,
+        string forwardedFor,
+        HttpMethod? method = null
+    )
     {
-        using var request = new HttpRequestMessage(HttpMethod.Get, path);
+        using var request = new HttpRequestMessage(method ?? HttpMethod.Get, path);
         request.Headers.TryAddWithoutValidation("X-Forwarded-For", forwardedFor);
         using var answer = await client.SendAsync(request, Ct);
         return (int)answer.StatusCode;

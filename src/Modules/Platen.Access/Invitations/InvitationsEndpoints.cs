@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
 using Platen.Kernel;
 using Platen.Platform.Http;
+using Platen.Platform.Http.RateLimits;
 
 namespace Platen.Access.Invitations;
 
@@ -70,12 +71,14 @@ internal static class InvitationsEndpoints
         invitations
             .MapPost("", Invite)
             .WithName("inviteMember")
+            .RateLimited(RateLimitPolicies.Token)
             .Accepts<InviteMember.Body>("application/json")
             .WithMetadata(new TakesIdempotencyKey())
             .NeedsWorkspace(Scopes.MembersManage, platformToo: true);
         invitations
             .MapPost("/{id:guid}/resend", Resend)
             .WithName("resendInvitation")
+            .RateLimited(RateLimitPolicies.Token)
             .NeedsWorkspace(Scopes.MembersManage, platformToo: true);
         invitations
             .MapDelete("/{id:guid}", Revoke)

@@ -6,6 +6,7 @@ using Microsoft.AspNetCore.Routing;
 using Platen.Access.People;
 using Platen.Kernel;
 using Platen.Platform.Http;
+using Platen.Platform.Http.RateLimits;
 
 namespace Platen.Access.SignIn;
 
@@ -105,6 +106,7 @@ internal static class SignInEndpoints
             .AllowAnonymous();
         app.MapPost("/v1/session", SignIn)
             .WithName("signIn")
+            .RateLimited(RateLimitPolicies.SignIn)
             .WithTags("signing in")
             .Accepts<PasswordBody>("application/json")
             .Refuses(
@@ -116,29 +118,34 @@ internal static class SignInEndpoints
             .AllowAnonymous();
         app.MapPost("/v1/session/passkey-options", PasskeyOptions)
             .WithName("beginPasskeySignIn")
+            .RateLimited(RateLimitPolicies.SignIn)
             .WithTags("signing in")
             .Refuses(PeopleProblems.CrossSite)
             .AllowAnonymous();
         app.MapPost("/v1/session/passkey", PasskeySignIn)
             .WithName("signInWithPasskey")
+            .RateLimited(RateLimitPolicies.SignIn)
             .WithTags("signing in")
             .Accepts<PasskeyBody>("application/json")
             .Refuses(PeopleProblems.CrossSite, PeopleProblems.PasskeyRefused)
             .AllowAnonymous();
         app.MapPost("/v1/password-reset", AskForReset)
             .WithName("askForPasswordReset")
+            .RateLimited(RateLimitPolicies.SignIn)
             .WithTags("signing in")
             .Accepts<ResetBody>("application/json")
             .Refuses(PeopleProblems.CrossSite, KernelProblems.Invalid)
             .AllowAnonymous();
         app.MapPost("/v1/password-reset/complete", CompleteReset)
             .WithName("completePasswordReset")
+            .RateLimited(RateLimitPolicies.SignIn)
             .WithTags("signing in")
             .Accepts<CompleteBody>("application/json")
             .Refuses(PeopleProblems.CrossSite, PeopleProblems.LinkSpent, KernelProblems.Invalid)
             .AllowAnonymous();
         app.MapPost("/v1/email-confirmation", ConfirmEmail)
             .WithName("confirmEmail")
+            .RateLimited(RateLimitPolicies.SignIn)
             .WithTags("signing in")
             .Accepts<TokenBody>("application/json")
             .Refuses(PeopleProblems.CrossSite, PeopleProblems.LinkSpent, KernelProblems.Invalid)

@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Routing;
 using Platen.Access.People;
 using Platen.Kernel;
 using Platen.Platform.Http;
+using Platen.Platform.Http.RateLimits;
 
 namespace Platen.Access.SignIn;
 
@@ -19,15 +20,15 @@ internal static class SignInPages
     {
         var pages = app.MapGroup("").ExcludeFromDescription().AllowAnonymous();
         pages.MapGet("/sign-in", ShowSignIn);
-        pages.MapPost("/sign-in", SignIn);
+        pages.MapPost("/sign-in", SignIn).RateLimited(RateLimitPolicies.SignIn);
         pages.MapPost("/sign-out", SignOut);
         pages.MapGet("/sign-in/{provider}", GoToProvider);
         pages.MapGet("/setup/{token}", ShowSetup);
-        pages.MapPost("/setup/{token}", SetUp);
+        pages.MapPost("/setup/{token}", SetUp).RateLimited(RateLimitPolicies.SignIn);
         pages.MapGet("/reset", ShowReset);
-        pages.MapPost("/reset", AskForReset);
+        pages.MapPost("/reset", AskForReset).RateLimited(RateLimitPolicies.SignIn);
         pages.MapGet("/reset/{token}", ShowNewPassword);
-        pages.MapPost("/reset/{token}", SetNewPassword);
+        pages.MapPost("/reset/{token}", SetNewPassword).RateLimited(RateLimitPolicies.SignIn);
         pages.MapGet("/confirm-email/{token}", ShowConfirm);
         pages.MapPost("/confirm-email/{token}", Confirm);
         AccountPage.Map(pages);

@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
 using Platen.Kernel;
 using Platen.Platform.Events;
+using Platen.Platform.Http.RateLimits;
 
 namespace Platen.Access.Tokens;
 
@@ -32,11 +33,13 @@ internal static class TokensEndpoints
         // Whoever may follow all streams may hand out the right to follow one.
         app.MapPost("/v1/realtime-tokens", Issue)
             .WithName("createRealtimeToken")
+            .RateLimited(RateLimitPolicies.Token)
             .WithTags("events")
             .Accepts<Body>("application/json")
             .NeedsScope(Scopes.EventsRead);
         app.MapPost("/v1/workspaces/{ws}/realtime-tokens", Issue)
             .WithName("createWorkspaceRealtimeToken")
+            .RateLimited(RateLimitPolicies.Token)
             .WithTags("events")
             .Accepts<Body>("application/json")
             .NeedsWorkspace(Scopes.EventsRead);

@@ -100,7 +100,7 @@ public sealed class RateLimitPolicies
         new(Key, RateLimitSubject.Actor, 6_000, Minute),
         new(Workspace, RateLimitSubject.Owner, 30_000, Minute),
         new(SignIn, RateLimitSubject.Address, 10, Minute),
-        new(Token, RateLimitSubject.Actor, 60, Minute),
+        new(Token, RateLimitSubject.Actor, 600, Minute),
     ];
 
     /// <summary>What is in force unless the operator says otherwise.</summary>
