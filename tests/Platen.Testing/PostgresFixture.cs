@@ -88,16 +88,19 @@ public sealed class PostgresFixture : IAsyncLifetime
     /// <summary>A new, empty folder in the temporary one; a later run removes it when this one could not.</summary>
     public static string NewFolder()
     {
-        var made = Path.Combine(
+        var made = NewName();
+        Directory.CreateDirectory(made);
+        return made;
+    }
+
+    private static string NewName() =>
+        Path.Combine(
             Path.GetTempPath(),
             string.Create(
                 CultureInfo.InvariantCulture,
                 $"{FolderPrefix}{Environment.ProcessId}-{Guid.CreateVersion7():N}"
             )
         );
-        Directory.CreateDirectory(made);
-        return made;
-    }
 
     // A folder is named after the process that made it: when that is gone, so is the database in it.
     private static void Sweep()
@@ -113,7 +116,8 @@ public sealed class PostgresFixture : IAsyncLifetime
     private static void RemoveLeftover(string folder)
     {
         // Test assemblies start side by side: renaming it first makes it the business of one of them.
-        var mine = $"{folder}-{Environment.ProcessId}-swept";
+        // With our own process in its name nobody else takes it for a leftover while it is being removed.
+        var mine = NewName();
         try
         {
             Directory.Move(folder, mine);
