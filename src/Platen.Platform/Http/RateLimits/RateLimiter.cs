@@ -110,7 +110,8 @@ public sealed class RateLimiter : BackgroundService
                 account.WholeAt = Math.Max(account.WholeAt, now);
                 if (account.WholeAt + policy.Interval - now > policy.Burst)
                     return new(Decide(account, now, allowed: false));
-                if (account.Debt < policy.Credit)
+                // What is being told is not known to be told: it counts against the credit until it is.
+                if (account.Debt < policy.Credit - account.Sent)
                 {
                     Pass(account);
                     return new(Decide(account, now, allowed: true));
@@ -289,11 +290,9 @@ public sealed class RateLimiter : BackgroundService
             }
             return;
         }
-        if (known.Granted)
-            account.WholeAt += account.Policy.Interval;
-        // Reckoned from before the question, so that the time of the answer is not counted as use.
-        var untold = ((long)account.Debt + account.Sent) * account.Policy.Interval;
-        account.WholeAt = Math.Max(account.WholeAt, sent + known.Used + untold);
+        // The answer has what was granted in it. Reckoned from before the question, so that its time is not counted as use, and without
+        // what others are telling right now, which may be in the answer already: neither is counted twice.
+        account.WholeAt = Math.Max(account.WholeAt, sent + known.Used + account.Debt * account.Policy.Interval);
     }
 
     private static RateLimitDecision Decide(Account account, long now, bool allowed)

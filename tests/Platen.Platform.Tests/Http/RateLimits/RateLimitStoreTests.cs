@@ -171,6 +171,39 @@ public sealed class RateLimitStoreTests(PostgresFixture postgres, RedisFixture r
     }
 
     [Fact]
+    public async Task A_redis_that_stands_still_is_left_alone_until_it_goes_on()
+    {
+        await using var own = await RedisServer.StartAsync(Ct);
+        var stores = new IRateLimitStore[]
+        {
+            new RedisRateLimitStore(RedisAddress.Parse(own.Url)!),
+            new PostgresRateLimitStore(postgres.Pools),
+        };
+        using var node = new RateLimiter(
+            new RateLimitPolicies([Daily]),
+            stores,
+            TimeProvider.System,
+            NullLogger.Instance
+        );
+        await node.StartAsync(Ct);
+        var key = RateLimitKey.Of(Guid.CreateVersion7());
+        await using (var admin = await RespConnection.OpenAsync(RedisAddress.Parse(own.Url)!, Ct))
+            await admin.SendAsync(["CLIENT", "PAUSE", "3000", "ALL"], Ct);
+        var passed = 0;
+        for (var i = 0; i < 200; i++)
+            passed += (await node.TakeAsync(Daily, key, Ct)).Allowed ? 1 : 0;
+        passed.ShouldBe(100);
+        await ServerProcess.WaitUntilAsync(
+            "Redis to count again",
+            TimeSpan.FromSeconds(60),
+            _ => Task.FromResult(node.Store == "redis"),
+            Ct
+        );
+        (await node.TakeAsync(Daily, key, Ct)).Allowed.ShouldBeFalse();
+        await node.StopAsync(Ct);
+    }
+
+    [Fact]
     public async Task A_password_is_presented_and_a_wrong_one_opens_the_circuit()
     {
         await using var own = await RedisServer.StartAsync(Ct, password: "s3cret:@");
