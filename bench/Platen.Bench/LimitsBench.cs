@@ -197,7 +197,7 @@ internal static class LimitsBench
         }
         Report($"{name}, asked for every request", Rounds.Median(asked) * 1e6, "us", "none");
         Report("  time / a round trip", Rounds.Median([.. asked.Zip(trips, (a, b) => a / b)]), "", "none");
-        Report($"{name}, 6000 a second by one key", Rounds.Median(amortised) * 1e6, "us", "none");
+        Report($"{name}, one key far over 6000 a second", Rounds.Median(amortised) * 1e6, "us", "none");
         Report("  time / a round trip", Rounds.Median([.. amortised.Zip(trips, (a, b) => a / b)]), "", "<= 0.02");
         await limiter.StopAsync(ct);
     }
