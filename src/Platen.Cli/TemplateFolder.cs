@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Platen.Kernel;
@@ -11,13 +10,13 @@ namespace Platen.Cli;
 /// <summary>A bundle on this machine's disk: its <c>manifest.json</c> and the files it lists, read and hashed.</summary>
 internal sealed class TemplateFolder
 {
-    private readonly JsonPlaces places;
+    private readonly JsonPlaces manifestPlaces;
 
     private TemplateFolder(string folder, TemplateManifest manifest, JsonPlaces places)
     {
         Folder = folder;
         Manifest = manifest;
-        this.places = places;
+        manifestPlaces = places;
     }
 
     public string Folder { get; }
@@ -36,7 +35,7 @@ internal sealed class TemplateFolder
     {
         const string manifest = "/manifest";
         var at = pointer.StartsWith(manifest, StringComparison.Ordinal) ? pointer[manifest.Length..] : pointer;
-        return $"{places.Of(at)} {at}".TrimEnd();
+        return $"{manifestPlaces.Of(at)} {at}".TrimEnd();
     }
 
     /// <summary>The manifest with digests and sizes, as a commit takes it.</summary>

@@ -8,7 +8,6 @@ using Platen.Kernel;
 using Platen.Kernel.Templates;
 using Platen.Kernel.Versions;
 using Platen.Platform.Blobs;
-using Platen.Platform.Channels;
 using Platen.Platform.Postgres;
 using Platen.Platform.Releases;
 

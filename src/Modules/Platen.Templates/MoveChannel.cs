@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Platen.Access;
 using Platen.Kernel;
 using Platen.Kernel.Templates;

@@ -3,7 +3,6 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Platen.Client;
-using Platen.Kernel;
 using Platen.Kernel.Templates;
 using Platen.Kernel.Versions;
 

@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Platen.Client;
-using Platen.Kernel;
 using Spectre.Console;
 
 namespace Platen.Cli.Commands;

@@ -4,7 +4,6 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.Extensions.Logging;
 using Platen.Kernel;
-using Platen.Kernel.Templates;
 
 namespace Platen.Client.Resolving;
 

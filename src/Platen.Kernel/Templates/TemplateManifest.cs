@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
@@ -42,6 +43,9 @@ public sealed record TemplateManifest
 {
     /// <summary>The roles a prompt can have.</summary>
     public static readonly ImmutableArray<string> Roles = ["system", "manager", "user"];
+
+    /// <summary>What some file system refuses or reads as something else.</summary>
+    private static readonly SearchValues<char> NotInNames = SearchValues.Create("\\:*?\"<>|");
 
     private static readonly JsonDocumentOptions Strict = new()
     {
@@ -140,7 +144,7 @@ public sealed record TemplateManifest
                 && part is not ("." or "..")
                 && !part.EndsWith('.')
                 && !part.EndsWith(' ')
-                && !part.AsSpan().ContainsAny("\\:*?\"<>|")
+                && !part.AsSpan().ContainsAny(NotInNames)
                 && !part.Any(char.IsControl)
             );
 
