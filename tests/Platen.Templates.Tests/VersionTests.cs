@@ -158,6 +158,13 @@ public sealed class VersionTests(ServerFixture server)
             new { digests = new[] { absent } }
         );
         missing.Json["missing"]!.AsArray().Count.ShouldBe(1);
+        var bytes = Guid.CreateVersion7().ToByteArray();
+        var path = $"/v1/templates/{name}/blobs/{Kernel.Digest.Of(bytes)}";
+        (await server.Owner.SendAsync(HttpMethod.Head, path)).Status.ShouldBe(404);
+        (await server.Owner.SendAsync(HttpMethod.Put, path, bytes)).Status.ShouldBe(201);
+        var there = await server.Owner.SendAsync(HttpMethod.Head, path);
+        (there.Status, there.Headers["Content-Length"]).ShouldBe((200, "16"));
+        (await server.Owner.GetAsync(path)).Status.ShouldBe(404, "no version refers to it yet");
     }
 
     [Fact]

@@ -55,14 +55,9 @@ internal sealed class CommitVersion(PostgresPools pools, IBlobStore blobs, Store
         var before = await TemplateVersion.FindAsync(session, name, version, ct);
         if (before?.Release == digest && (before.Status == status || before.Status != VersionStatus.Draft))
             return new Outcome(false, false, before, artifacts);
-        if (before is not null && before.Release != digest)
-        {
-            if (before.Status != VersionStatus.Draft)
-                throw Immutable(before, await TemplateVersion.ArtifactsAsync(session, name, version, ct), artifacts);
-            precondition.Check(before.Tag);
-        }
-        else if (before is null)
-            precondition.Check(null);
+        if (before is not null && before.Release != digest && before.Status != VersionStatus.Draft)
+            throw Immutable(before, await TemplateVersion.ArtifactsAsync(session, name, version, ct), artifacts);
+        precondition.Check(before?.Tag);
 
         await ReleaseStore.RecordAsync(session, name.Subject, release, bytes, ct);
         await WriteAsync(session, name, version, digest, status, manifest.Changelog, before, ct);

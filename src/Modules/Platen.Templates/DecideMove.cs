@@ -181,6 +181,7 @@ internal sealed class DecideMove(PostgresPools pools)
             Sql.Uuid(caller.Actor.Id.Value),
             Sql.Text(caller.Actor.Name)
         );
+        await Template.TouchAsync(session, name, TemplateEvents.ChannelProtected, new { channel }, ct);
         await session.CommitAsync(ct);
     }
 

@@ -76,7 +76,7 @@ internal sealed class StoreBlobs(PostgresPools pools, IBlobStore blobs)
         return [.. missing.Order()];
     }
 
-    /// <summary>The size of bytes that the caller may upload into or read from this template; null when they are not there.</summary>
+    /// <summary>The size of bytes that the caller's owner has stored, committed or not; null when they are not there.</summary>
     public async Task<long?> SizeAsync(Caller caller, Digest digest, CancellationToken ct) =>
         (await blobs.StatAsync(caller.Owner, digest, ct))?.SizeBytes;
 

@@ -27,5 +27,8 @@ public static class TemplateEvents
     /// <summary>A move of a protected channel was asked for, approved or rejected: channel, request, state.</summary>
     public const string MoveRequested = "template.move-requested";
 
+    /// <summary>A channel moves only when a second person agrees: channel.</summary>
+    public const string ChannelProtected = "template.channel-protected";
+
     public static StreamId Stream(TemplateName name) => new(name.Stream);
 }

@@ -8,6 +8,7 @@ using Microsoft.AspNetCore.Http.Json;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Options;
 using Platen.Access;
+using Platen.Access.Audit;
 using Platen.Kernel;
 using Platen.Kernel.Templates;
 using Platen.Platform.Blobs;
@@ -58,52 +59,63 @@ internal static class TemplatesEndpoints
         // Whoever may push may also say what is live: a push without its channel is half a release.
         one.MapPut("", Save)
             .WithName("saveTemplate")
+            .Audited(TemplateEvents.Changed)
             .Accepts<SaveTemplate.Body>("application/json")
-            .NeedsScope(Scopes.TemplatesPush);
-        one.MapMethods("/blobs/{digest}", [HttpMethods.Head], StatBlob)
-            .WithName("statTemplateBlob")
             .NeedsScope(Scopes.TemplatesPush);
         one.MapPut("/blobs/{digest}", PutBlob)
             .WithName("putTemplateBlob")
+            .NotAudited("bytes mean nothing until a version refers to them")
             .Accepts<byte[]>("application/octet-stream")
             .NeedsScope(Scopes.TemplatesPush);
         one.MapPost("/blobs:missing", Missing)
             .WithName("findMissingTemplateBlobs")
+            .NotAudited("it is a question, and writes nothing")
             .Accepts<StoreBlobs.MissingBody>("application/json")
             .NeedsScope(Scopes.TemplatesPush);
         one.MapPut("/versions/{semver}", Commit)
             .WithName("commitTemplateVersion")
+            .Audited(TemplateEvents.VersionPushed, TemplateEvents.Changed)
             .Accepts<CommitVersion.Body>("application/json")
             .NeedsScope(Scopes.TemplatesPush);
         one.MapPatch("/versions/{semver}", Change)
             .WithName("changeTemplateVersion")
+            .Audited(TemplateEvents.VersionChanged)
             .Accepts<ChangeVersion.Body>("application/json")
             .NeedsScope(Scopes.TemplatesPush);
         one.MapPut("/channels/{channel}", Move)
             .WithName("moveTemplateChannel")
+            .Audited(TemplateEvents.ChannelMoved, TemplateEvents.MoveRequested)
             .Accepts<ChannelOrder>("application/json")
             .Produces<ChannelView>()
             .Produces<MoveRequestView>(StatusCodes.Status202Accepted)
             .NeedsScope(Scopes.TemplatesPush);
         one.MapPut("/channels/{channel}/protection", Protect)
             .WithName("protectTemplateChannel")
+            .Audited(TemplateEvents.ChannelProtected)
             .NeedsScope(Scopes.TemplatesPush);
         one.MapDelete("/channels/{channel}/protection", EndProtection)
             .WithName("askToEndProtection")
+            .Audited(TemplateEvents.MoveRequested)
             .NeedsScope(Scopes.TemplatesPush);
         one.MapPut("/move-requests/{id:guid}/decision", Decide)
             .WithName("decideMoveRequest")
+            .Audited(TemplateEvents.MoveRequested, TemplateEvents.ChannelMoved)
             .Accepts<DecideMove.Body>("application/json")
             .NeedsScope(Scopes.TemplatesPush);
         one.MapPut("/pins/{environment}", SetPin)
             .WithName("pinTemplate")
+            .Audited(TemplateEvents.Pinned)
             .Accepts<PinTemplate.Body>("application/json")
             .NeedsScope(Scopes.TemplatesPush);
-        one.MapDelete("/pins/{environment}", RemovePin).WithName("unpinTemplate").NeedsScope(Scopes.TemplatesPush);
+        one.MapDelete("/pins/{environment}", RemovePin)
+            .WithName("unpinTemplate")
+            .Audited(TemplateEvents.Pinned)
+            .NeedsScope(Scopes.TemplatesPush);
 
         // A program that uses templates tells how it fared; it need not be able to change any.
         one.MapPost("/channels/{channel}/outcomes", Record)
             .WithName("recordOutcomes")
+            .NotAudited("outcomes are figures; the end of their trial is audited")
             .Accepts<RecordOutcomes.Body>("application/json")
             .NeedsScope(Scopes.TemplatesReport);
     }
@@ -486,21 +498,6 @@ internal static class TemplatesEndpoints
         return isNew ? TypedResults.Created($"/v1/templates/{id}/blobs/{parsed}") : TypedResults.NoContent();
     }
 
-    private static async Task StatBlob(
-        string name,
-        string digest,
-        StoreBlobs store,
-        HttpContext context,
-        CancellationToken ct
-    )
-    {
-        _ = TemplateRequests.ParseName(name);
-        var size =
-            await store.SizeAsync(context.Caller(), ParseDigest(digest), ct)
-            ?? throw KernelProblems.NotFound.Because($"There are no bytes {digest}.").AsException();
-        context.Response.ContentLength = size;
-    }
-
     private static async Task<Ok<StoreBlobs.MissingView>> Missing(
         string name,
         StoreBlobs store,
@@ -523,6 +520,16 @@ internal static class TemplatesEndpoints
     {
         var id = TemplateRequests.ParseName(name);
         var parsed = ParseDigest(digest);
+        // Who pushes asks with HEAD what is there already, before any version refers to it.
+        if (
+            context.WantsNoBody()
+            && context.Caller().Has(Scopes.TemplatesPush)
+            && await store.SizeAsync(context.Caller(), parsed, ct) is { } size
+        )
+        {
+            context.Response.ContentLength = size;
+            return;
+        }
         var tag = $"\"{parsed.Hex}\"";
         var (found, contentType) = await store.OpenAsync(context.Caller(), id, parsed, ct);
         await using (found.Content)
