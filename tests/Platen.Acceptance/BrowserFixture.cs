@@ -91,12 +91,16 @@ public sealed class BrowserFixture : IAsyncLifetime
         return page;
     }
 
-    /// <summary>As <see cref="OpenAsync"/>, nowhere yet. Only the server's own sites may be asked for anything.</summary>
-    public async Task<IPage> NewPageAsync(BrowserNewContextOptions options, List<string> complaints)
+    /// <summary>As <see cref="OpenAsync"/>, nowhere yet. Only the server's own sites may be asked for anything, and those given.</summary>
+    public async Task<IPage> NewPageAsync(
+        BrowserNewContextOptions options,
+        List<string> complaints,
+        params string[] alsoKnown
+    )
     {
         var context = await browser!.NewContextAsync(options);
         var page = await context.NewPageAsync();
-        string[] known = [Address.Authority, Demo.Authority, Host.Address.Authority];
+        string[] known = [Address.Authority, Demo.Authority, Host.Address.Authority, .. alsoKnown];
         page.Console += (_, message) =>
         {
             if (message.Type is "error" or "warning")

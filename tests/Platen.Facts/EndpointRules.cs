@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Platen.Access;
+using Platen.Access.SignIn;
 
 namespace Platen.Facts;
 
@@ -25,6 +26,8 @@ internal sealed record MappedRoute(string Method, string Pattern, string? Who)
         var anonymous = metadata.GetMetadata<IAllowAnonymous>() is not null;
         var caller = metadata.GetMetadata<NeededCaller>() is not null;
         var rule = metadata.GetMetadata<NeededCaller>()?.Rule;
+        if (metadata.GetMetadata<NeededPerson>() is not null)
+            return !anonymous && policies.Contains("person") ? SignedInPerson : null;
         var scope = metadata.GetMetadata<NeededScope>()?.Scope;
         var workspace = metadata.GetMetadata<NeededWorkspace>() is not null;
         return (anonymous, caller, scope, workspace) switch
@@ -40,6 +43,8 @@ internal sealed record MappedRoute(string Method, string Pattern, string? Who)
 
     public const string AnyCaller = "any caller";
 
+    public const string SignedInPerson = "a person";
+
     public const string InWorkspace = " in {ws}";
 }
 
@@ -48,7 +53,7 @@ internal static class EndpointRules
     public static string Draw(IReadOnlyList<MappedRoute> routes)
     {
         var text = new StringBuilder(
-            "Every route and who may use it: anybody; any caller with a valid credential; who has the scope; who has it in the workspace.\n\n"
+            "Every route and who may use it: anybody; any caller with a valid credential; a person who is signed in; who has the scope; who has it in the workspace.\n\n"
         );
         var width = routes.Max(route => route.ToString().Length);
         foreach (var route in routes)
@@ -61,7 +66,7 @@ internal static class EndpointRules
             .Where(route =>
                 route.Who is null
                 || (
-                    route.Who != "anybody"
+                    route.Who is not ("anybody" or MappedRoute.SignedInPerson)
                     && !route.Who.StartsWith(MappedRoute.AnyCaller, StringComparison.Ordinal)
                     && !Scopes.Known.Contains(route.Who.Replace(MappedRoute.InWorkspace, "", StringComparison.Ordinal))
                 )

@@ -18,11 +18,12 @@ internal sealed class AddPerson(PostgresPools pools, Passwords passwords)
 
     /// <summary>Adds a person who gets a link to choose a password.</summary>
     /// <exception cref="ProblemException"><see cref="KernelProblems.Invalid"/>, <see cref="PeopleProblems.EmailTaken"/>.</exception>
-    public async Task<PersonId> ByOperatorAsync(string? displayName, string? email, CancellationToken ct)
+    public async Task<PersonId> ByOperatorAsync(Actor by, string? displayName, string? email, CancellationToken ct)
     {
         var (name, address) = Check(displayName, email, password: null);
         await using var session = await pools.OpenAsync(Person.ByServer("add person"), ct);
         var id = await InsertAsync(session, name, address, passwordHash: null, confirmed: false, ct);
+        await PersonAudit.RecordAsync(session, "person.added", id, by, ct);
         var welcome = new SendPersonMail.Request(SendPersonMail.Whats.Welcome, Email: null, id.Value);
         await SendPersonMail.EnqueueAsync(session, welcome, ct);
         await session.CommitAsync(ct);

@@ -62,6 +62,7 @@ internal sealed class ChangeEmail(PostgresPools pools)
         {
             throw PeopleProblems.LinkSpent.Because("This address belongs to another account.").AsException();
         }
+        await PersonAudit.RecordAsync(session, "person.email-confirmed", link.Person, by: null, ct);
         // Links that went to the old mailbox set no password any more.
         await MailedLink.SpendPasswordLinksAsync(session, link.Person, ct);
         await session.CommitAsync(ct);

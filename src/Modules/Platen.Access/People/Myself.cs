@@ -27,6 +27,7 @@ internal sealed class Myself(PostgresPools pools)
             Sql.Uuid(signedIn.Person.Value),
             Sql.Text(displayName.Trim())
         );
+        await PersonAudit.RecordAsync(session, "person.renamed", signedIn.Person, signedIn.Actor, ct);
         var renamed = await FindAsync(session, signedIn, ct);
         await session.CommitAsync(ct);
         return renamed;

@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
+using Platen.Access.Audit;
 using Platen.Access.SignIn;
 using Platen.Kernel;
 
@@ -33,10 +34,15 @@ internal static class PeopleEndpoints
         people
             .MapPost("", Add)
             .WithName("addPerson")
+            .Audited("person.added")
             .Accepts<NewPersonBody>("application/json")
             .Refuses(KernelProblems.Invalid, PeopleProblems.EmailTaken);
-        people.MapPost("/{id:guid}/disable", Disable).WithName("disablePerson").Refuses(KernelProblems.Conflict);
-        people.MapPost("/{id:guid}/enable", Enable).WithName("enablePerson");
+        people
+            .MapPost("/{id:guid}/disable", Disable)
+            .WithName("disablePerson")
+            .Audited("person.disabled")
+            .Refuses(KernelProblems.Conflict);
+        people.MapPost("/{id:guid}/enable", Enable).WithName("enablePerson").Audited("person.enabled");
     }
 
     private static async Task<Ok<PersonListView>> List(
@@ -68,9 +74,9 @@ internal static class PeopleEndpoints
         CancellationToken ct
     )
     {
-        RequireOperator(context);
+        var caller = RequireOperator(context);
         var body = await context.BodyAsync<NewPersonBody>(ct);
-        var id = await add.ByOperatorAsync(body.DisplayName, body.Email, ct);
+        var id = await add.ByOperatorAsync(caller.Actor, body.DisplayName, body.Email, ct);
         var person = await people.OneAsync(id, ct) ?? throw NotFound();
         return TypedResults.Created($"/v1/people/{id}", person);
     }
@@ -85,7 +91,9 @@ internal static class PeopleEndpoints
         var caller = RequireOperator(context);
         if (caller.Person == new PersonId(id))
             throw KernelProblems.Conflict.Because("You cannot disable yourself: another operator can.").AsException();
-        return TypedResults.Ok(await people.ChangeAsync(new PersonId(id), enabled: false, ct) ?? throw NotFound());
+        return TypedResults.Ok(
+            await people.ChangeAsync(caller.Actor, new PersonId(id), enabled: false, ct) ?? throw NotFound()
+        );
     }
 
     private static async Task<Ok<PersonView>> Enable(
@@ -95,8 +103,10 @@ internal static class PeopleEndpoints
         CancellationToken ct
     )
     {
-        RequireOperator(context);
-        return TypedResults.Ok(await people.ChangeAsync(new PersonId(id), enabled: true, ct) ?? throw NotFound());
+        var caller = RequireOperator(context);
+        return TypedResults.Ok(
+            await people.ChangeAsync(caller.Actor, new PersonId(id), enabled: true, ct) ?? throw NotFound()
+        );
     }
 
     private static Caller RequireOperator(HttpContext context)

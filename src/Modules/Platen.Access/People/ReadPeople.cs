@@ -1,5 +1,6 @@
 using Npgsql;
 using NpgsqlTypes;
+using Platen.Kernel;
 using Platen.Platform.Postgres;
 
 namespace Platen.Access.People;
@@ -30,12 +31,14 @@ internal sealed class ReadPeople(PostgresPools pools)
         return await FindAsync(session, id, ct);
     }
 
-    public async Task<PersonView?> ChangeAsync(PersonId id, bool enabled, CancellationToken ct)
+    public async Task<PersonView?> ChangeAsync(Actor by, PersonId id, bool enabled, CancellationToken ct)
     {
         await using var session = await pools.OpenAsync(Person.ByServer("change person"), ct);
         var found = enabled
             ? await DisablePerson.EnableAsync(session, id, ct)
             : await DisablePerson.DisableAsync(session, id, ct);
+        if (found)
+            await PersonAudit.RecordAsync(session, enabled ? "person.enabled" : "person.disabled", id, by, ct);
         var changed = found ? await FindAsync(session, id, ct) : null;
         await session.CommitAsync(ct);
         return changed;

@@ -44,7 +44,7 @@ internal sealed class SetPassword(PostgresPools pools, Passwords passwords, Sign
         await using var session = await pools.OpenAsync(Person.ByServer("reset password"), ct);
         if (await MailedLink.UseAsync(session, token, ct) is not { } link || !SetsPassword(link))
             throw Spent();
-        await ChangeAsync(session, person.Id, password, except: null, ct);
+        await ChangeAsync(session, person.Id, password, by: null, ct);
         await SignInThrottle.ForgetAsync(session, person.NormalizedEmail, ct);
         // Whoever reads the mail has the mailbox.
         await session.ExecuteAsync(
@@ -102,7 +102,7 @@ internal sealed class SetPassword(PostgresPools pools, Passwords passwords, Sign
         await using var session = await pools.OpenAsync(Person.ByServer("change password"), ct);
         if (attempt is not null)
             await SignInThrottle.ForgiveAsync(session, attempt, ct);
-        await ChangeAsync(session, person.Id, password, signedIn.SessionId, ct);
+        await ChangeAsync(session, person.Id, password, signedIn, ct);
         await session.CommitAsync(ct);
     }
 
@@ -110,12 +110,13 @@ internal sealed class SetPassword(PostgresPools pools, Passwords passwords, Sign
         Session session,
         PersonId person,
         string password,
-        Guid? except,
+        SignedIn? by,
         CancellationToken ct
     )
     {
         await passwords.SetAsync(session, person, password, ct);
-        await PersonSessions.EndAllAsync(session, person, except, ct);
+        await PersonSessions.EndAllAsync(session, person, by?.SessionId, ct);
+        await PersonAudit.RecordAsync(session, "person.password-set", person, by?.Actor, ct);
         await MailedLink.SpendPasswordLinksAsync(session, person, ct);
         var notice = new SendPersonMail.Request(SendPersonMail.Whats.PasswordChanged, Email: null, person.Value);
         await SendPersonMail.EnqueueAsync(session, notice, ct);

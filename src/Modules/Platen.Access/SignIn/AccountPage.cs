@@ -3,6 +3,7 @@ using System.Text;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Platen.Access.Audit;
 using Platen.Access.People;
 using Platen.Kernel;
 using Platen.Platform.Http;
@@ -15,12 +16,14 @@ internal static class AccountPage
     public static void Map(IEndpointRouteBuilder pages)
     {
         pages.MapGet("/account", Show);
-        pages.MapPost("/account/password", Password);
-        pages.MapPost("/account/sessions/{id:guid}/end", EndSession);
-        pages.MapPost("/account/sessions/end-others", EndOthers);
-        pages.MapPost("/account/passkeys/{id}/remove", RemovePasskey);
-        pages.MapPost("/account/providers/{provider}/link", Link);
-        pages.MapPost("/account/providers/{provider}/unlink", Unlink);
+        pages.MapPost("/account/password", Password).Audited("person.password-set");
+        pages.MapPost("/account/sessions/{id:guid}/end", EndSession).Audited("session.ended");
+        pages.MapPost("/account/sessions/end-others", EndOthers).Audited("sessions.ended");
+        pages.MapPost("/account/passkeys/{id}/remove", RemovePasskey).Audited("passkey.removed");
+        pages
+            .MapPost("/account/providers/{provider}/link", Link)
+            .NotAudited("sends the browser to the provider; coming back is recorded");
+        pages.MapPost("/account/providers/{provider}/unlink", Unlink).Audited("provider.unlinked");
     }
 
     /// <summary>Whether the form carries the token of the person whose cookie came with it.</summary>

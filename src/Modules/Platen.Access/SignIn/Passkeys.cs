@@ -125,6 +125,7 @@ internal sealed class Passkeys(PostgresPools pools, IPasskeyHandler<Person> hand
             throw PeopleProblems.PasskeyRefused.Because("The passkey is registered already.").AsException();
         if (count > PeopleLimits.Passkeys)
             throw TooMany();
+        await PersonAudit.RecordAsync(session, "passkey.added", person.Person, person.Actor, ct, new { shown });
         var notice = new SendPersonMail.Request(SendPersonMail.Whats.PasskeyAdded, Email: null, person.Person.Value);
         await SendPersonMail.EnqueueAsync(session, notice, ct);
         await session.CommitAsync(ct);
@@ -143,6 +144,8 @@ internal sealed class Passkeys(PostgresPools pools, IPasskeyHandler<Person> hand
             Sql.Uuid(person.Person.Value),
             Sql.Bytes(Base64Url.DecodeFromChars(id))
         );
+        if (removed == 1)
+            await PersonAudit.RecordAsync(session, "passkey.removed", person.Person, person.Actor, ct, new { id });
         await session.CommitAsync(ct);
         return removed == 1;
     }

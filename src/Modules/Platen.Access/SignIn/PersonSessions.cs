@@ -131,6 +131,7 @@ internal sealed class PersonSessions(PostgresPools pools)
             Sql.Text(agent.Length > 400 ? agent[..400] : agent),
             Span(PeopleLimits.SessionLife)
         );
+        await PersonAudit.RecordAsync(session, "session.started", person, by: null, ct, new { method });
         return secret;
     }
 
@@ -172,6 +173,8 @@ internal sealed class PersonSessions(PostgresPools pools)
             Sql.Uuid(person.Person.Value),
             Sql.Uuid(id)
         );
+        if (ended == 1)
+            await PersonAudit.RecordAsync(session, "session.ended", person.Person, person.Actor, ct, new { id });
         await session.CommitAsync(ct);
         return ended == 1;
     }
@@ -181,6 +184,7 @@ internal sealed class PersonSessions(PostgresPools pools)
     {
         await using var session = await pools.OpenAsync(person.Operation("end other sessions"), ct);
         var ended = await EndAllAsync(session, person.Person, person.SessionId, ct);
+        await PersonAudit.RecordAsync(session, "sessions.ended", person.Person, person.Actor, ct, new { ended });
         await session.CommitAsync(ct);
         return ended;
     }

@@ -123,7 +123,17 @@ internal sealed partial class Providers(PostgresPools pools, PeopleSettings sett
             }
             var linked = await LinkAsync(session, provider, subject, person.Person, ct);
             if (linked)
+            {
+                await PersonAudit.RecordAsync(
+                    session,
+                    "provider.linked",
+                    person.Person,
+                    person.Actor,
+                    ct,
+                    new { provider }
+                );
                 await session.CommitAsync(ct);
+            }
             await Leave(context, linked ? "/account?done=linked" : "/account?problem=linked-elsewhere");
             return;
         }
@@ -228,6 +238,7 @@ internal sealed partial class Providers(PostgresPools pools, PeopleSettings sett
             Sql.Uuid(person.Person.Value),
             Sql.Text(provider)
         );
+        await PersonAudit.RecordAsync(session, "provider.unlinked", person.Person, person.Actor, ct, new { provider });
         await session.CommitAsync(ct);
     }
 

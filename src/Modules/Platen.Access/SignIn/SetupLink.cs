@@ -75,6 +75,7 @@ internal sealed class SetupLink(PostgresPools pools, AddPerson people)
             Sql.Uuid(person.Value)
         );
         await MemberRows.AddAsync(session, person, Role.Owner, ct);
+        await PersonAudit.RecordAsync(session, "platform.set-up", person, by: null, ct);
         var confirm = new SendPersonMail.Request(SendPersonMail.Whats.Confirm, email!.Trim(), person.Value);
         await SendPersonMail.EnqueueAsync(session, confirm, ct);
         var cookie = await PersonSessions.StartAsync(session, person, "setup", context.Request, ct);

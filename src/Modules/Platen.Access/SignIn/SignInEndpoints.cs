@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
+using Platen.Access.Audit;
 using Platen.Access.People;
 using Platen.Kernel;
 using Platen.Platform.Http;
@@ -107,6 +108,7 @@ internal static class SignInEndpoints
         app.MapPost("/v1/session", SignIn)
             .WithName("signIn")
             .RateLimited(RateLimitPolicies.SignIn)
+            .Audited("session.started")
             .WithTags("signing in")
             .Accepts<PasswordBody>("application/json")
             .Refuses(
@@ -119,12 +121,14 @@ internal static class SignInEndpoints
         app.MapPost("/v1/session/passkey-options", PasskeyOptions)
             .WithName("beginPasskeySignIn")
             .RateLimited(RateLimitPolicies.SignIn)
+            .NotAudited("a challenge; what is answered is recorded")
             .WithTags("signing in")
             .Refuses(PeopleProblems.CrossSite)
             .AllowAnonymous();
         app.MapPost("/v1/session/passkey", PasskeySignIn)
             .WithName("signInWithPasskey")
             .RateLimited(RateLimitPolicies.SignIn)
+            .Audited("session.started")
             .WithTags("signing in")
             .Accepts<PasskeyBody>("application/json")
             .Refuses(PeopleProblems.CrossSite, PeopleProblems.PasskeyRefused)
@@ -132,6 +136,7 @@ internal static class SignInEndpoints
         app.MapPost("/v1/password-reset", AskForReset)
             .WithName("askForPasswordReset")
             .RateLimited(RateLimitPolicies.SignIn)
+            .NotAudited("enqueues a job, whether or not there is such a person; using the link is recorded")
             .WithTags("signing in")
             .Accepts<ResetBody>("application/json")
             .Refuses(PeopleProblems.CrossSite, KernelProblems.Invalid)
@@ -139,6 +144,7 @@ internal static class SignInEndpoints
         app.MapPost("/v1/password-reset/complete", CompleteReset)
             .WithName("completePasswordReset")
             .RateLimited(RateLimitPolicies.SignIn)
+            .Audited("person.password-set")
             .WithTags("signing in")
             .Accepts<CompleteBody>("application/json")
             .Refuses(PeopleProblems.CrossSite, PeopleProblems.LinkSpent, KernelProblems.Invalid)
@@ -146,6 +152,7 @@ internal static class SignInEndpoints
         app.MapPost("/v1/email-confirmation", ConfirmEmail)
             .WithName("confirmEmail")
             .RateLimited(RateLimitPolicies.SignIn)
+            .Audited("person.email-confirmed")
             .WithTags("signing in")
             .Accepts<TokenBody>("application/json")
             .Refuses(PeopleProblems.CrossSite, PeopleProblems.LinkSpent, KernelProblems.Invalid)
@@ -155,32 +162,49 @@ internal static class SignInEndpoints
         var mine = app.MapGroup("/v1").WithTags("signing in").NeedsPerson();
         mine.MapGet("/session", (HttpContext context) => Fresh(context, SessionView.Of(context.SignedIn())))
             .WithName("getSession");
-        mine.MapDelete("/session", SignOut).WithName("signOut").WithMetadata(new Unversioned());
+        mine.MapDelete("/session", SignOut)
+            .WithName("signOut")
+            .Audited("session.ended")
+            .WithMetadata(new Unversioned());
         mine.MapGet("/sessions", ListSessions).WithName("listSessions");
-        mine.MapDelete("/sessions", EndOthers).WithName("endOtherSessions").WithMetadata(new Unversioned());
-        mine.MapDelete("/sessions/{id:guid}", EndSession).WithName("endSession").WithMetadata(new Unversioned());
+        mine.MapDelete("/sessions", EndOthers)
+            .WithName("endOtherSessions")
+            .Audited("sessions.ended")
+            .WithMetadata(new Unversioned());
+        mine.MapDelete("/sessions/{id:guid}", EndSession)
+            .WithName("endSession")
+            .Audited("session.ended")
+            .WithMetadata(new Unversioned());
         mine.MapGet("/people/me", Myself).WithName("getMyself");
         mine.MapPatch("/people/me", Rename)
             .WithName("renameMyself")
+            .Audited("person.renamed")
             .Accepts<NameBody>("application/json")
             .Refuses(KernelProblems.Invalid);
         mine.MapPost("/people/me/password", ChangePassword)
             .WithName("changePassword")
+            .Audited("person.password-set")
             .Accepts<NewPasswordBody>("application/json")
             .Refuses(KernelProblems.Invalid, PeopleProblems.SignInLocked);
         mine.MapPost("/people/me/email", AskForEmail)
             .WithName("changeEmail")
+            .NotAudited("mails a link; using it is recorded")
             .Accepts<NewEmailBody>("application/json")
             .Refuses(KernelProblems.Invalid);
         mine.MapGet("/passkeys", ListPasskeys).WithName("listPasskeys");
         mine.MapPost("/passkeys/options", NewPasskeyOptions)
             .WithName("beginAddingPasskey")
+            .NotAudited("a challenge; what is answered is recorded")
             .Refuses(PeopleProblems.TooManyPasskeys);
         mine.MapPost("/passkeys", AddPasskey)
             .WithName("addPasskey")
+            .Audited("passkey.added")
             .Accepts<NewPasskeyBody>("application/json")
             .Refuses(PeopleProblems.PasskeyRefused, PeopleProblems.TooManyPasskeys);
-        mine.MapDelete("/passkeys/{id}", RemovePasskey).WithName("removePasskey").WithMetadata(new Unversioned());
+        mine.MapDelete("/passkeys/{id}", RemovePasskey)
+            .WithName("removePasskey")
+            .Audited("passkey.removed")
+            .WithMetadata(new Unversioned());
     }
 
     private static Ok<SignInMethodsView> Methods(Providers providers) =>

@@ -2,6 +2,7 @@ using System.Globalization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Platen.Access.Audit;
 using Platen.Access.People;
 using Platen.Kernel;
 using Platen.Platform.Http;
@@ -29,8 +30,19 @@ internal static class SignInPages
         pages.MapPost("/reset", AskForReset).RateLimited(RateLimitPolicies.SignIn);
         pages.MapGet("/reset/{token}", ShowNewPassword);
         pages.MapPost("/reset/{token}", SetNewPassword).RateLimited(RateLimitPolicies.SignIn);
+        pages.MapPost("/sign-in", SignIn).Audited("session.started");
+        pages.MapPost("/sign-out", SignOut).Audited("session.ended");
+        pages.MapGet("/sign-in/{provider}", GoToProvider);
+        pages.MapGet("/setup/{token}", ShowSetup);
+        pages.MapPost("/setup/{token}", SetUp).Audited("platform.set-up", "session.started");
+        pages.MapGet("/reset", ShowReset);
+        pages
+            .MapPost("/reset", AskForReset)
+            .NotAudited("enqueues a job, whether or not there is such a person; using the link is recorded");
+        pages.MapGet("/reset/{token}", ShowNewPassword);
+        pages.MapPost("/reset/{token}", SetNewPassword).Audited("person.password-set");
         pages.MapGet("/confirm-email/{token}", ShowConfirm);
-        pages.MapPost("/confirm-email/{token}", Confirm);
+        pages.MapPost("/confirm-email/{token}", Confirm).Audited("person.email-confirmed");
         AccountPage.Map(pages);
     }
 
