@@ -27,7 +27,7 @@ public static class HtmlPage
         dt{font-weight:600;overflow-wrap:anywhere}dd{margin:0;overflow-wrap:anywhere}
         code,pre{font:.9em/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
         pre{padding:.8rem 1rem;border:1px solid var(--line);border-radius:.5rem;overflow-x:auto}
-        form{margin:1.5rem 0 0}form.inline{margin:0}
+        form{margin:1.5rem 0 0;max-width:27rem}form.inline{margin:0}
         label{display:block;font-weight:600;margin:1rem 0 .3rem}.hint{font-weight:400;color:var(--soft);font-size:.9rem;margin:.3rem 0 0}
         input{width:100%;font:inherit;color:inherit;background:var(--field);border:1px solid var(--soft);border-radius:.5rem;padding:.6rem .75rem;min-height:2.75rem}
         input:focus-visible,button:focus-visible,.button:focus-visible{outline:2px solid var(--accent);outline-offset:2px}
@@ -35,7 +35,7 @@ public static class HtmlPage
         button,.button{display:inline-block;width:100%;font:inherit;font-weight:600;text-align:center;text-decoration:none;border:1px solid transparent;border-radius:.5rem;padding:.6rem 1rem;min-height:2.75rem;margin:1.25rem 0 0;cursor:pointer;background:var(--accent);color:var(--on-accent)}
         button.quiet,.button.quiet{background:transparent;color:var(--ink);border-color:var(--soft);margin-top:.6rem}
         form.inline button,.inline-button{width:auto;margin:.25rem 0 0;padding:.25rem .75rem;min-height:2.25rem}
-        .wrong{color:var(--wrong);margin:.3rem 0 0}.note{border:1px solid var(--line);border-left:4px solid var(--accent);border-radius:.5rem;padding:.6rem .9rem}
+        .wrong{color:var(--wrong);margin:.3rem 0 0}.note{margin:1rem 0;border:1px solid var(--line);border-left:4px solid var(--accent);border-radius:.5rem;padding:.6rem .9rem}
         .note.bad{border-left-color:var(--wrong)}
         .or{display:flex;align-items:center;gap:.75rem;color:var(--soft);margin:1.5rem 0 .4rem}.or::before,.or::after{content:"";flex:1;border-top:1px solid var(--line)}
         nav p{display:flex;flex-wrap:wrap;gap:0 1rem;max-width:none}nav a{padding:.375rem 0}

@@ -63,7 +63,7 @@ internal sealed class AddPerson(PostgresPools pools, Passwords passwords)
             faults.Add(new Fault("/password", wrongPassword));
         return faults.Count == 0
             ? (displayName!.Trim(), address!)
-            : throw KernelProblems.Invalid.Because("The person cannot be added like this.", faults).AsException();
+            : throw KernelProblems.Invalid.Because("Some of this cannot be used.", faults).AsException();
     }
 
     private static async Task<PersonId> InsertAsync(
