@@ -12,7 +12,6 @@ using Platen.Platform.Http;
 using Platen.Access.People;
 using Platen.Platform.Postgres;
 using Platen.Testing;
-using ServerProcess = Platen.Testing.Servers.ServerProcess;
 
 namespace Platen.Server.Tests;
 
