@@ -139,9 +139,14 @@ public sealed class InstanceTests(ServerFixture server)
 
     [Fact]
     public async Task A_user_id_needs_its_workspace() =>
-        (await server.Owner.SendAsync(HttpMethod.Get, "/v1/instances/wgt_content.faq_u_mine")).Problem.ShouldBe(
-            "needs-workspace"
-        );
+        (
+            await server.Owner.SendAsync(
+                HttpMethod.Put,
+                "/v1/instances/wgt_content.faq_u_nobodys",
+                Faq("a"),
+                create: true
+            )
+        ).Problem.ShouldBe("needs-workspace");
 
     [Fact]
     public async Task A_baseline_has_the_type_of_its_id()

@@ -26,7 +26,18 @@ public sealed class UserInstanceTests(ServerFixture server)
         await owner.Client.SendAsync(
             HttpMethod.Put,
             path + "/locales/de",
-            new { ops = new[] { new { op = "set", path = "/heading", value = "Hallo" } } },
+            new
+            {
+                ops = new[]
+                {
+                    new
+                    {
+                        op = "set",
+                        path = "/heading",
+                        value = "Hallo",
+                    },
+                },
+            },
             create: true
         );
         var published = await owner.Client.SendAsync(HttpMethod.Put, path + "/publication", new { }, "\"2\"");
@@ -52,7 +63,9 @@ public sealed class UserInstanceTests(ServerFixture server)
 
         (await other.Client.SendAsync(HttpMethod.Get, path)).Problem.ShouldBe("not-found");
         (await other.Client.SendAsync(HttpMethod.Get, path + "/versions/1")).Problem.ShouldBe("not-found");
-        (await other.Client.SendAsync(HttpMethod.Put, path, Faq("mine now"), create: true)).Problem.ShouldBe("id-taken");
+        (await other.Client.SendAsync(HttpMethod.Put, path, Faq("mine now"), create: true)).Problem.ShouldBe(
+            "id-taken"
+        );
         (await other.Client.SendAsync(HttpMethod.Delete, path, ifMatch: "*")).Problem.ShouldBe("not-found");
         (await other.Client.SendAsync(HttpMethod.Get, other.Path)).Json["items"]!.AsArray().ShouldBeEmpty();
         // An operator enters every workspace.
@@ -83,7 +96,18 @@ public sealed class UserInstanceTests(ServerFixture server)
         await server.Owner.SendAsync(
             HttpMethod.Put,
             $"/v1/instances/{model}/locales/de",
-            new { ops = new[] { new { op = "set", path = "/heading", value = "Schaustück" } } },
+            new
+            {
+                ops = new[]
+                {
+                    new
+                    {
+                        op = "set",
+                        path = "/heading",
+                        value = "Schaustück",
+                    },
+                },
+            },
             create: true
         );
         var copy = await owner.CreateAsync(new JsonObject { ["from"] = model });
@@ -140,9 +164,9 @@ public sealed class UserInstanceTests(ServerFixture server)
         await server.IsServedAsync(id, isServed: true);
         (await server.Nobody.GetStringAsync("/e/" + id, Ct)).ShouldContain("keep me");
         (await owner.Client.SendAsync(HttpMethod.Post, path + "/restore", ifMatch: "*")).Status.ShouldBe(409);
-        (
-            await server.Owner.SendAsync(HttpMethod.Delete, "/v1/instances/wgt_curated_x", ifMatch: "*")
-        ).Problem.ShouldBe("conflict");
+        (await server.Owner.SendAsync(HttpMethod.Delete, "/v1/instances/wgt_curated_x", ifMatch: "*")).Problem.ShouldBe(
+            "conflict"
+        );
     }
 
     [Fact]
@@ -187,7 +211,12 @@ public sealed class UserInstanceTests(ServerFixture server)
     public async Task A_deprecated_instance_shows_its_baseline_and_says_so()
     {
         using var owner = await NewWorkspaceAsync();
-        await server.Owner.SendAsync(HttpMethod.Put, "/v1/instances/wgt_main_content.faq", Faq("The baseline"), create: true);
+        await server.Owner.SendAsync(
+            HttpMethod.Put,
+            "/v1/instances/wgt_main_content.faq",
+            Faq("The baseline"),
+            create: true
+        );
         await server.Owner.SendAsync(HttpMethod.Put, "/v1/instances/wgt_main_content.faq/publication", new { }, "*");
         var made = await owner.CreateAsync(Faq("Of yesterday"));
         var id = made.Json["publicId"]!.GetValue<string>();

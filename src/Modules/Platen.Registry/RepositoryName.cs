@@ -26,10 +26,18 @@ internal sealed record Repository(string Name, Caller Caller, string Subject)
 internal static partial class RepositoryName
 {
     /// <summary>What the platform publishes: named without an owner, it is always the platform's.</summary>
-    private static readonly string[] OfThePlatform = ["curated/", "templates/", "themes/"];
+    private static readonly string[] OfThePlatform = ["curated/", "templates/", "themes/", "widget-types/"];
 
     /// <summary>Subjects that a module publishes, in every owner: pushed to through that module's intake only.</summary>
-    private static readonly string[] Reserved = ["curated/", "templates/", "themes/", "widgets/", "projects/"];
+    private static readonly string[] Reserved =
+    [
+        "curated/",
+        "templates/",
+        "themes/",
+        "widgets/",
+        "widget-types/",
+        "projects/",
+    ];
 
     private const string OfWorkspaces = "w/";
 

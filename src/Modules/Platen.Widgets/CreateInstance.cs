@@ -38,7 +38,9 @@ internal sealed class CreateInstance(PostgresPools pools, SaveInstance save, Sav
         var (model, overlays) = await ModelAsync(caller, body, ct);
         var type = model?.WidgetType ?? body.WidgetType!;
         if (!WidgetType.TryParse(type, out var parsed))
-            throw KernelProblems.Invalid.Because("No type.", [new Fault("/widgetType", "Must be a widget type.")]).AsException();
+            throw KernelProblems
+                .Invalid.Because("No type.", [new Fault("/widgetType", "Must be a widget type.")])
+                .AsException();
         var id = new PublicId.User(parsed, Key(caller, idempotencyKey));
         stage.RefuseWrite(id);
         if (idempotencyKey is not null && await FindAsync(caller, id, ct) is { } made)
@@ -63,7 +65,9 @@ internal sealed class CreateInstance(PostgresPools pools, SaveInstance save, Sav
         {
             foreach (var overlay in overlays)
             {
-                var fresh = overlay.Ops.Where(o => o.Base is not null && IsText(saved.Detail.Instance.Config, o)).ToList();
+                var fresh = overlay
+                    .Ops.Where(o => o.Base is not null && IsText(saved.Detail.Instance.Config, o))
+                    .ToList();
                 if (fresh.Count > 0)
                     await CopyAsync(caller, id, overlay.Locale, fresh, ct);
             }
@@ -73,13 +77,7 @@ internal sealed class CreateInstance(PostgresPools pools, SaveInstance save, Sav
         return saved;
     }
 
-    private Task CopyAsync(
-        Caller caller,
-        PublicId.User id,
-        string locale,
-        List<OverlayOp> ops,
-        CancellationToken ct
-    ) =>
+    private Task CopyAsync(Caller caller, PublicId.User id, string locale, List<OverlayOp> ops, CancellationToken ct) =>
         saveOverlay.RunAsync(
             caller,
             id,
@@ -93,7 +91,11 @@ internal sealed class CreateInstance(PostgresPools pools, SaveInstance save, Sav
         op.Path.TryGet(config, out var text) && text.ValueKind == JsonValueKind.String && text.GetString() == op.Base;
 
     /// <summary>What it begins as; null when the request says everything.</summary>
-    private async Task<(Instance? Model, List<Overlay> Overlays)> ModelAsync(Caller caller, Body body, CancellationToken ct)
+    private async Task<(Instance? Model, List<Overlay> Overlays)> ModelAsync(
+        Caller caller,
+        Body body,
+        CancellationToken ct
+    )
     {
         if (body.From is null && body.WidgetType is null)
         {

@@ -93,13 +93,7 @@ internal sealed class InstanceHistory(PostgresPools pools, SaveInstance save)
     }
 
     /// <summary>What differs from one version to another, by default to the current one.</summary>
-    public async Task<Difference> CompareAsync(
-        Caller caller,
-        PublicId id,
-        long from,
-        long? to,
-        CancellationToken ct
-    )
+    public async Task<Difference> CompareAsync(Caller caller, PublicId id, long from, long? to, CancellationToken ct)
     {
         await using var session = await pools.OpenAsync(caller.Operation("compare versions"), ct);
         var current = await Instance.FindAsync(session, id, ct) ?? throw InstanceRequests.NotFound(id);
@@ -128,7 +122,12 @@ internal sealed class InstanceHistory(PostgresPools pools, SaveInstance save)
         return (await save.RunAsync(caller, id, body, precondition, ct)).Detail;
     }
 
-    private static async Task<InstanceVersion> FindAsync(Session session, PublicId id, long revision, CancellationToken ct) =>
+    private static async Task<InstanceVersion> FindAsync(
+        Session session,
+        PublicId id,
+        long revision,
+        CancellationToken ct
+    ) =>
         await session.FirstAsync(
             $"""
             select {InstanceVersion.Columns} from widgets.instance_version

@@ -17,12 +17,7 @@ namespace Platen.Widgets;
 /// Freezes the current version into a release and moves the live channel to it. Rendering and storing hold no lock; the last
 /// transaction checks that the instance is still the version that was rendered. Repeating it changes nothing.
 /// </summary>
-internal sealed class PublishInstance(
-    PostgresPools pools,
-    IBlobStore blobs,
-    WidgetRegistry registry,
-    Stage stage
-)
+internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, WidgetRegistry registry, Stage stage)
 {
     /// <param name="Reason">Kept with the move of the channel.</param>
     /// <param name="Release">A former release to go back to, instead of the current version.</param>

@@ -113,7 +113,9 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
                     insert into widgets.curated_widget_instances (
                         id, public_id, widget_type, status, base_locale, config, config_digest, updated_by, updated_by_name,
                         allowed_origins, kind
-                    ) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '{(id is PublicId.Baseline ? "baseline" : "curated")}')
+                    ) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, '{(
+                        id is PublicId.Baseline ? "baseline" : "curated"
+                    )}')
                     returning {home.Columns}
                     """,
                 Instance.Read,

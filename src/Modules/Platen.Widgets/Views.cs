@@ -26,6 +26,12 @@ public sealed record WidgetTypeView(
 /// <summary>A page of the list; the cursor is null on the last.</summary>
 internal sealed record InstanceListView(IReadOnlyList<InstanceSummary> Items, string? NextCursor);
 
+/// <summary>What this server is for.</summary>
+/// <param name="Profile"><c>standalone</c>, <c>authoring</c> or <c>cloud</c>.</param>
+/// <param name="Curated">What becomes of curated content here: <c>written</c>, or <c>published</c> to from elsewhere.</param>
+/// <param name="User">What becomes of user instances here: <c>written</c>, or there are <c>none</c>.</param>
+internal sealed record StageView(string Profile, string Curated, string User);
+
 /// <summary>A deleted instance, and until when it can be had back.</summary>
 internal sealed record DeletedView(string PublicId, long Revision, DateTimeOffset PurgeAt);
 

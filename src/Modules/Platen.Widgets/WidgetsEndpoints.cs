@@ -28,6 +28,11 @@ internal static class WidgetsEndpoints
             .WithTags("widget types")
             .AllowAnonymous();
 
+        // What is live of the platform's own is public, and so is a list of it.
+        app.MapGet("/widgets/gallery.json", Gallery).WithName("listGallery").WithTags("instances").AllowAnonymous();
+        // Editors learn which of their modes this server has.
+        app.MapGet("/v1/stage", ReadStage).WithName("getStage").WithTags("stages").NeedsCaller();
+
         // Drafts are not public: reading them takes a key.
         app.MapGet("/v1/curated-instances", List)
             .WithName("listCuratedInstances")
@@ -116,6 +121,28 @@ internal static class WidgetsEndpoints
             ])
         );
     }
+
+    private static async Task<Ok<ReadGallery.Page>> Gallery(
+        ReadGallery gallery,
+        HttpContext context,
+        CancellationToken ct,
+        string? cursor = null,
+        int? limit = null,
+        string? type = null
+    )
+    {
+        context.Response.Headers.CacheControl = "public, max-age=60";
+        return TypedResults.Ok(await gallery.PageAsync(cursor, limit, type, ct));
+    }
+
+    private static Ok<StageView> ReadStage(Stage stage) =>
+        TypedResults.Ok(
+            new StageView(
+                stage.Name,
+                stage.Profile == StageProfile.Cloud ? "published" : "written",
+                stage.Profile == StageProfile.Authoring ? "none" : "written"
+            )
+        );
 
     private static FileContentHttpResult Schema(string type, WidgetRegistry registry) =>
         registry.TryFind(type, out var package)
@@ -237,8 +264,7 @@ internal static class WidgetsEndpoints
         InstanceHistory history,
         HttpContext context,
         CancellationToken ct
-    ) =>
-        TypedResults.Ok(await history.OneAsync(context.Caller(), InstanceRequests.ParseId(publicId), revision, ct));
+    ) => TypedResults.Ok(await history.OneAsync(context.Caller(), InstanceRequests.ParseId(publicId), revision, ct));
 
     private static async Task<Ok<InstanceHistory.Difference>> CompareVersions(
         string publicId,

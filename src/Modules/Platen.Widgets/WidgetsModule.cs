@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging;
 using Platen.Platform.Jobs;
 using Platen.Platform.Postgres;
 using Platen.Widgets.Packages;
+using Platen.Widgets.Stages;
 
 namespace Platen.Widgets;
 
@@ -16,16 +17,13 @@ public static class WidgetsModule
     /// <param name="services">Where to register.</param>
     /// <param name="widgetsFolder">Holds the widget packages.</param>
     /// <param name="stage">What this server is for.</param>
-    public static IServiceCollection AddWidgets(
-        this IServiceCollection services,
-        string widgetsFolder,
-        Stage stage
-    ) =>
+    public static IServiceCollection AddWidgets(this IServiceCollection services, string widgetsFolder, Stage stage) =>
         services
             .AddSingleton(stage)
             .AddSingleton<InstanceAccess>()
             .AddSingleton<ChangeInstance>()
             .AddSingleton<CreateInstance>()
+            .AddSingleton<ReadGallery>()
             .AddSingleton<InstanceHistory>()
             .AddSingleton<SwitchType>()
             .AddSingleton<DeleteInstance>()
@@ -36,7 +34,8 @@ public static class WidgetsModule
             .AddSingleton<ReadInstances>()
             .AddSingleton<PreviewPublication>()
             .AddSingleton<PublishInstance>()
-            .AddSingleton<Unpublish>();
+            .AddSingleton<Unpublish>()
+            .AddStages(stage);
 
     /// <summary>Publishes the samples of a folder when the server starts without any instance.</summary>
     public static IServiceCollection AddSampleWidgets(this IServiceCollection services, string samplesFolder) =>
@@ -46,5 +45,6 @@ public static class WidgetsModule
     public static void MapWidgets(this IEndpointRouteBuilder app)
     {
         WidgetsEndpoints.Map(app);
+        StagesEndpoints.Map(app);
     }
 }

@@ -1,0 +1,748 @@
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Npgsql;
+using NpgsqlTypes;
+using Platen.Access;
+using Platen.Access.Audit;
+using Platen.Kernel;
+using Platen.Platform.Blobs;
+using Platen.Platform.Channels;
+using Platen.Platform.Events;
+using Platen.Platform.Jobs;
+using Platen.Platform.Postgres;
+using Platen.Platform.Releases;
+using Platen.Widgets.Packages;
+
+namespace Platen.Widgets.Stages;
+
+/// <summary>Hears, in its transaction, that content was published to this server: what translates it enqueues its work here.</summary>
+public interface IPublishFollower
+{
+    /// <param name="session">The transaction of the publish. Not to be committed.</param>
+    /// <param name="id">What was published.</param>
+    /// <param name="config">The digest of its base config.</param>
+    /// <param name="locales">The locales that came with it, made elsewhere.</param>
+    /// <param name="ct">Cancels.</param>
+    Task TakenInAsync(Session session, PublicId id, Digest config, IReadOnlyList<string> locales, CancellationToken ct);
+}
+
+/// <summary>What one instance is to become.</summary>
+/// <param name="PublicId">Which.</param>
+/// <param name="Snapshot">The content to take in, pushed before; null for a move among releases.</param>
+/// <param name="Release">The release to show; null with a snapshot.</param>
+/// <param name="TakeOff">Show nothing.</param>
+/// <param name="Seen">For a snapshot the one that the server had, for a move the release that was live; null for nothing.</param>
+/// <param name="Version">For a snapshot: the version of its source.</param>
+internal sealed record CutoverItem(
+    string PublicId,
+    string? Snapshot = null,
+    string? Release = null,
+    bool TakeOff = false,
+    string? Seen = null,
+    long Version = 0
+);
+
+/// <summary>Several instances that change at one moment, or none of them.</summary>
+/// <param name="Items">Each instance once.</param>
+/// <param name="Reason">Kept with every move.</param>
+/// <param name="Stage">The database that the snapshots come from.</param>
+/// <param name="At">When; null for at once.</param>
+/// <param name="Overwrite">Whether something newer may be replaced; the reason is needed then.</param>
+internal sealed record CutoverOrder(
+    IReadOnlyList<CutoverItem> Items,
+    string? Reason = null,
+    Guid? Stage = null,
+    DateTimeOffset? At = null,
+    bool Overwrite = false
+);
+
+/// <summary>What became of one instance.</summary>
+/// <param name="Outcome"><c>published</c>, <c>alreadyLive</c>, <c>wentBack</c> or <c>takenOff</c>.</param>
+/// <param name="From">What was live before.</param>
+/// <param name="To">What is live now.</param>
+internal sealed record CutoverDone(string PublicId, string Outcome, Digest? From, Digest? To, long ChannelRevision);
+
+/// <summary>
+/// Moves what is live of several instances in one transaction. Content that comes from another stage is validated and rendered
+/// before, without a lock; the transaction writes the truth, records the releases and moves the channels, and what is served changes
+/// with its commit. Asked for again under its id, it answers what it did.
+/// </summary>
+internal sealed class CarryOutCutover(
+    PostgresPools pools,
+    IBlobStore blobs,
+    WidgetRegistry registry,
+    TypeStore types,
+    Stage stage,
+    IEnumerable<IPublishFollower> followers,
+    TimeProvider time
+)
+{
+    private readonly ImmutableArray<IPublishFollower> followers = [.. followers];
+
+    private sealed record Prepared(Snapshot.Content Content, Digest Snapshot, ReleaseDraft? Release);
+
+    public async Task<Cutover> RunAsync(Caller caller, Guid id, CutoverOrder order, CancellationToken ct)
+    {
+        var reason = order.Reason ?? "publish";
+        var operation = caller.Operation(reason);
+        if (!operation.MayPublishCurated)
+            throw WidgetsProblems.NeedsPublisher.Because($"The key '{caller.Actor.Name}' is not one.").AsException();
+        var ids = Validate(order);
+        await using (var session = await pools.OpenAsync(operation, ct))
+        {
+            if (await Cutover.FindAsync(session, id, ct) is { } former)
+                return former.AsAsked(order);
+        }
+        var prepared = await PrepareAsync(operation, order, ids, ct);
+        return order.At is { } at && at > time.GetUtcNow()
+            ? await ScheduleAsync(operation, id, order, at, ct)
+            : await CommitAsync(operation, id, order, ids, prepared, job: null, ct);
+    }
+
+    /// <summary>Carries out what was scheduled. What the server refuses by now is written down and not tried again.</summary>
+    public async Task RunScheduledAsync(JobContext job, Guid id, CancellationToken ct)
+    {
+        Cutover? cutover;
+        await using (var session = await job.OpenAsync(ct))
+            cutover = await Cutover.FindAsync(session, id, ct);
+        if (cutover is not { State: Cutover.Scheduled })
+            return;
+        var order = cutover.Order;
+        var operation = new OperationContext(cutover.CreatedBy, OwnerId.Platform, order.Reason ?? "publish")
+        {
+            MayPublishCurated = true,
+        };
+        try
+        {
+            var ids = Validate(order);
+            var prepared = await PrepareAsync(operation, order, ids, ct);
+            await CommitAsync(operation, id, order, ids, prepared, job, ct);
+        }
+        catch (ProblemException e)
+            when (e.Problem.Type != KernelProblems.Unavailable && e.Problem.Type != KernelProblems.StorageFull)
+        {
+            await using var session = await pools.OpenAsync(operation, ct);
+            await Cutover.RefuseAsync(session, id, e.Problem, ct);
+            await HoldAsync(session, id, order, hold: false, ct);
+            await job.CompleteAsync(session, ct);
+            await session.CommitAsync(ct);
+        }
+    }
+
+    /// <summary>Calls off what is not done yet.</summary>
+    public async Task<Cutover> CancelAsync(Caller caller, Guid id, CancellationToken ct)
+    {
+        await using var session = await pools.OpenAsync(caller.Operation("cancel cut-over"), ct);
+        var cutover = await Cutover.LockAsync(session, id, ct) ?? throw Cutover.NotFound(id);
+        if (cutover.State != Cutover.Scheduled)
+            throw KernelProblems.Conflict.Because($"The cut-over is {cutover.State}.").AsException();
+        var cancelled = await Cutover.CancelAsync(session, id, ct);
+        await HoldAsync(session, id, cutover.Order, hold: false, ct);
+        await AuditAsync(session, WidgetEvents.CutoverCancelled, id, cutover.Order, ct);
+        await session.CommitAsync(ct);
+        return cancelled;
+    }
+
+    /// <summary>What leads back from a cut-over, as a whole: each instance shows what it showed before.</summary>
+    public async Task<CutoverOrder> RevertingAsync(Caller caller, Guid id, string? reason, CancellationToken ct)
+    {
+        await using var session = await pools.OpenAsync(caller.Operation("revert cut-over"), ct);
+        var cutover = await Cutover.FindAsync(session, id, ct) ?? throw Cutover.NotFound(id);
+        if (cutover.State != Cutover.Done)
+            throw KernelProblems.Conflict.Because($"The cut-over is {cutover.State}.").AsException();
+        var moved = cutover.Items.Where(i => i.From != i.To).ToList();
+        return moved.Count > 0
+            ? new CutoverOrder(
+                [
+                    .. moved.Select(i => new CutoverItem(
+                        i.PublicId,
+                        Release: i.From?.ToString(),
+                        TakeOff: i.From is null,
+                        Seen: i.To?.ToString()
+                    )),
+                ],
+                reason ?? "revert"
+            )
+            : throw KernelProblems.Conflict.Because("The cut-over moved nothing.").AsException();
+    }
+
+    private List<PublicId> Validate(CutoverOrder order)
+    {
+        var faults = new List<Fault>();
+        if (order.Items.Count is 0 or > WidgetsLimits.CutoverItems)
+            faults.Add(new Fault("/items", $"1 to {WidgetsLimits.CutoverItems} instances."));
+        if (
+            order.Reason is { } reason
+            && (reason.Length > Limits.ReasonLength || reason.Contains('\0', StringComparison.Ordinal))
+        )
+            faults.Add(new Fault("/reason", $"At most {Limits.ReasonLength} characters, and not U+0000."));
+        if (order.Overwrite && string.IsNullOrWhiteSpace(order.Reason))
+            faults.Add(new Fault("/reason", "To overwrite something newer takes a reason."));
+        if (order.At > time.GetUtcNow() + WidgetsLimits.CutoverAhead)
+            faults.Add(new Fault("/at", "At most a year ahead."));
+        var ids = new List<PublicId>();
+        var seen = new HashSet<PublicId>();
+        foreach (var (index, item) in order.Items.Take(WidgetsLimits.CutoverItems).Index())
+        {
+            var at = string.Create(CultureInfo.InvariantCulture, $"/items/{index}");
+            if (!PublicId.TryParse(item.PublicId, out var id) || id is PublicId.User || id.ToString() != item.PublicId)
+                faults.Add(new Fault(at + "/publicId", "Must be the full id of a curated instance or a baseline."));
+            else if (!seen.Add(id))
+                faults.Add(new Fault(at + "/publicId", $"'{id}' is there twice."));
+            else
+                ids.Add(id);
+            if ((item.Snapshot is null ? 0 : 1) + (item.Release is null ? 0 : 1) + (item.TakeOff ? 1 : 0) != 1)
+                faults.Add(new Fault(at, "Give one of snapshot, release and takeOff."));
+            foreach (
+                var (name, text) in (ReadOnlySpan<(string, string?)>)
+                    [("snapshot", item.Snapshot), ("release", item.Release), ("seen", item.Seen)]
+            )
+            {
+                if (text is not null && !Digest.TryParse(text, out _))
+                    faults.Add(new Fault($"{at}/{name}", "Must be a digest."));
+            }
+            if (item.Snapshot is not null && order.Stage is null)
+                faults.Add(new Fault("/stage", "Say which database the snapshots come from."));
+        }
+        if (faults.Count > 0)
+            throw KernelProblems.Invalid.Because("The cut-over cannot be carried out.", faults).AsException();
+        if (stage.Profile == StageProfile.Authoring && order.Items.Any(i => i.Snapshot is not null))
+            throw WidgetsProblems.NotTakenInHere.Because("This is an authoring server.").AsException();
+        return ids;
+    }
+
+    /// <summary>Validates, renders and stores what changes; nothing is locked and nothing is shown.</summary>
+    private async Task<Dictionary<string, Prepared>> PrepareAsync(
+        OperationContext operation,
+        CutoverOrder order,
+        List<PublicId> ids,
+        CancellationToken ct
+    )
+    {
+        var wanted = order
+            .Items.Zip(ids)
+            .Where(pair => pair.First.Snapshot is not null)
+            .Select(pair => (Id: pair.Second, Digest: Digest.Parse(pair.First.Snapshot!)))
+            .ToList();
+        if (wanted.Count == 0)
+            return [];
+        await types.RefreshAsync(ct);
+        Dictionary<(string, Digest), ReleaseManifest> manifests;
+        await using (var session = await pools.OpenAsync(operation, ct))
+        {
+            var states = await CuratedState.ReadAsync(
+                session,
+                [.. wanted.Select(w => w.Id.ToString())],
+                locked: false,
+                ct
+            );
+            wanted.RemoveAll(w =>
+                states[w.Id.ToString()] is { IsAsPublished: true } state && state.Snapshot == w.Digest
+            );
+            manifests = await ManifestsAsync(session, wanted, ct);
+        }
+        var prepared = new ConcurrentDictionary<string, Prepared>(StringComparer.Ordinal);
+        await Parallel.ForEachAsync(
+            wanted,
+            new ParallelOptions { MaxDegreeOfParallelism = 2 * Environment.ProcessorCount, CancellationToken = ct },
+            async (one, each) =>
+            {
+                try
+                {
+                    var manifest = manifests[(InstanceHome.Curated.SubjectOf(one.Id.ToString()), one.Digest)];
+                    prepared[one.Id.ToString()] = await PrepareAsync(one.Id, one.Digest, manifest, each);
+                }
+                catch (ProblemException e)
+                {
+                    throw (e.Problem with { Detail = $"{one.Id}: {e.Problem.Detail}" })
+                        .With("publicId", one.Id.ToString())
+                        .AsException();
+                }
+            }
+        );
+        return new Dictionary<string, Prepared>(prepared, StringComparer.Ordinal);
+    }
+
+    private async Task<Prepared> PrepareAsync(
+        PublicId id,
+        Digest digest,
+        ReleaseManifest manifest,
+        CancellationToken ct
+    )
+    {
+        var content = await Snapshot.ReadAsync(
+            id,
+            manifest,
+            registry,
+            file => blobs.RequireAsync(file, Limits.JsonBodyBytes, ct)
+        );
+        if (content.Status == InstanceStatus.Unpublished)
+            return new Prepared(content, digest, Release: null);
+        var made = InstanceRelease.Make(registry.Find(content.WidgetType), content.AsInstance(), content.Overlays);
+        await ReleaseStore.StoreBytesAsync(blobs, OwnerId.Platform, made.Draft, ct);
+        return new Prepared(content, digest, made.Draft);
+    }
+
+    private static async Task<Dictionary<(string, Digest), ReleaseManifest>> ManifestsAsync(
+        Session session,
+        List<(PublicId Id, Digest Digest)> wanted,
+        CancellationToken ct
+    )
+    {
+        var found = await session.ListAsync(
+            """
+            select r.subject, r.digest, r.manifest, r.artifact_type
+            from unnest($1::text[], $2::text[]) as w (subject, digest)
+            join platform.release r on r.owner = platform.current_owner() and r.subject = w.subject and r.digest = w.digest
+            where r.withdrawn_at is null
+            """,
+            row =>
+                (
+                    Key: (row.GetString(0), Digest.Parse(row.GetString(1))),
+                    Manifest: row.GetFieldValue<byte[]>(2),
+                    ArtifactType: row.GetString(3)
+                ),
+            ct,
+            Texts(wanted.Select(w => InstanceHome.Curated.SubjectOf(w.Id.ToString()))),
+            Texts(wanted.Select(w => w.Digest.ToString()))
+        );
+        var manifests = found
+            .Where(f => f.ArtifactType == Snapshot.ArtifactType)
+            .ToDictionary(f => f.Key, f => ReleaseManifest.Parse(f.Manifest));
+        var missing = wanted
+            .Where(w => !manifests.ContainsKey((InstanceHome.Curated.SubjectOf(w.Id.ToString()), w.Digest)))
+            .ToList();
+        return missing.Count == 0
+            ? manifests
+            : throw WidgetsProblems
+                .NoSuchRelease.Because($"'{missing[0].Id}' has no snapshot {missing[0].Digest}; push it first.")
+                .With("missing", missing.Take(Limits.Faults).Select(m => m.Id.ToString()).ToArray())
+                .AsException();
+    }
+
+    private async Task<Cutover> CommitAsync(
+        OperationContext operation,
+        Guid id,
+        CutoverOrder order,
+        List<PublicId> ids,
+        Dictionary<string, Prepared> prepared,
+        JobContext? job,
+        CancellationToken ct
+    )
+    {
+        await using var session = await pools.OpenAsync(operation, ct);
+        await stage.OpenIntakeAsync(session, ct);
+        // One at a time: two that share instances would wait for each other's rows in turn.
+        await session.ExecuteAsync("select pg_advisory_xact_lock(hashtextextended('widgets.cutover', 0))", ct);
+        var former = await Cutover.LockAsync(session, id, ct);
+        if (former is not null && (job is null || former.State != Cutover.Scheduled))
+            return former.AsAsked(order);
+        var states = await CuratedState.ReadAsync(session, [.. ids.Select(i => i.ToString())], locked: true, ct);
+        RefuseNewer(order, states);
+        RefuseStale(order, states);
+        var done = new Dictionary<string, CutoverDone>(StringComparer.Ordinal);
+        var inOrder = order.Items.Zip(ids).OrderBy(pair => pair.First.PublicId, StringComparer.Ordinal);
+        foreach (var (item, publicId) in inOrder)
+        {
+            var state = states[item.PublicId];
+            done[item.PublicId] = item.Snapshot is null
+                ? await MoveAsync(session, publicId, item, state, ct)
+                : await TakeInAsync(
+                    session,
+                    publicId,
+                    order,
+                    item,
+                    state,
+                    prepared.GetValueOrDefault(item.PublicId),
+                    ct
+                );
+        }
+        var results = order.Items.Select(i => done[i.PublicId]).ToList();
+        var cutover = job is null
+            ? await Cutover.AddDoneAsync(session, id, order, results, ct)
+            : await Cutover.FinishAsync(session, id, results, ct);
+        if (job is not null)
+        {
+            await HoldAsync(session, id, order, hold: false, ct);
+            await job.CompleteAsync(session, ct);
+        }
+        await session.CommitAsync(ct);
+        return cutover;
+    }
+
+    /// <summary>Whoever published later, from elsewhere, or changed it here, is not written over by accident.</summary>
+    private static void RefuseNewer(CutoverOrder order, Dictionary<string, CuratedState> states)
+    {
+        if (order.Overwrite)
+            return;
+        var conflicts = new List<NewerContent>();
+        foreach (var item in order.Items.Where(i => i.Snapshot is not null))
+        {
+            var state = states[item.PublicId];
+            if (state.Instance is null || state.Snapshot == Digest.Parse(item.Snapshot!))
+                continue;
+            var why = state.Origin switch
+            {
+                null => $"it was made here, by {state.Instance.UpdatedBy}",
+                var o when o.Snapshot != state.Snapshot => $"it was changed here since, by {state.Instance.UpdatedBy}",
+                var o when o.Stage != order.Stage => $"it was published from another database, by {o.By}",
+                var o when o.Version > item.Version => $"a later version was published, by {o.By}",
+                _ => null,
+            };
+            if (why is not null)
+                conflicts.Add(new NewerContent(item.PublicId, why, state.Snapshot, state.Instance.UpdatedAt));
+        }
+        if (conflicts.Count == 0)
+            return;
+        throw WidgetsProblems
+            .NewerOnStage.Because(
+                $"'{conflicts[0].PublicId}' is not older here: {conflicts[0].Why}."
+                    + (conflicts.Count > 1 ? $" {conflicts.Count - 1} more are not either." : "")
+            )
+            .With("conflicts", conflicts.Take(Limits.Faults).ToArray())
+            .AsException();
+    }
+
+    private sealed record NewerContent(string PublicId, string Why, Digest? Snapshot, DateTimeOffset ChangedAt);
+
+    private static void RefuseStale(CutoverOrder order, Dictionary<string, CuratedState> states)
+    {
+        foreach (var item in order.Items)
+        {
+            var state = states[item.PublicId];
+            var now = item.Snapshot is null ? state.Live : state.Snapshot;
+            var wanted = item.Snapshot ?? item.Release;
+            // Another publisher who did the same is no conflict.
+            if (now?.ToString() != item.Seen && now?.ToString() != wanted)
+            {
+                throw KernelProblems
+                    .StaleVersion.Because($"'{item.PublicId}' was published by somebody else just now.")
+                    .With("publicId", item.PublicId)
+                    .With("current", now?.ToString() ?? "")
+                    .AsException();
+            }
+        }
+    }
+
+    private async Task<CutoverDone> TakeInAsync(
+        Session session,
+        PublicId id,
+        CutoverOrder order,
+        CutoverItem item,
+        CuratedState state,
+        Prepared? prepared,
+        CancellationToken ct
+    )
+    {
+        // Nothing differs, or another publisher did the same a moment ago.
+        if (state.IsAsPublished && state.Snapshot?.ToString() == item.Snapshot)
+            return new CutoverDone(item.PublicId, "alreadyLive", state.Live, state.Live, state.ChannelRevision);
+        if (prepared is null)
+            throw KernelProblems.StaleVersion.Because($"'{item.PublicId}' was changed just now.").AsException();
+        var revision = await WriteAsync(session, id, order, item, state, prepared, ct);
+        await AuditLog.RecordAsync(
+            session,
+            WidgetEvents.TakenIn,
+            WidgetEvents.Stream(item.PublicId).Value,
+            state.Snapshot,
+            prepared.Snapshot,
+            new
+            {
+                stage = order.Stage,
+                version = item.Version,
+                overwrite = order.Overwrite,
+                reason = session.Context.Reason,
+            },
+            ct
+        );
+        foreach (var follower in followers)
+        {
+            await follower.TakenInAsync(
+                session,
+                id,
+                prepared.Content.ConfigDigest,
+                [.. prepared.Content.Overlays.Select(o => o.Locale)],
+                ct
+            );
+        }
+        if (prepared.Release is not null)
+            await ReleaseStore.RecordAsync(session, prepared.Release, ct);
+        return await ShowAsync(session, item.PublicId, state, prepared.Release?.Digest, revision, "published", ct);
+    }
+
+    private async Task<CutoverDone> MoveAsync(
+        Session session,
+        PublicId id,
+        CutoverItem item,
+        CuratedState state,
+        CancellationToken ct
+    )
+    {
+        if (state.Instance is null)
+            throw InstanceRequests.NotFound(id);
+        if (item.TakeOff)
+            return await ShowAsync(session, item.PublicId, state, to: null, revision: null, "takenOff", ct);
+        if (state.Instance.Status == InstanceStatus.Unpublished)
+            throw KernelProblems.Conflict.Because($"'{id}' has the status unpublished.").AsException();
+        var to = Digest.Parse(item.Release!);
+        if (
+            await ReleaseStore.FindAsync(session, state.Instance.Subject, to, ct)
+            is not { Manifest.ArtifactType: InstanceRelease.ArtifactType }
+        )
+        {
+            throw WidgetsProblems.NoSuchRelease.Because($"'{id}' has no release '{to}'.").AsException();
+        }
+        return await ShowAsync(session, item.PublicId, state, to, revision: null, "wentBack", ct);
+    }
+
+    /// <summary>Writes the truth; returns the revision that it has now.</summary>
+    private static async Task<long> WriteAsync(
+        Session session,
+        PublicId id,
+        CutoverOrder order,
+        CutoverItem item,
+        CuratedState state,
+        Prepared prepared,
+        CancellationToken ct
+    )
+    {
+        var content = prepared.Content;
+        await using var batch = session.Batch();
+        var isNew = state.Snapshot != prepared.Snapshot;
+        if (isNew)
+        {
+            Add(
+                """
+                insert into widgets.curated_widget_instances as i (
+                    id, public_id, widget_type, kind, status, base_locale, config, config_digest, allowed_origins, updated_by,
+                    updated_by_name
+                ) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                on conflict (public_id) do update
+                set widget_type = excluded.widget_type, status = excluded.status, base_locale = excluded.base_locale,
+                    config = excluded.config, config_digest = excluded.config_digest,
+                    allowed_origins = excluded.allowed_origins, revision = i.revision + 1,
+                    updated_at = clock_timestamp(), updated_by = excluded.updated_by, updated_by_name = excluded.updated_by_name
+                returning revision
+                """,
+                Sql.Uuid(Guid.CreateVersion7()),
+                Sql.Text(item.PublicId),
+                Sql.Text(content.WidgetType),
+                Sql.Text(id is PublicId.Baseline ? "baseline" : "curated"),
+                Sql.Text(content.Status),
+                Sql.Text(content.BaseLocale),
+                Sql.Json(content.Config),
+                Sql.Digest(content.ConfigDigest),
+                AllowedOrigins.Parameter(content.AllowedOrigins),
+                Sql.Uuid(session.Context.Actor.Id.Value),
+                Sql.Text(session.Context.Actor.Name)
+            );
+            AddOverlays();
+        }
+        Add(
+            """
+            insert into widgets.curated_origin (
+                owner, public_id, stage, version, snapshot_digest, release_digest, taken_in_by_name
+            ) values (platform.current_owner(), $1, $2, $3, $4, $5, $6)
+            on conflict (owner, public_id) do update
+            set stage = excluded.stage, version = excluded.version, snapshot_digest = excluded.snapshot_digest,
+                release_digest = excluded.release_digest, taken_in_at = clock_timestamp(),
+                taken_in_by_name = excluded.taken_in_by_name
+            """,
+            Sql.Text(item.PublicId),
+            Sql.Uuid(order.Stage!.Value),
+            Sql.Long(item.Version),
+            Sql.Digest(prepared.Snapshot),
+            Sql.Digest(prepared.Release?.Digest),
+            Sql.Text(session.Context.Actor.Name)
+        );
+        await using var reader = await batch.ExecuteReaderAsync(ct);
+        var revision = isNew && await reader.ReadAsync(ct) ? reader.GetInt64(0) : state.Instance!.Revision;
+        while (await reader.NextResultAsync(ct)) { }
+        return revision;
+
+        void Add(string sql, params ReadOnlySpan<NpgsqlParameter> parameters)
+        {
+            var command = new NpgsqlBatchCommand(sql);
+            foreach (var parameter in parameters)
+                command.Parameters.Add(parameter);
+            batch.BatchCommands.Add(command);
+        }
+
+        void AddOverlays()
+        {
+            if (state.Overlays.Count > 0)
+            {
+                Add(
+                    """
+                    delete from widgets.widget_instance_locales
+                    where owner = platform.current_owner() and public_id = $1 and locale <> all ($2)
+                    """,
+                    Sql.Text(item.PublicId),
+                    Texts(content.Overlays.Select(o => o.Locale))
+                );
+            }
+            foreach (var overlay in content.Overlays)
+            {
+                Add(
+                    """
+                    insert into widgets.widget_instance_locales as l (
+                        owner, scope, public_id, locale, ops, base_digest, updated_by, updated_by_name
+                    ) values (platform.current_owner(), 'curated', $1, $2, $3, $4, $5, $6)
+                    on conflict (owner, public_id, locale) do update
+                    set ops = excluded.ops, base_digest = excluded.base_digest, revision = l.revision + 1,
+                        updated_at = clock_timestamp(), updated_by = excluded.updated_by,
+                        updated_by_name = excluded.updated_by_name
+                    where l.ops <> excluded.ops or l.base_digest <> excluded.base_digest
+                    """,
+                    Sql.Text(item.PublicId),
+                    Sql.Text(overlay.Locale),
+                    Sql.Json(Overlay.Write(overlay.Ops)),
+                    Sql.Digest(overlay.BaseDigest),
+                    Sql.Uuid(session.Context.Actor.Id.Value),
+                    Sql.Text(session.Context.Actor.Name)
+                );
+            }
+        }
+    }
+
+    /// <summary>Points the live channel there, and tells the followers of the instance.</summary>
+    private static async Task<CutoverDone> ShowAsync(
+        Session session,
+        string id,
+        CuratedState state,
+        Digest? to,
+        long? revision,
+        string outcome,
+        CancellationToken ct
+    )
+    {
+        var key = new ChannelKey(InstanceHome.Curated.SubjectOf(id), "live");
+        var channelRevision = state.ChannelRevision;
+        if (state.Live != to)
+        {
+            var move = await ChannelStore.MoveAsync(session, key, state.ChannelRevision, to, ct);
+            channelRevision = move is ChannelMove.Moved(var now)
+                ? now
+                : throw KernelProblems
+                    .StaleVersion.Because($"'{id}' was published by somebody else just now.")
+                    .AsException();
+        }
+        else if (revision is null)
+        {
+            return new CutoverDone(id, "alreadyLive", state.Live, to, channelRevision);
+        }
+        await EventLog.AppendWithAsync(
+            session,
+            new NpgsqlBatchCommand(
+                "update widgets.curated_widget_instances set published_revision = $2 where public_id = $1 returning public_id"
+            )
+            {
+                Parameters = { Sql.Text(id), Sql.Long(to is null ? null : revision) },
+            },
+            row => row.GetString(0),
+            WidgetEvents.Stream(id),
+            to is null ? WidgetEvents.Unpublished : WidgetEvents.Published,
+            JsonSerializer.SerializeToUtf8Bytes(
+                new
+                {
+                    publicId = id,
+                    release = to?.ToString(),
+                    channelRevision,
+                    sourceRevision = revision,
+                }
+            ),
+            ct
+        );
+        if (revision is null)
+        {
+            await AuditLog.RecordAsync(
+                session,
+                to is null ? WidgetEvents.Unpublished : WidgetEvents.WentBack,
+                WidgetEvents.Stream(id).Value,
+                state.Live,
+                to,
+                new { channelRevision, reason = session.Context.Reason },
+                ct
+            );
+        }
+        return new CutoverDone(id, outcome, state.Live, to, channelRevision);
+    }
+
+    private async Task<Cutover> ScheduleAsync(
+        OperationContext operation,
+        Guid id,
+        CutoverOrder order,
+        DateTimeOffset at,
+        CancellationToken ct
+    )
+    {
+        await using var session = await pools.OpenAsync(operation, ct);
+        if (await Cutover.FindAsync(session, id, ct) is { } former)
+            return former.AsAsked(order);
+        var states = await CuratedState.ReadAsync(session, [.. order.Items.Select(i => i.PublicId)], locked: false, ct);
+        RefuseNewer(order, states);
+        var scheduled = await Cutover.AddScheduledAsync(session, id, order, at, ct);
+        await HoldAsync(session, id, order, hold: true, ct);
+        await JobQueue.EnqueueAsync(
+            session,
+            ScheduledCutover.JobKind,
+            id.ToString("D"),
+            JsonSerializer.SerializeToUtf8Bytes(new { id }),
+            new JobOptions { Delay = at - time.GetUtcNow() is var wait && wait > TimeSpan.Zero ? wait : TimeSpan.Zero },
+            ct
+        );
+        await AuditAsync(session, WidgetEvents.CutoverScheduled, id, order, ct);
+        await session.CommitAsync(ct);
+        return scheduled;
+    }
+
+    /// <summary>A channel of its own keeps what a scheduled cut-over needs from being collected.</summary>
+    private static async Task HoldAsync(Session session, Guid id, CutoverOrder order, bool hold, CancellationToken ct)
+    {
+        foreach (var item in order.Items.OrderBy(i => i.PublicId, StringComparer.Ordinal))
+        {
+            if ((item.Snapshot ?? item.Release) is not { } digest)
+                continue;
+            var key = new ChannelKey(InstanceHome.Curated.SubjectOf(item.PublicId), $"scheduled-{id:N}");
+            var move = await ChannelStore.MoveAsync(session, key, hold ? 0 : 1, hold ? Digest.Parse(digest) : null, ct);
+            if (move is ChannelMove.NoSuchRelease)
+                throw WidgetsProblems.NoSuchRelease.Because($"'{item.PublicId}' has no '{digest}'.").AsException();
+        }
+    }
+
+    private static Task AuditAsync(Session session, string action, Guid id, CutoverOrder order, CancellationToken ct) =>
+        AuditLog.RecordAsync(
+            session,
+            action,
+            $"cutover/{id:D}",
+            before: null,
+            after: null,
+            new
+            {
+                items = order.Items.Count,
+                at = order.At,
+                reason = order.Reason,
+            },
+            ct
+        );
+
+    private static NpgsqlParameter Texts(IEnumerable<string> values) =>
+        new() { Value = values.ToArray(), NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text };
+}
+
+/// <summary>Carries out a scheduled cut-over when it is due.</summary>
+internal sealed class ScheduledCutover(CarryOutCutover cutOver) : IJobHandler
+{
+    public const string JobKind = "widgets.cut-over";
+
+    public string Kind => JobKind;
+
+    public Task RunAsync(JobContext job, CancellationToken ct)
+    {
+        using var payload = JsonDocument.Parse(job.Job.Payload);
+        return cutOver.RunScheduledAsync(job, payload.RootElement.GetProperty("id").GetGuid(), ct);
+    }
+}

@@ -1,0 +1,288 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Platen.Access;
+using Platen.Access.Audit;
+using Platen.Kernel;
+using Platen.Platform.Events;
+using Platen.Platform.Http;
+using Platen.Platform.Jobs;
+using Platen.Platform.Postgres;
+using Platen.Platform.Releases;
+
+namespace Platen.Widgets.Stages;
+
+/// <summary>Publishing from one stage to another: what is compared, what travels, and the moment at which it is shown.</summary>
+internal static class StagesEndpoints
+{
+    private static readonly JsonSerializerOptions BodyJson = new(JsonSerializerDefaults.Web)
+    {
+        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+        RespectNullableAnnotations = true,
+        RespectRequiredConstructorParameters = true,
+        PropertyNameCaseInsensitive = false,
+        NumberHandling = JsonNumberHandling.Strict,
+    };
+
+    public static IServiceCollection AddStages(this IServiceCollection services, Stage stage)
+    {
+        services
+            .AddSingleton<ReadSnapshots>()
+            .AddSingleton<TypeStore>()
+            .AddSingleton<CarryOutCutover>()
+            .AddSingleton<PreviewLinks>()
+            .AddSingleton<IJobHandler, ScheduledCutover>();
+        // Content travels one way: an authoring server has nothing that takes it in.
+        if (stage.Profile != StageProfile.Authoring)
+        {
+            services
+                .AddSingleton<IReleaseIntake, SnapshotIntake>()
+                .AddSingleton<IReleaseIntake, TypeIntake>()
+                .AddHostedService<WatchTypes>();
+        }
+        return services;
+    }
+
+    public static void Map(IEndpointRouteBuilder app)
+    {
+        // Drafts, and where they came from, are the publishers' business.
+        app.MapGet("/v1/snapshots", ListSnapshots)
+            .WithName("listSnapshots")
+            .WithTags("stages")
+            .NeedsScope(Scopes.CuratedPublish);
+        app.MapGet("/v1/instances/{publicId}/snapshot", ReadSnapshot)
+            .WithName("getSnapshot")
+            .WithTags("stages")
+            .NeedsScope(Scopes.CuratedPublish);
+        app.MapGet("/v1/widget-types", ListTypes)
+            .WithName("listWidgetTypePackages")
+            .WithTags("stages")
+            .NeedsScope(Scopes.CuratedPublish);
+        app.MapGet("/v1/widget-types/{type}/package", ReadPackage)
+            .WithName("getWidgetTypePackage")
+            .WithTags("stages")
+            .NeedsScope(Scopes.CuratedPublish);
+
+        // What is live of several instances is moved by publishers.
+        var cutovers = app.MapGroup("/v1/cutovers").WithTags("stages");
+        cutovers.MapGet("", List).WithName("listCutovers").NeedsScope(Scopes.CuratedPublish);
+        cutovers.MapGet("/{id:guid}", Read).WithName("getCutover").NeedsScope(Scopes.CuratedPublish);
+        cutovers
+            .MapPut("/{id:guid}", Run)
+            .WithName("cutOver")
+            .Accepts<CutoverOrder>("application/json")
+            .Audited(
+                WidgetEvents.TakenIn,
+                WidgetEvents.WentBack,
+                WidgetEvents.Unpublished,
+                WidgetEvents.CutoverScheduled
+            )
+            .NeedsScope(Scopes.CuratedPublish);
+        cutovers
+            .MapDelete("/{id:guid}", Cancel)
+            .WithName("cancelCutover")
+            .Audited(WidgetEvents.CutoverCancelled)
+            .NeedsScope(Scopes.CuratedPublish);
+        cutovers
+            .MapPut("/{id:guid}/reversal/{reversal:guid}", Revert)
+            .WithName("revertCutover")
+            .Audited(WidgetEvents.WentBack, WidgetEvents.Unpublished)
+            .NeedsScope(Scopes.CuratedPublish);
+
+        // Who may write an instance may show it to others before it is live; they need nothing but the link.
+        app.MapPost("/v1/instances/{publicId}/preview-links", Link)
+            .WithName("createPreviewLink")
+            .WithTags("instances")
+            .Accepts<PreviewLinks.Body>("application/json")
+            .Audited(WidgetEvents.PreviewLinked)
+            .MovesInstance();
+        app.MapGet("/preview/{token}", Show).ExcludeFromDescription().AllowAnonymous();
+    }
+
+    private static async Task<Ok<ReadSnapshots.Page>> ListSnapshots(
+        ReadSnapshots read,
+        HttpContext context,
+        CancellationToken ct,
+        string? cursor = null,
+        int? limit = null,
+        string? ids = null
+    ) =>
+        TypedResults.Ok(
+            await read.PageAsync(
+                context.Caller(),
+                cursor,
+                limit,
+                ids?.Split(',').Select(id => InstanceRequests.ParseId(id).ToString()).Distinct().ToList(),
+                ct
+            )
+        );
+
+    private static async Task<Ok<ReadSnapshots.Artifact>> ReadSnapshot(
+        string publicId,
+        ReadSnapshots read,
+        HttpContext context,
+        CancellationToken ct
+    ) => TypedResults.Ok(await read.OneAsync(context.Caller(), InstanceRequests.ParseId(publicId), ct));
+
+    private static Ok<IReadOnlyList<ReadSnapshots.TypeLine>> ListTypes(ReadSnapshots read) =>
+        TypedResults.Ok(read.Types());
+
+    private static Ok<ReadSnapshots.Artifact> ReadPackage(string type, ReadSnapshots read) =>
+        TypedResults.Ok(read.Package(type));
+
+    private static async Task<Ok<IReadOnlyList<CutoverView>>> List(
+        PostgresPools pools,
+        HttpContext context,
+        CancellationToken ct,
+        string? state = null,
+        int? limit = null
+    )
+    {
+        await using var session = await pools.OpenAsync(context.Caller().Operation("list cut-overs"), ct);
+        var found = await Cutover.ListAsync(
+            session,
+            state,
+            Math.Clamp(limit ?? Limits.DefaultPageItems, 1, Limits.PageItems),
+            ct
+        );
+        return TypedResults.Ok<IReadOnlyList<CutoverView>>([.. found.Select(CutoverView.Of)]);
+    }
+
+    private static async Task<Ok<CutoverView>> Read(
+        Guid id,
+        PostgresPools pools,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        await using var session = await pools.OpenAsync(context.Caller().Operation("read cut-over"), ct);
+        return TypedResults.Ok(CutoverView.Of(await Cutover.FindAsync(session, id, ct) ?? throw Cutover.NotFound(id)));
+    }
+
+    private static async Task<Ok<CutoverView>> Run(
+        Guid id,
+        CarryOutCutover cutOver,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
+            size.MaxRequestBodySize = 4L * WidgetsLimits.CutoverBytes;
+        var order = await JsonBody.ReadAsync<CutoverOrder>(context, WidgetsLimits.CutoverBytes, BodyJson, ct);
+        return TypedResults.Ok(CutoverView.Of(await cutOver.RunAsync(context.Caller(), id, order, ct)));
+    }
+
+    private static async Task<Ok<CutoverView>> Cancel(
+        Guid id,
+        CarryOutCutover cutOver,
+        HttpContext context,
+        CancellationToken ct
+    ) => TypedResults.Ok(CutoverView.Of(await cutOver.CancelAsync(context.Caller(), id, ct)));
+
+    private static async Task<Ok<CutoverView>> Revert(
+        Guid id,
+        Guid reversal,
+        CarryOutCutover cutOver,
+        HttpContext context,
+        CancellationToken ct,
+        string? reason = null
+    )
+    {
+        var order = await cutOver.RevertingAsync(context.Caller(), id, reason, ct);
+        return TypedResults.Ok(CutoverView.Of(await cutOver.RunAsync(context.Caller(), reversal, order, ct)));
+    }
+
+    private static async Task<Ok<PreviewLinks.Link>> Link(
+        string publicId,
+        PreviewLinks links,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        var body =
+            context.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: true }
+            && context.Request.ContentLength != 0
+                ? await JsonBody.ReadAsync<PreviewLinks.Body>(context, Limits.JsonBodyBytes, BodyJson, ct)
+                : new PreviewLinks.Body();
+        return TypedResults.Ok(await links.MakeAsync(context.Caller(), InstanceRequests.ParseId(publicId), body, ct));
+    }
+
+    private static async Task<ContentHttpResult> Show(
+        string token,
+        PreviewLinks links,
+        HttpContext context,
+        CancellationToken ct,
+        string? locale = null,
+        string theme = "auto"
+    )
+    {
+        var page =
+            await links.ShowAsync(token, locale, theme, ct)
+            ?? throw KernelProblems.NotFound.Because("The link does not hold, or not any more.").AsException();
+        var headers = context.Response.Headers;
+        headers.ContentSecurityPolicy = page.Policy;
+        headers.CacheControl = "private, no-store";
+        headers["X-Robots-Tag"] = "noindex, nofollow";
+        if (page.Locale is not null)
+            headers.ContentLanguage = page.Locale;
+        return TypedResults.Text(System.Text.Encoding.UTF8.GetString(page.Html.Span), "text/html; charset=utf-8");
+    }
+}
+
+/// <summary>Loads the widget types that were published to this server, at start and whenever one arrives at another node.</summary>
+internal sealed partial class WatchTypes(
+    TypeStore types,
+    EventHub events,
+    ILogger<WatchTypes> logger,
+    TimeProvider time
+) : BackgroundService
+{
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(5);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        var after = 0L;
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                await types.RefreshAsync(stoppingToken);
+                await foreach (
+                    var arrived in events.SubscribeAsync(OwnerId.Platform, TypeStore.Stream, after, stoppingToken)
+                )
+                {
+                    after = arrived.Revision;
+                    await types.RefreshAsync(stoppingToken);
+                }
+            }
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception e)
+            {
+                // What is there goes on being used; a publish looks by itself as well.
+                LogFailed(logger, e);
+            }
+            using var timer = new PeriodicTimer(Pause, time);
+            try
+            {
+                await timer.WaitForNextTickAsync(stoppingToken);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+        }
+    }
+
+    [LoggerMessage(3004, LogLevel.Warning, "Widget types could not be loaded; they are tried again")]
+    private static partial void LogFailed(ILogger logger, Exception reason);
+}

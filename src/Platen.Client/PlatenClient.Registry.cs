@@ -1,0 +1,248 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json;
+using Platen.Kernel;
+
+namespace Platen.Client;
+
+/// <summary>What a push did.</summary>
+/// <param name="Blobs">Blobs that travelled.</param>
+/// <param name="Bytes">Their bytes.</param>
+public readonly record struct PushCount(int Blobs, long Bytes)
+{
+    public static PushCount operator +(PushCount one, PushCount other) =>
+        new(one.Blobs + other.Blobs, one.Bytes + other.Bytes);
+}
+
+public sealed partial class PlatenClient
+{
+    /// <summary>Blobs below this travel in one request; larger ones in chunks of it, which continue where a connection broke.</summary>
+    private const int ChunkBytes = 1024 * 1024;
+
+    private const string ManifestType = "application/vnd.oci.image.manifest.v1+json";
+
+    /// <summary>
+    /// Pushes an artifact with what OCI Distribution 1.1 has for it: only the blobs that the repository lacks travel, the manifest
+    /// last. Repeating it is safe, and takes up what an interrupted push left.
+    /// </summary>
+    /// <param name="artifact">With all its blobs.</param>
+    /// <param name="tag">What the manifest is pushed as; null for its digest, so that no tag moves.</param>
+    /// <param name="ct">Cancels.</param>
+    public async Task<PushCount> PushAsync(TextArtifact artifact, string? tag, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(artifact);
+        var count = default(PushCount);
+        foreach (var file in artifact.Files.DistinctBy(f => f.Digest))
+        {
+            if (await HasBlobAsync(artifact.Repository, file.Digest, ct))
+                continue;
+            var bytes = Encoding.UTF8.GetBytes(file.Text);
+            await PushBlobAsync(artifact.Repository, file.Digest, bytes, ct);
+            count += new PushCount(1, bytes.Length);
+        }
+        using var answer = await RetryAsync(
+            () =>
+                NewUpload(
+                    HttpMethod.Put,
+                    $"v2/{artifact.Repository}/manifests/{tag ?? artifact.Digest.ToString()}",
+                    Encoding.UTF8.GetBytes(artifact.Manifest),
+                    ManifestType
+                ),
+            ct
+        );
+        return count;
+    }
+
+    /// <summary>Whether the repository has the blob.</summary>
+    public async Task<bool> HasBlobAsync(string repository, Digest digest, CancellationToken ct)
+    {
+        using var answer = await RetryAsync(
+            () => NewRequest(HttpMethod.Head, $"v2/{repository}/blobs/{digest}"),
+            ct,
+            takesMissing: true
+        );
+        return answer.StatusCode != HttpStatusCode.NotFound;
+    }
+
+    /// <summary>Pushes a blob; a large one in chunks, continuing where the server has it to when a connection breaks.</summary>
+    public async Task PushBlobAsync(string repository, Digest digest, ReadOnlyMemory<byte> bytes, CancellationToken ct)
+    {
+        var uploads = $"v2/{repository}/blobs/uploads/";
+        if (bytes.Length <= ChunkBytes)
+        {
+            using var whole = await RetryAsync(
+                () => NewUpload(HttpMethod.Post, uploads + Query(("digest", digest.ToString())), bytes),
+                ct
+            );
+            return;
+        }
+        using var begun = await RetryAsync(() => NewUpload(HttpMethod.Post, uploads, default), ct);
+        var location = LocationOf(begun);
+        for (long offset = 0; offset < bytes.Length; )
+        {
+            var chunk = bytes.Slice((int)offset, (int)Math.Min(ChunkBytes, bytes.Length - offset));
+            using var taken = await AppendAsync(location, offset, chunk, ct);
+            location = LocationOf(taken);
+            offset = OffsetOf(taken);
+        }
+        using var done = await RetryAsync(
+            () =>
+                NewUpload(
+                    HttpMethod.Put,
+                    location + (location.Contains('?') ? "&" : "?") + "digest=" + digest,
+                    default
+                ),
+            ct
+        );
+    }
+
+    /// <summary>Sends a chunk; after a broken connection it asks how far the server is, and goes on from there.</summary>
+    private async Task<HttpResponseMessage> AppendAsync(
+        string location,
+        long offset,
+        ReadOnlyMemory<byte> chunk,
+        CancellationToken ct
+    )
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                var request = NewUpload(HttpMethod.Patch, location, chunk);
+                request.Content!.Headers.ContentRange = null;
+                request.Content.Headers.TryAddWithoutValidation(
+                    "Content-Range",
+                    string.Create(CultureInfo.InvariantCulture, $"{offset}-{offset + chunk.Length - 1}")
+                );
+                return await SendUploadAsync(request, ct);
+            }
+            catch (HttpRequestException e) when (attempt < options.Attempts && IsBroken(e))
+            {
+                await PauseAsync(attempt, null, ct);
+                var now = await RetryAsync(() => NewRequest(HttpMethod.Get, location), ct);
+                if (OffsetOf(now) != offset)
+                    return now;
+                now.Dispose();
+            }
+            catch (HttpRequestException e)
+            {
+                throw Unreachable(e);
+            }
+        }
+    }
+
+    private async Task<HttpResponseMessage> RetryAsync(
+        Func<HttpRequestMessage> make,
+        CancellationToken ct,
+        bool takesMissing = false
+    )
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                return await SendUploadAsync(make(), ct, takesMissing);
+            }
+            catch (HttpRequestException e) when (attempt < options.Attempts && IsBroken(e))
+            {
+                await PauseAsync(attempt, null, ct);
+            }
+            catch (HttpRequestException e)
+            {
+                throw Unreachable(e);
+            }
+            catch (PlatenProblemException e) when (attempt < options.Attempts && IsPassing(e.Status))
+            {
+                await PauseAsync(attempt, e.RetryAfter, ct);
+            }
+        }
+    }
+
+    private async Task<HttpResponseMessage> SendUploadAsync(
+        HttpRequestMessage request,
+        CancellationToken ct,
+        bool takesMissing = false
+    )
+    {
+        using (request)
+        {
+            using var timeout = new CancellationTokenSource(options.AttemptTimeout, options.Time);
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, timeout.Token);
+            try
+            {
+                var answer = await http.SendAsync(request, either.Token);
+                if (answer.IsSuccessStatusCode || (takesMissing && answer.StatusCode == HttpStatusCode.NotFound))
+                    return answer;
+                using (answer)
+                    throw await RegistryRefusalAsync(answer, either.Token);
+            }
+            catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
+            {
+                throw new PlatenUnreachableException(
+                    Server,
+                    $"no answer to {request.Method} {request.RequestUri?.AbsolutePath} in time.",
+                    "Run the command again: it goes on where it was cut.",
+                    e
+                );
+            }
+        }
+    }
+
+    /// <summary>An OCI error carries Platen's problem in its detail.</summary>
+    private async Task<PlatenException> RegistryRefusalAsync(HttpResponseMessage answer, CancellationToken ct)
+    {
+        try
+        {
+            await using var body = await answer.Content.ReadAsStreamAsync(ct);
+            using var document = await JsonDocument.ParseAsync(body, cancellationToken: ct);
+            if (
+                document.RootElement.TryGetProperty("errors", out var errors)
+                && errors is { ValueKind: JsonValueKind.Array }
+                && errors.GetArrayLength() > 0
+                && errors[0].TryGetProperty("detail", out var detail)
+                && detail.ValueKind == JsonValueKind.Object
+                && detail.Deserialize(ClientJson.Default.ProblemDocument) is { } problem
+            )
+            {
+                return new PlatenProblemException(answer.StatusCode, problem, 1, RetryAfterOf(answer));
+            }
+        }
+        catch (JsonException)
+        {
+            // Then the status alone is the refusal.
+        }
+        return await RefusalAsync(answer, 1, ct);
+    }
+
+    private HttpRequestMessage NewUpload(
+        HttpMethod method,
+        string path,
+        ReadOnlyMemory<byte> bytes,
+        string mediaType = "application/octet-stream"
+    )
+    {
+        var request = NewRequest(method, path.TrimStart('/'));
+        request.Content = new ReadOnlyMemoryContent(bytes);
+        request.Content.Headers.ContentType = new MediaTypeHeaderValue(mediaType);
+        return request;
+    }
+
+    private static string LocationOf(HttpResponseMessage answer) =>
+        answer.Headers.Location?.OriginalString
+        ?? throw new PlatenAnswerException(
+            "The server took an upload without saying where it goes on.",
+            "Check that the address is a Platen server's."
+        );
+
+    // "Range: 0-N" names the last byte that is there; an upload without any says 0-0.
+    private static long OffsetOf(HttpResponseMessage answer) =>
+        answer.Headers.TryGetValues("Range", out var values)
+        && values.FirstOrDefault() is { } range
+        && long.TryParse(range[(range.IndexOf('-') + 1)..], CultureInfo.InvariantCulture, out var last)
+            ? last == 0
+                ? 0
+                : last + 1
+            : 0;
+}

@@ -1,0 +1,463 @@
+using System.Text.Json.Nodes;
+using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
+using Platen.Kernel;
+using Platen.Platform.Releases;
+using Platen.Widgets;
+
+namespace Platen.Server.Tests;
+
+/// <summary>What each profile lets in, and the one way between them.</summary>
+public sealed class StageTests(ServerFixture server)
+{
+    private const string A = "wgt_curated_a";
+    private const string B = "wgt_curated_b";
+
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    /// <summary>profile × operation → the status that answers it.</summary>
+    [Theory]
+    [InlineData("standalone", 201, 200, 200, 201, 200, 200)]
+    [InlineData("authoring", 201, 200, 200, 403, 403, 403)]
+    [InlineData("cloud", 403, 403, 403, 201, 200, 200)]
+    public async Task A_profile_takes_the_writes_that_are_its_own(
+        string profile,
+        int saveCurated,
+        int publishCurated,
+        int changeCurated,
+        int createUser,
+        int publishUser,
+        int takeIn
+    )
+    {
+        await using var stage = await StageServer.StartAsync(server.Postgres, profile);
+        await using var source = await StageServer.StartAsync(server.Postgres, "authoring");
+        var publisher = stage.Publisher;
+        var curated = "/v1/instances/" + A;
+        var faq = UserInstanceTests.Faq("x");
+        (await publisher.SendAsync(HttpMethod.Put, curated, faq, create: true)).Status.ShouldBe(saveCurated);
+        (await publisher.SendAsync(HttpMethod.Put, curated + "/publication", new { }, "*")).Status.ShouldBe(
+            publishCurated
+        );
+        (await publisher.SendAsync(HttpMethod.Patch, curated, new { status = "deprecated" }, "*")).Status.ShouldBe(
+            changeCurated
+        );
+
+        using var workspace = stage.Client(
+            await stage.KeyAsync(OwnerId.Of(WorkspaceId.New()), "instances:read", "instances:write")
+        );
+        const string user = "/v1/instances/wgt_content.faq_u_mine";
+        (await workspace.SendAsync(HttpMethod.Put, user, faq, create: true)).Status.ShouldBe(createUser);
+        (await workspace.SendAsync(HttpMethod.Put, user + "/publication", new { }, "*")).Status.ShouldBe(publishUser);
+
+        await source.SaveAsync(B, "from the source");
+        if (takeIn == 200)
+        {
+            (await stage.PublishAsync(source, [B])).Status.ShouldBe(200);
+            await stage.ShowsAsync(B, "from the source");
+        }
+        else
+        {
+            using var refused = await stage.PushManifestAsync("curated/" + B, "live", "{}");
+            ((int)refused.StatusCode).ShouldBe(403);
+            var order = new
+            {
+                items = new[] { new { publicId = B, snapshot = "sha256:" + new string('0', 64) } },
+                stage = Guid.NewGuid(),
+            };
+            (await publisher.SendAsync(HttpMethod.Put, $"/v1/cutovers/{Guid.NewGuid()}", order)).Problem.ShouldBe(
+                "not-taken-in-here"
+            );
+        }
+        // The words of the refusals.
+        if (saveCurated == 403)
+            (await publisher.SendAsync(HttpMethod.Put, curated, faq, "*")).Problem.ShouldBe(
+                "curated-arrives-by-publish"
+            );
+        if (createUser == 403)
+            (await workspace.SendAsync(HttpMethod.Put, user, faq, create: true)).Problem.ShouldBe(
+                "no-user-instances-here"
+            );
+    }
+
+    [Fact]
+    public async Task An_authoring_database_cannot_hold_a_user_instance_whoever_writes_it()
+    {
+        await using var stage = await StageServer.StartAsync(server.Postgres, "authoring");
+        foreach (var profile in (string[])["authoring", "standalone"])
+        {
+            await using var admin = new NpgsqlConnection(stage.ConnectionString + ";Pooling=false");
+            await admin.OpenAsync(Ct);
+            var refused = await Should.ThrowAsync<PostgresException>(() => InsertUserAsync(admin, profile));
+            refused.SqlState.ShouldBeOneOf(PostgresErrorCodes.CheckViolation, PostgresErrorCodes.ForeignKeyViolation);
+        }
+    }
+
+    [Fact]
+    public async Task A_database_with_user_instances_cannot_become_an_authoring_one()
+    {
+        await using var stage = await StageServer.StartAsync(server.Postgres, "cloud");
+        await Stage.BindAsync(stage.Pools, "authoring", Ct);
+        await Stage.BindAsync(stage.Pools, "cloud", Ct);
+        await using (var admin = new NpgsqlConnection(stage.ConnectionString + ";Pooling=false"))
+        {
+            await admin.OpenAsync(Ct);
+            await InsertUserAsync(admin, "cloud");
+        }
+        var refused = await Should.ThrowAsync<StageException>(() => Stage.BindAsync(stage.Pools, "authoring", Ct));
+        refused.Message.ShouldContain("bound to 'cloud'");
+        await Stage.BindAsync(stage.Pools, "standalone", Ct);
+    }
+
+    [Fact]
+    public async Task In_a_cloud_the_database_itself_refuses_curated_writes_that_are_no_intake()
+    {
+        await using var stage = await StageServer.StartAsync(server.Postgres, "cloud");
+        await using var session = await stage.Pools.OpenAsync(OperationContext.ForSystem(OwnerId.Platform, "test"), Ct);
+        var refused = await Should.ThrowAsync<PostgresException>(() =>
+            session.ExecuteAsync(
+                """
+                insert into widgets.curated_widget_instances (
+                    id, public_id, widget_type, kind, status, config, config_digest, updated_by, updated_by_name
+                ) values (gen_random_uuid(), 'wgt_curated_x', 'content.faq', 'curated', 'published', '{}',
+                    'sha256:' || repeat('0', 64), gen_random_uuid(), 'x')
+                """,
+                Ct
+            )
+        );
+        refused.SqlState.ShouldBe(PostgresErrorCodes.InsufficientPrivilege);
+    }
+
+    [Fact]
+    public async Task Nothing_on_an_authoring_server_takes_content_in()
+    {
+        await using var stage = await StageServer.StartAsync(server.Postgres, "authoring");
+        stage
+            .Services.GetServices<IReleaseIntake>()
+            .Select(i => i.SubjectPrefix)
+            .ShouldNotContain(prefix => prefix == "curated/" || prefix == "widget-types/");
+    }
+
+    [Fact]
+    public async Task Several_instances_go_live_together_and_an_unchanged_publish_changes_nothing()
+    {
+        await using var source = await StageServer.StartAsync(server.Postgres, "authoring");
+        await using var cloud = await StageServer.StartAsync(server.Postgres, "cloud");
+        await source.SaveAsync(A, "first A");
+        await source.SaveAsync(B, "first B");
+        await source.Publisher.SendAsync(
+            HttpMethod.Put,
+            $"/v1/instances/{A}/locales/de",
+            new
+            {
+                ops = new[]
+                {
+                    new
+                    {
+                        op = "set",
+                        path = "/heading",
+                        value = "Erstes A",
+                    },
+                },
+            },
+            create: true
+        );
+        var published = await cloud.PublishAsync(source, [A, B]);
+        published.Status.ShouldBe(200, published.Text);
+        published.Json["items"]!.AsArray().ShouldAllBe(i => i!["outcome"]!.GetValue<string>() == "published");
+        await cloud.ShowsAsync(A, "first A");
+        await cloud.ShowsAsync(A + "?locale=de", "Erstes A");
+        await cloud.ShowsAsync(B, "first B");
+
+        var (here, there) = (await source.StateAsync(A, B), await cloud.StateAsync(A, B));
+        foreach (var id in (string[])[A, B])
+        {
+            there[id]!["snapshot"]!.GetValue<string>().ShouldBe(here[id]!["snapshot"]!.GetValue<string>());
+            there[id]!["isAsPublished"]!.GetValue<bool>().ShouldBeTrue();
+        }
+        var again = await cloud.PublishAsync(source, [A, B]);
+        again.Json["items"]!.AsArray().ShouldAllBe(i => i!["outcome"]!.GetValue<string>() == "alreadyLive");
+        (await cloud.Publisher.SendAsync(HttpMethod.Get, "/v1/instances/" + A)).Tag.ShouldBe("\"1\"");
+    }
+
+    [Fact]
+    public async Task One_that_cannot_be_taken_in_keeps_all_of_them_from_going_live()
+    {
+        await using var source = await StageServer.StartAsync(server.Postgres, "authoring");
+        await using var cloud = await StageServer.StartAsync(server.Postgres, "cloud");
+        await source.SaveAsync(A, "good");
+        await source.SaveAsync(B, "too large " + new string('x', 100));
+        var config = UserInstanceTests.Faq("big")["config"]!;
+        var items = config["items"]!.AsArray();
+        for (var i = 0; i < 20; i++)
+        {
+            var item = items[0]!.DeepClone();
+            item["id"] = $"q{i}";
+            item["answer"]![0]!["text"] = Convert.ToBase64String(
+                System.Security.Cryptography.RandomNumberGenerator.GetBytes(1200)
+            );
+            items.Add(item);
+        }
+        await source.Publisher.SendAsync(
+            HttpMethod.Put,
+            "/v1/instances/" + B,
+            new JsonObject { ["widgetType"] = "content.faq", ["config"] = config.DeepClone() },
+            "\"1\""
+        );
+        var refused = await cloud.PublishAsync(source, [A, B]);
+        (refused.Status, refused.Problem).ShouldBe((422, "over-budget"));
+        refused.Json["publicId"]!.GetValue<string>().ShouldBe(B);
+        await cloud.ShowsAsync(A, null);
+        (await cloud.StateAsync(A, B)).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Something_newer_is_not_overwritten_unless_that_is_said()
+    {
+        await using var source = await StageServer.StartAsync(server.Postgres, "authoring");
+        await using var other = await StageServer.StartAsync(server.Postgres, "authoring");
+        await using var cloud = await StageServer.StartAsync(server.Postgres, "cloud");
+        await source.SaveAsync(A, "of the source");
+        await other.SaveAsync(A, "of the other");
+        (await cloud.PublishAsync(source, [A])).Status.ShouldBe(200);
+        var refused = await cloud.PublishAsync(other, [A]);
+        (refused.Status, refused.Problem).ShouldBe((409, "newer-on-stage"));
+        refused.Json["conflicts"]!.AsArray().Single()!["publicId"]!.GetValue<string>().ShouldBe(A);
+        await cloud.ShowsAsync(A, "of the source");
+
+        var noReason = await cloud.PublishAsync(other, [A], new JsonObject { ["overwrite"] = true });
+        noReason.FaultPointers.ShouldBe(["/reason"]);
+        var meant = new JsonObject { ["overwrite"] = true, ["reason"] = "the other is right" };
+        (await cloud.PublishAsync(other, [A], meant)).Status.ShouldBe(200);
+        await cloud.ShowsAsync(A, "of the other");
+    }
+
+    [Fact]
+    public async Task Of_two_publishers_at_once_each_instance_has_one_winner_and_nothing_is_mixed()
+    {
+        await using var source = await StageServer.StartAsync(server.Postgres, "authoring");
+        await using var cloud = await StageServer.StartAsync(server.Postgres, "cloud");
+        await source.SaveAsync(A, "one");
+        await source.SaveAsync(B, "one");
+        var answers = await Task.WhenAll(Enumerable.Range(0, 6).Select(_ => cloud.PublishAsync(source, [A, B])));
+        answers.ShouldAllBe(a => a.Status == 200);
+        answers.Count(a => a.Json["items"]![0]!["outcome"]!.GetValue<string>() == "published").ShouldBe(1);
+        var moves = await cloud.Publisher.SendAsync(HttpMethod.Get, $"/v1/instances/{A}/publication");
+        moves.Json["channelRevision"]!.GetValue<long>().ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_cut_over_is_reverted_as_a_whole_and_asked_again_answers_what_it_did()
+    {
+        await using var source = await StageServer.StartAsync(server.Postgres, "authoring");
+        await using var cloud = await StageServer.StartAsync(server.Postgres, "cloud");
+        await source.SaveAsync(A, "first A");
+        await cloud.PublishAsync(source, [A]);
+        await source.SaveAsync(A, "second A", "\"1\"");
+        await source.SaveAsync(B, "first B");
+        var second = await cloud.PublishAsync(source, [A, B]);
+        await cloud.ShowsAsync(A, "second A");
+        var id = second.Json["id"]!.GetValue<string>();
+
+        var reversal = Guid.CreateVersion7();
+        var reverted = await cloud.Publisher.SendAsync(HttpMethod.Put, $"/v1/cutovers/{id}/reversal/{reversal}");
+        reverted.Status.ShouldBe(200, reverted.Text);
+        await cloud.ShowsAsync(A, "first A");
+        await cloud.ShowsAsync(B, null);
+        var again = await cloud.Publisher.SendAsync(HttpMethod.Put, $"/v1/cutovers/{id}/reversal/{reversal}");
+        again.Text.ShouldBe(reverted.Text);
+        // What was published is still there to be published again.
+        (await cloud.PublishAsync(source, [A, B])).Status.ShouldBe(200);
+        await cloud.ShowsAsync(B, "first B");
+    }
+
+    [Fact]
+    public async Task A_scheduled_cut_over_happens_when_it_is_due_and_a_cancelled_one_never()
+    {
+        await using var source = await StageServer.StartAsync(server.Postgres, "authoring");
+        await using var cloud = await StageServer.StartAsync(server.Postgres, "cloud");
+        await source.SaveAsync(A, "later");
+        var soon = new JsonObject { ["at"] = DateTimeOffset.UtcNow.AddSeconds(2).ToString("O") };
+        var scheduled = await cloud.PublishAsync(source, [A], soon);
+        scheduled.Json["state"]!.GetValue<string>().ShouldBe("scheduled");
+        await cloud.ShowsAsync(A, "later");
+        var done = await cloud.Publisher.SendAsync(HttpMethod.Get, "/v1/cutovers/" + scheduled.Json["id"]);
+        done.Json["state"]!.GetValue<string>().ShouldBe("done");
+
+        await source.SaveAsync(B, "never");
+        var far = new JsonObject { ["at"] = DateTimeOffset.UtcNow.AddDays(1).ToString("O") };
+        var called = await cloud.PublishAsync(source, [B], far);
+        var cancelled = await cloud.Publisher.SendAsync(HttpMethod.Delete, "/v1/cutovers/" + called.Json["id"]);
+        cancelled.Json["state"]!.GetValue<string>().ShouldBe("cancelled");
+        (await cloud.Publisher.SendAsync(HttpMethod.Delete, "/v1/cutovers/" + called.Json["id"])).Status.ShouldBe(409);
+        await cloud.ShowsAsync(B, null);
+    }
+
+    [Fact]
+    public async Task Several_instances_go_back_together_on_a_cloud_or_none_does()
+    {
+        await using var source = await StageServer.StartAsync(server.Postgres, "authoring");
+        await using var cloud = await StageServer.StartAsync(server.Postgres, "cloud");
+        var first = new Dictionary<string, string>();
+        foreach (var id in (string[])[A, B])
+            await source.SaveAsync(id, "first");
+        foreach (var item in (await cloud.PublishAsync(source, [A, B])).Json["items"]!.AsArray())
+            first[item!["publicId"]!.GetValue<string>()] = item["to"]!.GetValue<string>();
+        foreach (var id in (string[])[A, B])
+            await source.SaveAsync(id, "second", "\"1\"");
+        var live = (await cloud.PublishAsync(source, [A, B])).Json["items"]!.AsArray();
+        var seen = live.ToDictionary(i => i!["publicId"]!.GetValue<string>(), i => i!["to"]!.GetValue<string>());
+
+        JsonObject Back(string seenOfB) =>
+            new()
+            {
+                ["items"] = new JsonArray(
+                    new JsonObject
+                    {
+                        ["publicId"] = A,
+                        ["release"] = first[A],
+                        ["seen"] = seen[A],
+                    },
+                    new JsonObject
+                    {
+                        ["publicId"] = B,
+                        ["release"] = first[B],
+                        ["seen"] = seenOfB,
+                    }
+                ),
+            };
+        var stale = await cloud.Publisher.SendAsync(
+            HttpMethod.Put,
+            $"/v1/cutovers/{Guid.NewGuid()}",
+            Back("sha256:" + new string('1', 64))
+        );
+        stale.Status.ShouldBe(412);
+        await cloud.ShowsAsync(A, "second");
+        (
+            await cloud.Publisher.SendAsync(HttpMethod.Put, $"/v1/cutovers/{Guid.NewGuid()}", Back(seen[B]))
+        ).Status.ShouldBe(200);
+        await cloud.ShowsAsync(A, "first");
+        await cloud.ShowsAsync(B, "first");
+    }
+
+    [Fact]
+    public async Task A_widget_type_that_is_new_to_the_stage_travels_first_and_an_older_one_is_refused()
+    {
+        await using var source = await StageServer.StartAsync(server.Postgres, "authoring");
+        await using var cloud = await StageServer.StartAsync(server.Postgres, "cloud");
+        var package = (await source.Publisher.SendAsync(HttpMethod.Get, "/v1/widget-types/content.faq/package")).Json;
+        async Task<int> PushAsync(string version)
+        {
+            var files = package["files"]!
+                .AsArray()
+                .ToDictionary(f => f!["path"]!.GetValue<string>(), f => f!["text"]!.GetValue<string>());
+            var manifest = JsonNode.Parse(package["manifest"]!.GetValue<string>())!;
+            var widget = JsonNode.Parse(files["content.faq/widget.json"])!;
+            widget["version"] = version;
+            files["content.faq/widget.json"] = widget.ToJsonString();
+            foreach (var (path, text) in files)
+            {
+                var bytes = System.Text.Encoding.UTF8.GetBytes(text);
+                var digest = "sha256:" + Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(bytes));
+                using var content = new ByteArrayContent(bytes);
+                content.Headers.ContentType = new("application/octet-stream");
+                using var pushed = await cloud.Publisher.PostAsync(
+                    $"/v2/widget-types/content.faq/blobs/uploads/?digest={digest}",
+                    content,
+                    Ct
+                );
+                pushed.EnsureSuccessStatusCode();
+                var layer = manifest["layers"]!
+                    .AsArray()
+                    .FirstOrDefault(l =>
+                        l!["annotations"]!["org.opencontainers.image.title"]!.GetValue<string>() == path
+                    );
+                if (layer is not null)
+                    (layer["digest"], layer["size"]) = (digest, bytes.Length);
+            }
+            using var answer = await cloud.PushManifestAsync(
+                "widget-types/content.faq",
+                "live",
+                manifest.ToJsonString()
+            );
+            return (int)answer.StatusCode;
+        }
+
+        (await PushAsync("99.0.0")).ShouldBe(201);
+        await Platen.Testing.Servers.ServerProcess.WaitUntilAsync(
+            "the new version",
+            TimeSpan.FromSeconds(30),
+            async ct => (await cloud.Publisher.GetStringAsync("/widgets/manifest.json", ct)).Contains("99.0.0"),
+            Ct
+        );
+        (await PushAsync("98.0.0")).ShouldBe(409);
+    }
+
+    [Fact]
+    public async Task The_gallery_shows_what_is_live_of_the_platform_and_nothing_else()
+    {
+        await using var stage = await StageServer.StartAsync(server.Postgres, "standalone");
+        await stage.SaveAsync(A, "On show");
+        await stage.SaveAsync(B, "A draft");
+        await stage.Publisher.SendAsync(HttpMethod.Put, $"/v1/instances/{A}/publication", new { }, "*");
+        using var visitor = new HttpClient { BaseAddress = stage.Address };
+        var shown = (await visitor.SendAsync(HttpMethod.Get, "/widgets/gallery.json")).Json["items"]!.AsArray().Single()!;
+        shown["publicId"]!.GetValue<string>().ShouldBe(A);
+        shown["title"]!.GetValue<string>().ShouldBe("On show");
+        (await stage.Publisher.SendAsync(HttpMethod.Get, "/v1/stage")).Json["curated"]!
+            .GetValue<string>()
+            .ShouldBe("written");
+    }
+
+    [Fact]
+    public async Task A_preview_link_shows_what_is_not_live_and_only_to_whoever_has_it()
+    {
+        await using var stage = await StageServer.StartAsync(server.Postgres, "standalone");
+        await stage.SaveAsync(A, "not yet");
+        var link = await stage.Publisher.SendAsync(
+            HttpMethod.Post,
+            $"/v1/instances/{A}/preview-links",
+            new { minutes = 5 }
+        );
+        link.Status.ShouldBe(200, link.Text);
+        using var visitor = new HttpClient { BaseAddress = stage.Address };
+        using var page = await visitor.GetAsync(link.Json["url"]!.GetValue<string>(), Ct);
+        (await page.Content.ReadAsStringAsync(Ct)).ShouldContain("not yet");
+        page.Headers.CacheControl!.ToString().ShouldContain("no-store");
+        page.Headers.GetValues("Content-Security-Policy").Single().ShouldContain("sha256-");
+        (await visitor.SendAsync(HttpMethod.Get, "/e/" + A)).Status.ShouldBe(404);
+        (await visitor.SendAsync(HttpMethod.Get, "/preview/" + new string('a', 32))).Status.ShouldBe(404);
+        var long_ = await stage.Publisher.SendAsync(
+            HttpMethod.Post,
+            $"/v1/instances/{A}/preview-links",
+            new { minutes = 9000 }
+        );
+        long_.Status.ShouldBe(422);
+    }
+
+    private static async Task InsertUserAsync(NpgsqlConnection admin, string profile)
+    {
+        await using var insert = new NpgsqlCommand(
+            """
+            select set_config('platen.owner', $1::uuid::text, false);
+            """,
+            admin
+        );
+        var owner = Guid.CreateVersion7();
+        insert.Parameters.AddWithValue(owner);
+        await insert.ExecuteNonQueryAsync(Ct);
+        await using var row = new NpgsqlCommand(
+            """
+            with claimed as (insert into widgets.user_instance_id (owner, public_id) values ($1, 'wgt_content.faq_u_' || $3))
+            insert into widgets.widget_instances (
+                owner, id, public_id, widget_type, status, config, config_digest, updated_by, updated_by_name, stage_profile
+            ) values ($1, $1, 'wgt_content.faq_u_' || $3, 'content.faq', 'published', '{}', 'sha256:' || repeat('0', 64), $1, 'x', $2)
+            """,
+            admin
+        );
+        row.Parameters.AddWithValue(owner);
+        row.Parameters.AddWithValue(profile);
+        row.Parameters.AddWithValue(owner.ToString("N"));
+        await row.ExecuteNonQueryAsync(Ct);
+    }
+}
