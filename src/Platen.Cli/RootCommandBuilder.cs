@@ -17,6 +17,8 @@ internal static class RootCommandBuilder
         root.Subcommands.Add(PublishCommand.Create());
         root.Subcommands.Add(RollbackCommand.Create());
         root.Subcommands.Add(StatusCommand.Create());
+        root.Subcommands.Add(CutoversCommand.Create());
+        root.Subcommands.Add(PreviewCommand.Create());
         root.Subcommands.Add(GetCommand.Create());
         root.Subcommands.Add(ListCommand.Create());
         root.Subcommands.Add(TypesCommand.Create());

@@ -16,7 +16,35 @@ internal static class PublishCommand
     {
         Description = "Files, folders of *.json files, or public ids of instances that the server has.",
         HelpName = "FILE|FOLDER|ID",
-        Arity = ArgumentArity.OneOrMore,
+        Arity = ArgumentArity.ZeroOrMore,
+    };
+
+    private static readonly Option<string?> To = new("--to")
+    {
+        Description =
+            "Publish what the server has to another stage, one way: the name of a login profile, or its address.",
+        HelpName = "STAGE",
+    };
+
+    private static readonly Option<string?> ToKey = new("--to-key")
+    {
+        Description = "The stage's publisher key. Else $PLATEN_TO_KEY and the login profile.",
+        HelpName = "KEY",
+    };
+
+    private static readonly Option<bool> All = new("--all")
+    {
+        Description = "With --to: every curated instance that the server has.",
+    };
+
+    private static readonly Option<bool> Changed = new("--changed")
+    {
+        Description = "With --to: as --all, and report only those that differ.",
+    };
+
+    private static readonly Option<bool> Overwrite = new("--overwrite")
+    {
+        Description = "With --to: replace also what is newer on the stage. Needs --reason.",
     };
 
     private static readonly Option<bool> DryRun = new("--dry-run")
@@ -34,6 +62,11 @@ internal static class PublishCommand
         new Command("publish", "Make files, folders of files, or instances that the server has, live.")
         {
             What,
+            To,
+            ToKey,
+            All,
+            Changed,
+            Overwrite,
             DryRun,
             Reason,
         }.Runs(RunAsync);
@@ -48,6 +81,19 @@ internal static class PublishCommand
                 "usage",
                 $"The reason has {reason.Length} characters; {Limits.ReasonLength} are allowed.",
                 "Shorten it."
+            );
+        }
+        if (run.Value(To) is { } stage)
+            return await PublishToStageAsync(run, stage, ct);
+        if (run.Value(What).Length == 0 || run.Value(All) || run.Value(Changed) || run.Value(Overwrite))
+        {
+            throw new CliException(
+                ExitCode.Usage,
+                "nothing-to-publish",
+                run.Value(What).Length == 0
+                    ? "Nothing to publish was named."
+                    : "--all, --changed and --overwrite go with --to.",
+                "Name files, folders or public ids; or a stage with --to, and --all or --changed."
             );
         }
         var sources = PublishSource.Expand(run.Value(What), run.Terminal.WorkingFolder);
@@ -86,6 +132,85 @@ internal static class PublishCommand
         List<PublishResult> inOrder = [.. results.OrderBy(pair => pair.Key).Select(pair => pair.Value)];
         Report(run, inOrder);
         return ExitCode.Worst(inOrder.Select(result => result.ExitCode));
+    }
+
+    private static async Task<int> PublishToStageAsync(Invocation run, string stage, CancellationToken ct)
+    {
+        var named = run.Value(What);
+        var everything = run.Value(All) || run.Value(Changed);
+        if (everything == named.Length > 0)
+        {
+            throw new CliException(
+                ExitCode.Usage,
+                "nothing-to-publish",
+                "With --to, name either public ids or --all or --changed.",
+                "'platen list' shows what the server has."
+            );
+        }
+        if (run.Value(Overwrite) && string.IsNullOrWhiteSpace(run.Value(Reason)))
+        {
+            throw new CliException(ExitCode.Usage, "usage", "--overwrite needs a --reason.", "Say why in a few words.");
+        }
+        if (named.FirstOrDefault(n => !PublicId.TryParse(n, out _)) is { } other)
+        {
+            throw new CliException(
+                ExitCode.Usage,
+                "malformed-public-id",
+                $"'{other}' is not a public id.",
+                "A stage gets what the server has: publish files to the server first, then their ids --to the stage."
+            );
+        }
+        var target = StageTarget.Find(stage, run.Value(ToKey), run.Terminal);
+        using var client = target.Open();
+        var report = await new StagePublisher(run, client, target).RunAsync(
+            everything ? null : [.. named.Select(Invocation.ReadPublicId).Distinct()],
+            run.Value(Changed),
+            run.Value(DryRun),
+            run.Value(Overwrite),
+            run.Value(Reason),
+            ct
+        );
+        Report(run, report);
+        return ExitCode.Ok;
+    }
+
+    private static void Report(Invocation run, StageReport report)
+    {
+        run.Output.Document(
+            new JsonObject
+            {
+                ["stage"] = report.Stage,
+                ["cutover"] = report.Cutover?.ToString(),
+                ["widgetTypes"] = new JsonArray([.. report.Types.Select(type => JsonValue.Create(type))]),
+                ["blobs"] = report.Pushed.Blobs,
+                ["bytes"] = report.Pushed.Bytes,
+                ["results"] = new JsonArray([
+                    .. report.Lines.Select(line => new JsonObject
+                    {
+                        ["publicId"] = line.PublicId,
+                        ["outcome"] = line.Outcome,
+                        ["release"] = line.Release,
+                        ["url"] = line.Address?.ToString(),
+                        ["changes"] = new JsonArray([.. line.Changes.Select(change => JsonValue.Create(change))]),
+                    }),
+                ]),
+            }
+        );
+        run.Output.Table(
+            ["instance", "outcome", "release"],
+            [.. report.Lines.Select(line => new[] { line.PublicId, line.Outcome, line.Release ?? "" })]
+        );
+        foreach (var line in report.Lines.SelectMany(line => line.Changes))
+            run.Output.Line(line);
+        var moved = report.Lines.Count(line => line.Outcome is not ("unchanged" or "already live"));
+        run.Output.Line(
+            report.IsDryRun
+                ? $"{moved} differ on {report.Stage}; nothing was written"
+                : string.Create(
+                    System.Globalization.CultureInfo.InvariantCulture,
+                    $"{moved} published to {report.Stage}; {report.Pushed.Blobs} blobs, {report.Pushed.Bytes:N0} bytes travelled"
+                )
+        );
     }
 
     private static void Report(Invocation run, List<PublishResult> results)

@@ -9,10 +9,17 @@ namespace Platen.Cli.Commands;
 /// <summary><c>platen rollback</c>: makes a former release live again, by one more move of the channel.</summary>
 internal static class RollbackCommand
 {
-    private static readonly Argument<string> Id = new("id")
+    private static readonly Argument<string[]> Ids = new("id")
     {
-        Description = "The instance's public id.",
+        Description = "The instances' public ids; several go back at one moment, or none of them.",
         HelpName = "ID",
+        Arity = ArgumentArity.OneOrMore,
+    };
+
+    private static readonly Option<DateTimeOffset?> At = new("--at")
+    {
+        Description = "When, such as 2031-05-04T06:00:00Z; else at once.",
+        HelpName = "TIME",
     };
 
     private static readonly Option<long?> To = new("--to")
@@ -29,11 +36,14 @@ internal static class RollbackCommand
     };
 
     public static Command Create() =>
-        new Command("rollback", "Make a former release live again.") { Id, To, Reason }.Runs(RunAsync);
+        new Command("rollback", "Make a former release live again.") { Ids, To, At, Reason }.Runs(RunAsync);
 
     private static async Task<int> RunAsync(Invocation run, CancellationToken ct)
     {
-        var id = run.PublicId(Id);
+        var ids = run.Value(Ids).Select(Invocation.ReadPublicId).Distinct().ToList();
+        if (ids.Count > 1 || run.Value(At) is not null)
+            return await TogetherAsync(run, ids, ct);
+        var id = ids[0];
         var instance = await run.Client.FindInstanceAsync(id, ct) ?? throw Invocation.NoSuchInstance(id);
         var target = await TargetAsync(run, id, run.Value(To), ct);
         var outcome = await run.Client.PublishAsync(
@@ -61,6 +71,28 @@ internal static class RollbackCommand
                     $"{outcome.Release} is live again at {address} (move {outcome.ChannelRevision})"
                 )
         );
+        return ExitCode.Ok;
+    }
+
+    private static async Task<int> TogetherAsync(Invocation run, List<PublicId> ids, CancellationToken ct)
+    {
+        var items = new List<CutoverItem>();
+        foreach (var id in ids)
+        {
+            var live =
+                await run.Client.FindPublicationAsync(id, before: null, ct) ?? throw Invocation.NoSuchInstance(id);
+            var target = await TargetAsync(run, id, run.Value(To), ct);
+            items.Add(new CutoverItem(id.ToString(), Snapshot: null, target, TakeOff: false, live.Release, Version: 0));
+        }
+        var order = new CutoverOrder(
+            [.. items],
+            run.Value(Reason) ?? "rollback",
+            Stage: null,
+            run.Value(At),
+            Overwrite: false
+        );
+        var cutover = await run.Client.CutOverAsync(Guid.CreateVersion7(), order, ct);
+        CutoversCommand.Report(run, cutover);
         return ExitCode.Ok;
     }
 
