@@ -128,7 +128,7 @@ internal static class ServerProcess
             logging.CreateLogger("Platen.Postgres"),
             ct
         );
-        await Stage.BindAsync(postgres.Pools, settings.Profile, ct);
+        await Stage.BindDatabaseAsync(postgres.Pools, settings.Profile, ct);
         var ownerKeyPath = await OwnerKey.EnsureAsync(postgres.Pools, settings.DataFolder, ct);
         await using var app = ServerHost.Build(settings, postgres);
         await app.StartAsync(ct);

@@ -45,7 +45,7 @@ internal sealed class StageServer : IAsyncDisposable
     {
         var database = await postgres.CreateDatabaseAsync(Ct);
         var runtime = await database.StartAsync(postgres.Modules, Ct);
-        await Stage.BindAsync(runtime.Pools, profile, Ct);
+        await Stage.BindDatabaseAsync(runtime.Pools, profile, Ct);
         var folder = PostgresFixture.NewFolder();
         var app = ServerHost.Build(
             new ServerSettings

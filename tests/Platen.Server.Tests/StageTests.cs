@@ -97,16 +97,16 @@ public sealed class StageTests(ServerFixture server)
     public async Task A_database_with_user_instances_cannot_become_an_authoring_one()
     {
         await using var stage = await StageServer.StartAsync(server.Postgres, "cloud");
-        await Stage.BindAsync(stage.Pools, "authoring", Ct);
-        await Stage.BindAsync(stage.Pools, "cloud", Ct);
+        await Stage.BindDatabaseAsync(stage.Pools, "authoring", Ct);
+        await Stage.BindDatabaseAsync(stage.Pools, "cloud", Ct);
         await using (var admin = new NpgsqlConnection(stage.ConnectionString + ";Pooling=false"))
         {
             await admin.OpenAsync(Ct);
             await InsertUserAsync(admin, "cloud");
         }
-        var refused = await Should.ThrowAsync<StageException>(() => Stage.BindAsync(stage.Pools, "authoring", Ct));
+        var refused = await Should.ThrowAsync<StageException>(() => Stage.BindDatabaseAsync(stage.Pools, "authoring", Ct));
         refused.Message.ShouldContain("bound to 'cloud'");
-        await Stage.BindAsync(stage.Pools, "standalone", Ct);
+        await Stage.BindDatabaseAsync(stage.Pools, "standalone", Ct);
     }
 
     [Fact]

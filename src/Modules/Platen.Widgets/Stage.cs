@@ -47,7 +47,7 @@ public sealed class Stage(StageProfile profile)
     /// become an authoring one.
     /// </summary>
     /// <exception cref="StageException">A row forbids it.</exception>
-    public static async Task BindAsync(PostgresPools pools, string profile, CancellationToken ct)
+    public static async Task BindDatabaseAsync(PostgresPools pools, string profile, CancellationToken ct)
     {
         await using var session = await pools.OpenAsync(
             OperationContext.ForSystem(OwnerId.Platform, "bind the stage"),

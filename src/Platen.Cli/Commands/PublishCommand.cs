@@ -85,18 +85,18 @@ internal static class PublishCommand
         }
         if (run.Value(To) is { } stage)
             return await PublishToStageAsync(run, stage, ct);
-        if (run.Value(What).Length == 0 || run.Value(All) || run.Value(Changed) || run.Value(Overwrite))
+        if (Named(run).Length == 0 || run.Value(All) || run.Value(Changed) || run.Value(Overwrite))
         {
             throw new CliException(
                 ExitCode.Usage,
                 "nothing-to-publish",
-                run.Value(What).Length == 0
+                Named(run).Length == 0
                     ? "Nothing to publish was named."
                     : "--all, --changed and --overwrite go with --to.",
                 "Name files, folders or public ids; or a stage with --to, and --all or --changed."
             );
         }
-        var sources = PublishSource.Expand(run.Value(What), run.Terminal.WorkingFolder);
+        var sources = PublishSource.Expand(Named(run), run.Terminal.WorkingFolder);
         var items = await PublishItem.ReadAsync(sources, ct);
         var publisher = new Publisher(run, run.Value(DryRun), reason);
         // Found before the first of several fails for want of it.
@@ -134,9 +134,11 @@ internal static class PublishCommand
         return ExitCode.Worst(inOrder.Select(result => result.ExitCode));
     }
 
+    private static string[] Named(Invocation run) => run.Optional(What) ?? [];
+
     private static async Task<int> PublishToStageAsync(Invocation run, string stage, CancellationToken ct)
     {
-        var named = run.Value(What);
+        var named = Named(run);
         var everything = run.Value(All) || run.Value(Changed);
         if (everything == named.Length > 0)
         {
