@@ -1,0 +1,276 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net.Http.Headers;
+using System.Security.Cryptography;
+using System.Text.Json.Nodes;
+using Platen.Client;
+using Platen.Kernel;
+using Platen.Testing;
+using Platen.Testing.Servers;
+
+namespace Platen.Acceptance;
+
+/// <summary>Two real servers, one way between them, and everything that can happen on it.</summary>
+public sealed class StagePublishTests
+{
+    private static readonly string[] Ids = [.. Enumerable.Range(0, 5).Select(i => $"wgt_curated_fault-{i}")];
+
+    /// <summary>Rounds of being killed: PLATEN_LONG_FAULTS says how many, a few otherwise.</summary>
+    private static readonly int Rounds = int.TryParse(
+        Environment.GetEnvironmentVariable("PLATEN_LONG_FAULTS"),
+        CultureInfo.InvariantCulture,
+        out var asked
+    )
+        ? asked
+        : 4;
+
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task The_command_line_publishes_what_differs_and_nothing_the_second_time()
+    {
+        await using var authoring = await StartAsync("authoring", PostgresFixture.NewFolder());
+        await using var cloud = await StartAsync("cloud", PostgresFixture.NewFolder());
+        await SaveAsync(authoring, 1);
+
+        var dry = await PublishAsync(authoring, cloud, "--all", "--dry-run");
+        (dry.ExitCode, dry.Errors).ShouldBe((0, ""));
+        Outcomes(dry).ShouldAllBe(o => o == "would create");
+        (await GenerationAsync(cloud)).ShouldBe(0);
+
+        var first = await PublishAsync(authoring, cloud, "--all");
+        first.ExitCode.ShouldBe(0, first.Errors);
+        Outcomes(first).ShouldAllBe(o => o == "published");
+        JsonNode.Parse(first.Output)!["blobs"]!.GetValue<int>().ShouldBeGreaterThan(0);
+        (await GenerationAsync(cloud)).ShouldBe(1);
+
+        var second = await PublishAsync(authoring, cloud, "--all");
+        Outcomes(second).ShouldAllBe(o => o == "unchanged");
+        JsonNode.Parse(second.Output)!["blobs"]!.GetValue<int>().ShouldBe(0);
+
+        using var publisher = cloud.OpenClient();
+        using var refused = await publisher.PutAsync(
+            "v1/instances/" + Ids[0],
+            new StringContent(Body(9).ToJsonString(), new MediaTypeHeaderValue("application/json")),
+            Ct
+        );
+        ((int)refused.StatusCode).ShouldBe(403);
+        var back = await PublishAsync(cloud, authoring, "--all");
+        back.ExitCode.ShouldBe(1, back.Output);
+        back.Errors.ShouldContain("not-taken-in-here");
+
+        await SaveAsync(authoring, 2);
+        (await PublishAsync(authoring, cloud, Ids[0], Ids[1])).ExitCode.ShouldBe(0);
+        var rollback = await cloud.RunCliAsync(Ct, ["rollback", Ids[0], Ids[1], "--json"]);
+        rollback.ExitCode.ShouldBe(0, rollback.Errors);
+        (await GenerationAsync(cloud)).ShouldBe(1);
+        (await PublishAsync(authoring, cloud, "--changed")).ExitCode.ShouldBe(0);
+        (await GenerationAsync(cloud)).ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task Whoever_is_killed_while_publishing_the_cloud_is_whole_and_a_second_run_completes_it()
+    {
+        var folders = new Dictionary<string, string>
+        {
+            ["authoring"] = PostgresFixture.NewFolder(),
+            ["cloud"] = PostgresFixture.NewFolder(),
+        };
+        var servers = new Dictionary<string, PlatenServer>();
+        var random = new Random(20261121);
+        try
+        {
+            foreach (var (profile, folder) in folders)
+                servers[profile] = await StartAsync(profile, folder);
+            await SaveAsync(servers["authoring"], 1);
+            (await PublishAsync(servers["authoring"], servers["cloud"], "--all")).ExitCode.ShouldBe(0);
+            for (var generation = 2; generation <= Rounds + 1; generation++)
+            {
+                await SaveAsync(servers["authoring"], generation);
+                var victim = (generation % 3) switch
+                {
+                    0 => "authoring",
+                    1 => "publisher",
+                    _ => "cloud",
+                };
+                await PublishAndKillAsync(servers, victim, random.Next(150, 2500));
+                if (victim != "publisher")
+                {
+                    await servers[victim].DisposeAsync();
+                    servers[victim] = await StartAsync(victim, folders[victim]);
+                }
+                (await GenerationAsync(servers["cloud"])).ShouldBeInRange(generation - 1, generation);
+                var again = await PublishAsync(servers["authoring"], servers["cloud"], "--all");
+                again.ExitCode.ShouldBe(0, again.Errors);
+                (await GenerationAsync(servers["cloud"])).ShouldBe(generation);
+            }
+        }
+        finally
+        {
+            foreach (var server in servers.Values)
+                await server.DisposeAsync();
+        }
+    }
+
+    [Fact]
+    public async Task A_blob_that_is_cut_goes_on_where_it_was_and_arrives_as_it_was_sent()
+    {
+        await using var cloud = await StartAsync("cloud", PostgresFixture.NewFolder());
+        await using var proxy = new CuttingProxy(cloud.Address);
+        using var client = new PlatenClient(proxy.Address, cloud.OwnerKey);
+        var bytes = RandomNumberGenerator.GetBytes(5_000_000);
+        var digest = Digest.Of(bytes);
+        proxy.CutAfter(2_600_000);
+        await client.PushBlobAsync("faults/cut", digest, bytes, Ct);
+        proxy.Cuts.ShouldBe(1);
+        using var http = cloud.OpenClient();
+        (await http.GetByteArrayAsync($"v2/faults/cut/blobs/{digest}", Ct)).ShouldBe(bytes);
+    }
+
+    [Fact]
+    public async Task Two_publishers_at_once_leave_one_whole_state()
+    {
+        await using var authoring = await StartAsync("authoring", PostgresFixture.NewFolder());
+        await using var cloud = await StartAsync("cloud", PostgresFixture.NewFolder());
+        await SaveAsync(authoring, 1);
+        var both = await Task.WhenAll(PublishAsync(authoring, cloud, "--all"), PublishAsync(authoring, cloud, "--all"));
+        both.ShouldAllBe(run => run.ExitCode == 0, string.Join('\n', both.Select(run => run.Errors)));
+        (await GenerationAsync(cloud)).ShouldBe(1);
+        (await PublishAsync(authoring, cloud, "--all")).Output.ShouldContain("unchanged");
+    }
+
+    private static Task<PlatenServer> StartAsync(string profile, string folder) =>
+        PlatenServer.StartAsync(folder, Ct, ("PLATEN_SAMPLES", "off"), ("PLATEN_PROFILE", profile));
+
+    private static Task<CommandResult> PublishAsync(PlatenServer from, PlatenServer to, params string[] what) =>
+        from.RunCliAsync(Ct, ["publish", .. what, "--to", to.Address.ToString(), "--to-key", to.OwnerKey, "--json"]);
+
+    private static async Task PublishAndKillAsync(
+        Dictionary<string, PlatenServer> servers,
+        string victim,
+        int afterMilliseconds
+    )
+    {
+        var start = new ProcessStartInfo(
+            "dotnet",
+            [
+                Build.Cli,
+                "--server",
+                servers["authoring"].Address.ToString(),
+                "--key",
+                servers["authoring"].OwnerKey,
+                "publish",
+                "--all",
+                "--to",
+                servers["cloud"].Address.ToString(),
+                "--to-key",
+                servers["cloud"].OwnerKey,
+                "--quiet",
+            ]
+        )
+        {
+            UseShellExecute = false,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        using var publisher = Process.Start(start)!;
+        var output = Task.WhenAll(
+            publisher.StandardOutput.ReadToEndAsync(Ct),
+            publisher.StandardError.ReadToEndAsync(Ct)
+        );
+        var ended = publisher.WaitForExitAsync(Ct);
+        await Task.WhenAny(ended, Task.Delay(TimeSpan.FromMilliseconds(afterMilliseconds), Ct));
+        if (victim == "publisher" && !publisher.HasExited)
+            publisher.Kill();
+        else if (victim != "publisher")
+            await servers[victim].KillAsync(Ct);
+        await ended;
+        await output;
+    }
+
+    private static async Task SaveAsync(PlatenServer server, int generation)
+    {
+        using var client = server.OpenClient();
+        foreach (var id in Ids)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Put, "v1/instances/" + id)
+            {
+                Content = new StringContent(
+                    Body(generation).ToJsonString(),
+                    new MediaTypeHeaderValue("application/json")
+                ),
+            };
+            request.Headers.TryAddWithoutValidation(
+                generation == 1 ? "If-None-Match" : "If-Match",
+                generation == 1 ? "*" : string.Create(CultureInfo.InvariantCulture, $"\"{generation - 1}\"")
+            );
+            using var saved = await client.SendAsync(request, Ct);
+            saved.IsSuccessStatusCode.ShouldBeTrue(await saved.Content.ReadAsStringAsync(Ct));
+        }
+    }
+
+    /// <summary>Which generation the cloud serves of every instance; they must agree. 0 is none.</summary>
+    private static async Task<int> GenerationAsync(PlatenServer cloud)
+    {
+        // Visitors are told of a move by an event: what is in the tables is asked, and then what is served must become the same.
+        using var client = cloud.OpenClient();
+        var live = new List<int>();
+        foreach (var id in Ids)
+        {
+            using var answer = await client.GetAsync($"v1/instances/{id}/publication?limit=1", Ct);
+            if (!answer.IsSuccessStatusCode)
+            {
+                live.Add(0);
+                continue;
+            }
+            var release = JsonNode.Parse(await answer.Content.ReadAsStringAsync(Ct))!["release"]?.GetValue<string>();
+            live.Add(release is null ? 0 : await ServedAsync(client, id, release));
+        }
+        return live.Distinct().ShouldHaveSingleItem();
+    }
+
+    private static async Task<int> ServedAsync(HttpClient client, string id, string release)
+    {
+        var manifest = JsonNode.Parse(await client.GetStringAsync($"v2/curated/{id}/manifests/{release}", Ct))!;
+        var wanted = manifest["layers"]!
+            .AsArray()
+            .Single(l =>
+                l!["annotations"]!["org.opencontainers.image.title"]!.GetValue<string>() == "html/en/auto.html"
+            )!["digest"]!.GetValue<string>()["sha256:".Length..];
+        var page = "";
+        await ServerProcess.WaitUntilAsync(
+            $"{id} to be served as it is live",
+            TimeSpan.FromSeconds(60),
+            async ct =>
+            {
+                using var answer = await client.GetAsync($"e/{id}?locale=en", ct);
+                page = await answer.Content.ReadAsStringAsync(ct);
+                return answer.Headers.ETag?.Tag == $"\"{wanted}\"";
+            },
+            Ct
+        );
+        var at = page.IndexOf("Generation ", StringComparison.Ordinal) + "Generation ".Length;
+        return int.Parse(page[at..page.IndexOf('.', at)], CultureInfo.InvariantCulture);
+    }
+
+    private static IEnumerable<string> Outcomes(CommandResult run) =>
+        JsonNode.Parse(run.Output)!["results"]!.AsArray().Select(r => r!["outcome"]!.GetValue<string>());
+
+    private static JsonObject Body(int generation) =>
+        new()
+        {
+            ["widgetType"] = "content.faq",
+            ["config"] = new JsonObject
+            {
+                ["heading"] = string.Create(CultureInfo.InvariantCulture, $"Generation {generation}."),
+                ["items"] = new JsonArray(
+                    new JsonObject
+                    {
+                        ["id"] = "q",
+                        ["question"] = "Why?",
+                        ["answer"] = new JsonArray(new JsonObject { ["type"] = "paragraph", ["text"] = "Because." }),
+                    }
+                ),
+            },
+        };
+}
