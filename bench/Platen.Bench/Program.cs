@@ -17,6 +17,7 @@ var benches = new SortedDictionary<string, Func<CancellationToken, Task>>(String
     ["publish"] = PublishBench.RunAsync,
     ["registry"] = RegistryBench.RunAsync,
     ["resolve"] = ResolveBench.RunAsync,
+    ["publish-many"] = PublishManyBench.RunAsync,
     ["rest"] = RestBench.RunAsync,
     ["schema"] = SchemaBench.RunAsync,
 };
