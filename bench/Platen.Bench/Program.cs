@@ -3,6 +3,7 @@ using Platen.Bench;
 // Each bench compares Platen with a reference in one run and prints ratios: see bench/README.md.
 var benches = new SortedDictionary<string, Func<CancellationToken, Task>>(StringComparer.Ordinal)
 {
+    ["access"] = AccessBench.RunAsync,
     ["blobs"] = BlobsBench.RunAsync,
     ["canonical"] = CanonicalBench.RunAsync,
     ["language"] = LanguageBench.RunAsync,

@@ -16,11 +16,26 @@ internal sealed record Connection(Uri Server, string ServerSource, string? Key, 
     /// server, and only for a server on this machine <c>owner.key</c> of $PLATEN_DATA, of a <c>platen-data</c> folder here or
     /// further up, and of /var/lib/platen.
     /// </summary>
-    public static Connection Find(string? serverOption, string? keyOption, Terminal terminal)
+    public static Connection Find(
+        string? serverOption,
+        string? keyOption,
+        Terminal terminal,
+        string? profileOption = null
+    )
     {
-        var profiles = Profiles.Read(terminal);
+        var profiles = Profiles.Read(terminal)?.Using(profileOption);
+        if (profileOption is not null && profiles?.Current is null)
+        {
+            throw new CliException(
+                ExitCode.Usage,
+                "no-profile",
+                $"There is no profile '{profileOption}'.",
+                "'platen profiles list' shows them; 'platen login' makes one."
+            );
+        }
         var (address, serverSource) =
             serverOption is not null ? (serverOption, "--server")
+            : profileOption is not null && profiles?.Current?.Server is { } named ? (named, "--profile")
             : terminal.Variable("PLATEN_SERVER") is { Length: > 0 } variable ? (variable, "$PLATEN_SERVER")
             : profiles?.Current?.Server is { } current ? (current, profiles.File)
             : (GlobalOptions.DefaultServer, "the default");
@@ -111,10 +126,13 @@ internal sealed record Profiles(string File, ProfilesDocument Stored)
     /// <summary>The profile that commands use when no server is named.</summary>
     public Profile? Current => Stored.Current is { } name ? Stored.Profiles?.GetValueOrDefault(name) : null;
 
-    /// <summary>The key for a server: one server's key is never sent to another.</summary>
+    /// <summary>
+    /// The key for a server: one server's key is never sent to another. Of several for one server, that of the profile in use counts.
+    /// </summary>
     public string? KeyOf(Uri server) =>
-        Stored
-            .Profiles?.Values.FirstOrDefault(profile =>
+        (Stored.Profiles?.Values ?? Enumerable.Empty<Profile>())
+            .Prepend(Current ?? new Profile(null, null))
+            .FirstOrDefault(profile =>
                 Uri.TryCreate(profile.Server, UriKind.Absolute, out var address)
                 && Uri.Compare(
                     address,
@@ -125,6 +143,81 @@ internal sealed record Profiles(string File, ProfilesDocument Stored)
                 ) == 0
             )
             ?.Key;
+
+    /// <summary>The same profiles with another one in use; null leaves it.</summary>
+    public Profiles Using(string? name) => name is null ? this : this with { Stored = Stored with { Current = name } };
+
+    /// <summary>With this profile, which is in use.</summary>
+    public Profiles With(string name, Profile profile) =>
+        this with
+        {
+            Stored = new ProfilesDocument(
+                name,
+                new Dictionary<string, Profile>(Stored.Profiles ?? [], StringComparer.Ordinal) { [name] = profile }
+            ),
+        };
+
+    /// <summary>Without this profile.</summary>
+    public Profiles Without(string name)
+    {
+        var left = new Dictionary<string, Profile>(Stored.Profiles ?? [], StringComparer.Ordinal);
+        left.Remove(name);
+        return this with { Stored = new ProfilesDocument(Stored.Current == name ? null : Stored.Current, left) };
+    }
+
+    /// <summary>The stored profiles, or none yet.</summary>
+    /// <exception cref="CliException">There is no home folder to keep them in, or they cannot be read.</exception>
+    public static Profiles Of(Terminal terminal) =>
+        Read(terminal)
+        ?? new Profiles(
+            Path.Combine(
+                terminal.SettingsFolder
+                    ?? throw new CliException(
+                        ExitCode.Usage,
+                        "no-home",
+                        "There is no folder to keep profiles in.",
+                        "Set HOME or XDG_CONFIG_HOME; or pass --server and PLATEN_KEY each time."
+                    ),
+                "profiles.json"
+            ),
+            new ProfilesDocument(null, null)
+        );
+
+    /// <summary>Writes them down, for their owner's eyes only; whoever reads meanwhile sees the former or the new.</summary>
+    public void Save()
+    {
+        try
+        {
+            var folder = Path.GetDirectoryName(File)!;
+            var aside = $"{File}.{Environment.ProcessId}.new";
+            if (OperatingSystem.IsWindows())
+                Directory.CreateDirectory(folder);
+            else
+                Directory.CreateDirectory(
+                    folder,
+                    UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute
+                );
+            System.IO.File.Delete(aside);
+            var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
+            if (!OperatingSystem.IsWindows())
+                options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+            using (var file = new FileStream(aside, options))
+            {
+                JsonSerializer.Serialize(file, Stored, CliJson.Default.ProfilesDocument);
+                file.Flush(flushToDisk: true);
+            }
+            System.IO.File.Move(aside, File, overwrite: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new CliException(
+                ExitCode.Usage,
+                "unwritable-profiles",
+                $"{File} cannot be written: {e.Message}",
+                "Make its folder writable, or set XDG_CONFIG_HOME to another."
+            );
+        }
+    }
 
     public static Profiles? Read(Terminal terminal)
     {

@@ -22,6 +22,14 @@ internal static class GlobalOptions
         Recursive = true,
     };
 
+    public static readonly Option<string?> Profile = new("--profile")
+    {
+        Description =
+            "The login profile to use, instead of the one that 'platen login' or 'platen profiles use' chose.",
+        HelpName = "PROFILE",
+        Recursive = true,
+    };
+
     public static readonly Option<bool> Json = new("--json")
     {
         Description = "Print one JSON document on standard output, and problems as JSON on standard error.",
@@ -46,5 +54,5 @@ internal static class GlobalOptions
         Recursive = true,
     };
 
-    public static readonly IReadOnlyList<Option> All = [Server, Key, Json, Quiet, Verbose, NoColor];
+    public static readonly IReadOnlyList<Option> All = [Server, Key, Profile, Json, Quiet, Verbose, NoColor];
 }

@@ -24,7 +24,8 @@ internal sealed class Invocation(ParseResult parsed, Terminal terminal, Output o
             connection = Connection.Find(
                 parsed.GetValue(GlobalOptions.Server),
                 parsed.GetValue(GlobalOptions.Key),
-                Terminal
+                Terminal,
+                parsed.GetValue(GlobalOptions.Profile)
             );
             Output.Detail($"server: {connection.Server} (from {connection.ServerSource})");
             Output.Detail($"key: {(connection.Key is null ? "none, " : "")}from {connection.KeySource}");

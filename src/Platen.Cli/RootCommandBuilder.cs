@@ -30,6 +30,11 @@ internal static class RootCommandBuilder
         root.Subcommands.Add(EventsCommand.Create());
         root.Subcommands.Add(JobsCommand.Create());
         root.Subcommands.Add(GcCommand.Create());
+        root.Subcommands.Add(WorkspacesCommand.Create());
+        root.Subcommands.Add(MembersCommand.Create());
+        root.Subcommands.Add(KeysCommand.Create());
+        foreach (var command in LoginCommand.Create())
+            root.Subcommands.Add(command);
         root.Subcommands.Add(DoctorCommand.Create());
         root.Subcommands.Add(SchemaCommand.Create());
         root.Subcommands.Add(JsonCommand.Create());

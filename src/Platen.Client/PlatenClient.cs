@@ -161,17 +161,19 @@ public sealed partial class PlatenClient : IDisposable
         byte[]? body,
         CancellationToken ct,
         bool takesUnready = false,
-        string contentType = "application/json"
+        string contentType = "application/json",
+        string? once = null
     )
     {
-        var attempts = method == HttpMethod.Post ? 1 : Math.Max(1, options.Attempts);
+        // A creation with an Idempotency-Key is carried out once, however often it is sent.
+        var attempts = method == HttpMethod.Post && once is null ? 1 : Math.Max(1, options.Attempts);
         for (var attempt = 1; ; attempt++)
         {
             HttpResponseMessage? answer = null;
             TimeSpan? retryAfter = null;
             try
             {
-                answer = await SendOnceAsync(method, path, condition, body, contentType, ct);
+                answer = await SendOnceAsync(method, path, condition, body, contentType, once, ct);
                 if (
                     answer.IsSuccessStatusCode
                     || (takesUnready && answer.StatusCode == HttpStatusCode.ServiceUnavailable)
@@ -204,11 +206,14 @@ public sealed partial class PlatenClient : IDisposable
         Precondition? condition,
         byte[]? body,
         string contentType,
+        string? once,
         CancellationToken ct
     )
     {
         using var request = NewRequest(method, path);
         SetCondition(request.Headers, condition);
+        if (once is not null)
+            request.Headers.Add("Idempotency-Key", once);
         if (body is not null)
         {
             request.Content = new ByteArrayContent(body);

@@ -102,8 +102,6 @@ internal static class OpenApi
         var method = context.Description.HttpMethod;
         if (context.Description.RelativePath?.Contains('{', StringComparison.Ordinal) == true)
             Add(operation, context, KernelProblems.NotFound);
-        if (method is not ("PUT" or "DELETE") || metadata.OfType<Unversioned>().Any())
-            return;
         operation.Parameters ??= [];
         if (metadata.OfType<TakesIdempotencyKey>().Any())
         {
@@ -117,7 +115,7 @@ internal static class OpenApi
                 }
             );
         }
-        if (method is not ("PUT" or "PATCH" or "DELETE") || metadata.OfType<WithoutPrecondition>().Any())
+        if (method is not ("PUT" or "PATCH" or "DELETE") || metadata.OfType<Unversioned>().Any())
             return;
         operation.Parameters.Add(
             new OpenApiParameter

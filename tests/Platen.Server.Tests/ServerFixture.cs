@@ -4,6 +4,9 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using NpgsqlTypes;
 using Platen.Access;
@@ -26,6 +29,10 @@ public sealed class ServerFixture : IAsyncLifetime
 
     /// <summary>Where the server answers.</summary>
     public Uri Address { get; private set; } = new("http://localhost");
+
+    /// <summary>Everything that is mapped.</summary>
+    internal IEnumerable<Endpoint> Endpoints =>
+        app!.Services.GetServices<EndpointDataSource>().SelectMany(source => source.Endpoints);
 
     /// <summary>With the owner's key.</summary>
     public HttpClient Owner { get; private set; } = new();

@@ -50,6 +50,12 @@ public sealed class PostgresFixture : IAsyncLifetime
             NullLogger.Instance,
             CancellationToken.None
         );
+        if (Environment.GetEnvironmentVariable(TenantPredicates.Variable) == "1")
+        {
+            await using var admin = await OpenAdminAsync(CancellationToken.None);
+            await TenantPredicates.RemoveFromFunctionsAsync(admin, CancellationToken.None);
+            Session.Rewrite = TenantPredicates.Remove;
+        }
     }
 
     public async ValueTask DisposeAsync()
@@ -127,7 +133,14 @@ public sealed class PostgresFixture : IAsyncLifetime
             // Another one has it, or removed it.
             return;
         }
-        Directory.Delete(mine, recursive: true);
+        try
+        {
+            Directory.Delete(mine, recursive: true);
+        }
+        catch (DirectoryNotFoundException)
+        {
+            // Another one took it for a leftover in turn.
+        }
     }
 
     // A module declares one static SqlModule; a module that refers to another's assembly comes after it.

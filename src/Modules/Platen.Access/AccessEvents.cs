@@ -1,4 +1,7 @@
+using System.Text.Json;
+using Platen.Access.Audit;
 using Platen.Platform.Events;
+using Platen.Platform.Postgres;
 
 namespace Platen.Access;
 
@@ -49,4 +52,46 @@ public static class AccessEvents
 
     /// <summary>A key opens nothing any more: id, name.</summary>
     public const string KeyRevoked = "key.revoked";
+
+    /// <summary>Who was invited.</summary>
+    public static readonly StreamId Invitations = new("access/invitations");
+
+    /// <summary>Somebody was invited: id, email, role.</summary>
+    public const string MemberInvited = "invitation.sent";
+
+    /// <summary>An invitation was sent again, with a new token: id, email.</summary>
+    public const string InvitationResent = "invitation.resent";
+
+    /// <summary>An invitation was taken back: id, email.</summary>
+    public const string InvitationRevoked = "invitation.revoked";
+
+    /// <summary>An invitation was accepted: id, personId, role.</summary>
+    public const string InvitationAccepted = "invitation.accepted";
+
+    /// <summary>It may use another amount of something than its plan allows: id, name, allowed.</summary>
+    public const string EntitlementChanged = "workspace.entitlement-changed";
+
+    /// <summary>Tokens are signed with another key: id, endedFormer.</summary>
+    public const string SigningKeyMade = "signing-key.made";
+
+    /// <summary>Tells others and the audit log, in the transaction of the fact.</summary>
+    /// <param name="session">The transaction.</param>
+    /// <param name="stream">Where others hear of it.</param>
+    /// <param name="type">What happened.</param>
+    /// <param name="json">With an <c>id</c>, or a <c>personId</c>, which becomes the entry's subject.</param>
+    /// <param name="ct">Cancels.</param>
+    internal static async Task TellAsync(
+        Session session,
+        StreamId stream,
+        string type,
+        ReadOnlyMemory<byte> json,
+        CancellationToken ct
+    )
+    {
+        var detail = JsonElement.Parse(json.Span);
+        var id = detail.TryGetProperty("id", out var own) ? own : detail.GetProperty("personId");
+        var kind = type[..type.IndexOf('.', StringComparison.Ordinal)];
+        await AuditLog.RecordAsync(session, type, $"{kind}/{id}", before: null, after: null, detail, ct);
+        await EventLog.AppendAsync(session, stream, type, json, ct);
+    }
 }

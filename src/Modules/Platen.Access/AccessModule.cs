@@ -63,6 +63,8 @@ public static class AccessModule
             .AddSingleton<ChangeMember>()
             .AddSingleton<InviteMember>()
             .AddSingleton<AcceptInvitation>()
+            .AddSingleton<MailInvitation>()
+            .AddSingleton<RegisterByInvitation>()
             .AddSingleton<CreateWorkspace>()
             .AddSingleton<ReadWorkspaces>()
             .AddSingleton<ChangeWorkspace>()
@@ -76,6 +78,7 @@ public static class AccessModule
         WorkspacesEndpoints.Map(app);
         MembersEndpoints.Map(app);
         InvitationsEndpoints.Map(app);
+        InvitationPage.Map(app);
         KeysEndpoints.Map(app);
         TokensEndpoints.Map(app);
         WhoAmI.Map(app);

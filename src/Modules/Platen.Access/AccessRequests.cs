@@ -77,6 +77,3 @@ internal static class AccessRequests
         return values.Count == 0 ? null : string.Join(", ", values.AsEnumerable());
     }
 }
-
-/// <summary>A removal that does not state the version it saw.</summary>
-public sealed record WithoutPrecondition;

@@ -149,6 +149,6 @@ public sealed record Collection(
             row.GetString(5),
             row.GetFieldValue<DateTimeOffset>(6),
             row.IsDBNull(7) ? null : row.GetFieldValue<DateTimeOffset>(7),
-            row.IsDBNull(8) ? null : row.GetFieldValue<byte[]>(8)
+            row.IsDBNull(8) ? (ReadOnlyMemory<byte>?)null : new ReadOnlyMemory<byte>(row.GetFieldValue<byte[]>(8))
         );
 }

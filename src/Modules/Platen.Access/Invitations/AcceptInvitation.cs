@@ -1,4 +1,5 @@
 using Platen.Access.Members;
+using Platen.Access.People;
 using Platen.Access.Workspaces;
 using Platen.Kernel;
 using Platen.Platform.Postgres;
@@ -17,6 +18,11 @@ internal sealed class AcceptInvitation(PostgresPools pools, Invalidation invalid
     /// <param name="Role">As what.</param>
     public sealed record Outcome(Workspace Workspace, Role Role);
 
+    /// <param name="Owner">The workspace.</param>
+    /// <param name="Workspace">Its name.</param>
+    /// <param name="Invitation">What is offered.</param>
+    public sealed record Offer(OwnerId Owner, string Workspace, Invitation Invitation);
+
     public async Task<Outcome> RunAsync(Caller caller, Body body, CancellationToken ct)
     {
         var person =
@@ -28,12 +34,40 @@ internal sealed class AcceptInvitation(PostgresPools pools, Invalidation invalid
                 new Fault("/token", "That is not an invitation's token: it was cut or mistyped."),
             ]);
         }
-        var (owner, id) = await FindAsync(caller, body.Token, ct);
-
+        var (owner, id) =
+            await FindAsync(body.Token, ct)
+            ?? throw InvitationProblems
+                .Gone.Because("There is no such invitation: it was sent again since, or is long past.")
+                .AsException();
         await using var session = await pools.OpenAsync(
             new OperationContext(caller.Actor, owner, "accept invitation"),
             ct
         );
+        var outcome = await AcceptAsync(session, id, person, ct);
+        await session.CommitAsync(ct);
+        invalidation.Drop(owner);
+        return outcome;
+    }
+
+    /// <summary>What a token offers while it can be accepted, for whoever holds it; null when it cannot.</summary>
+    public async Task<Offer?> PeekAsync(string token, CancellationToken ct)
+    {
+        if (!SecretText.IsWellFormed(token, Invitation.TokenPrefix) || await FindAsync(token, ct) is not { } found)
+            return null;
+        await using var session = await pools.OpenAsync(
+            OperationContext.ForSystem(found.Owner, "look at invitation"),
+            ct
+        );
+        var workspace = await Workspace.FindAsync(session, ct);
+        var invitation = await Invitation.LockAsync(session, found.Id, ct);
+        return workspace is { IsDeleted: false } && invitation?.StatusAt(clock.GetUtcNow()) == "pending"
+            ? new Offer(found.Owner, workspace.Name, invitation)
+            : null;
+    }
+
+    /// <summary>Accepts it in a session of its workspace, which the caller commits.</summary>
+    public async Task<Outcome> AcceptAsync(Session session, Guid id, PersonId person, CancellationToken ct)
+    {
         // The workspace first, like everybody who changes its members.
         var workspace = await Workspace.LockAsync(session, ct);
         var invitation =
@@ -41,7 +75,7 @@ internal sealed class AcceptInvitation(PostgresPools pools, Invalidation invalid
             ?? throw InvitationProblems.Gone.Because("The invitation is gone.").AsException();
         var status = workspace.IsDeleted ? "to a workspace that is closed" : invitation.StatusAt(clock.GetUtcNow());
         if (status == "accepted" && invitation.AcceptedBy == person.Value)
-            return new Outcome(workspace, await RoleAsync(session, caller, ct));
+            return new Outcome(workspace, await RoleAsync(session, person, ct));
         if (status != "pending")
             throw InvitationProblems.Gone.Because($"The invitation is {status}.").AsException();
         await session.ExecuteAsync(
@@ -54,30 +88,40 @@ internal sealed class AcceptInvitation(PostgresPools pools, Invalidation invalid
             Sql.Uuid(person.Value)
         );
         await MemberRows.AddAsync(session, person, invitation.Role, ct);
-        var role = await RoleAsync(session, caller, ct);
-        await session.CommitAsync(ct);
-        invalidation.Drop(owner);
+        var role = await RoleAsync(session, person, ct);
+        await AccessEvents.TellAsync(
+            session,
+            AccessEvents.Invitations,
+            AccessEvents.InvitationAccepted,
+            AccessRequests.Event(
+                new
+                {
+                    id,
+                    personId = person.Value,
+                    role = role.Name(),
+                }
+            ),
+            ct
+        );
         return new Outcome(workspace, role);
     }
 
-    private async Task<(OwnerId Owner, Guid Id)> FindAsync(Caller caller, string token, CancellationToken ct)
+    private async Task<(OwnerId Owner, Guid Id)?> FindAsync(string token, CancellationToken ct)
     {
-        await using var session = await pools.OpenAsync(caller.Operation("find invitation"), ct);
-        var found = await session.FirstAsync(
+        await using var session = await pools.OpenAsync(
+            OperationContext.ForSystem(OwnerId.Platform, "find invitation"),
+            ct
+        );
+        return await session.FirstAsync(
             "select owner, id from access.find_invitation($1)",
-            row => (Owner: new OwnerId(row.GetGuid(0)), Id: row.GetGuid(1)),
+            row => ((OwnerId, Guid)?)(new OwnerId(row.GetGuid(0)), row.GetGuid(1)),
             ct,
             Sql.Bytes(SecretText.Hash(token))
         );
-        return found.Id != Guid.Empty
-            ? found
-            : throw InvitationProblems
-                .Gone.Because("There is no such invitation: it was sent again since, or is long past.")
-                .AsException();
     }
 
-    private static async Task<Role> RoleAsync(Session session, Caller caller, CancellationToken ct) =>
-        (await Member.FindAsync(session, caller.Person!.Value, ct))?.Role
+    private static async Task<Role> RoleAsync(Session session, PersonId person, CancellationToken ct) =>
+        (await Member.FindAsync(session, person, ct))?.Role
         ?? throw InvitationProblems
             .Gone.Because("The invitation was accepted, and the member removed since.")
             .AsException();

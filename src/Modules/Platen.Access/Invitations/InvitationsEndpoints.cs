@@ -3,6 +3,8 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
+using Platen.Access.Audit;
+using Platen.Access.SignIn;
 using Platen.Kernel;
 using Platen.Platform.Http;
 using Platen.Platform.Http.RateLimits;
@@ -21,6 +23,8 @@ namespace Platen.Access.Invitations;
 /// <param name="TimesSent">How often.</param>
 /// <param name="AcceptedAt">When it was accepted.</param>
 /// <param name="Token">What accepts it: told when it is made, and never again.</param>
+/// <param name="Url">The page that accepts it; told together with the token.</param>
+/// <param name="Mailed">Whether the mail was taken over; told together with the token.</param>
 internal sealed record InvitationView(
     Guid Id,
     string Email,
@@ -32,10 +36,18 @@ internal sealed record InvitationView(
     DateTimeOffset SentAt,
     int TimesSent,
     DateTimeOffset? AcceptedAt,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Token
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Token,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Url,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] bool? Mailed
 )
 {
-    public static InvitationView Of(Invitation i, DateTimeOffset now, string? token = null) =>
+    public static InvitationView Of(
+        Invitation i,
+        DateTimeOffset now,
+        string? token = null,
+        string? url = null,
+        bool? mailed = null
+    ) =>
         new(
             i.Id,
             i.Email,
@@ -47,7 +59,9 @@ internal sealed record InvitationView(
             i.SentAt,
             i.TimesSent,
             i.AcceptedAt,
-            token
+            token,
+            url,
+            mailed
         );
 }
 
@@ -72,6 +86,7 @@ internal static class InvitationsEndpoints
             .MapPost("", Invite)
             .WithName("inviteMember")
             .RateLimited(RateLimitPolicies.Token)
+            .Audited(AccessEvents.MemberInvited)
             .Accepts<InviteMember.Body>("application/json")
             .WithMetadata(new TakesIdempotencyKey())
             .NeedsWorkspace(Scopes.MembersManage, platformToo: true);
@@ -79,16 +94,19 @@ internal static class InvitationsEndpoints
             .MapPost("/{id:guid}/resend", Resend)
             .WithName("resendInvitation")
             .RateLimited(RateLimitPolicies.Token)
+            .Audited(AccessEvents.InvitationResent)
             .NeedsWorkspace(Scopes.MembersManage, platformToo: true);
         invitations
             .MapDelete("/{id:guid}", Revoke)
             .WithName("revokeInvitation")
-            .WithMetadata(new WithoutPrecondition())
+            .Audited(AccessEvents.InvitationRevoked)
+            .WithMetadata(new Unversioned())
             .NeedsWorkspace(Scopes.MembersManage, platformToo: true);
 
         // The token says which workspace; whoever accepts is in none of it yet.
         app.MapPost("/v1/invitations/accept", Accept)
             .WithName("acceptInvitation")
+            .Audited(AccessEvents.InvitationAccepted, AccessEvents.MemberAdded)
             .WithTags("members")
             .Accepts<AcceptInvitation.Body>("application/json")
             .NeedsCaller();
@@ -115,6 +133,7 @@ internal static class InvitationsEndpoints
     private static async Task<Created<InvitationView>> Invite(
         string ws,
         InviteMember invite,
+        MailInvitation mail,
         TimeProvider clock,
         HttpContext context,
         CancellationToken ct
@@ -122,17 +141,25 @@ internal static class InvitationsEndpoints
     {
         var once = IdempotencyKey.Read(context);
         var body = await context.BodyAsync<InviteMember.Body>(ct);
-        return Told(context, ws, await invite.InviteAsync(context.Caller(), body, once, ct), clock);
+        return await TellAsync(
+            context,
+            ws,
+            await invite.InviteAsync(context.Caller(), body, once, ct),
+            mail,
+            clock,
+            ct
+        );
     }
 
     private static async Task<Created<InvitationView>> Resend(
         string ws,
         Guid id,
         InviteMember invite,
+        MailInvitation mail,
         TimeProvider clock,
         HttpContext context,
         CancellationToken ct
-    ) => Told(context, ws, await invite.ResendAsync(context.Caller(), id, ct), clock);
+    ) => await TellAsync(context, ws, await invite.ResendAsync(context.Caller(), id, ct), mail, clock, ct);
 
     private static async Task<NoContent> Revoke(
         string ws,
@@ -164,18 +191,21 @@ internal static class InvitationsEndpoints
         );
     }
 
-    private static Created<InvitationView> Told(
+    private static async Task<Created<InvitationView>> TellAsync(
         HttpContext context,
         string ws,
         InviteMember.Outcome outcome,
-        TimeProvider clock
+        MailInvitation mail,
+        TimeProvider clock,
+        CancellationToken ct
     )
     {
+        var mailed = await mail.TrySendAsync(context.Caller(), outcome, ct);
         // The answer holds a secret: nothing on its way may keep it.
         context.Response.Headers.CacheControl = "no-store";
         return TypedResults.Created(
             $"/v1/workspaces/{ws}/invitations/{outcome.Invitation.Id:D}",
-            InvitationView.Of(outcome.Invitation, clock.GetUtcNow(), outcome.Token)
+            InvitationView.Of(outcome.Invitation, clock.GetUtcNow(), outcome.Token, mail.Link(outcome.Token), mailed)
         );
     }
 }

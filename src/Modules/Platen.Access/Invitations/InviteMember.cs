@@ -70,6 +70,20 @@ internal sealed partial class InviteMember(PostgresPools pools, TimeProvider clo
             Sql.Digest(asked),
             StoredKey.Time(clock.GetUtcNow().AddDays(body.ExpiresInDays))
         );
+        await AccessEvents.TellAsync(
+            session,
+            AccessEvents.Invitations,
+            AccessEvents.MemberInvited,
+            AccessRequests.Event(
+                new
+                {
+                    id,
+                    email,
+                    role = role.Name(),
+                }
+            ),
+            ct
+        );
         await session.CommitAsync(ct);
         return new Outcome(made!, token, workspace.Name);
     }
@@ -102,6 +116,13 @@ internal sealed partial class InviteMember(PostgresPools pools, TimeProvider clo
             Sql.Uuid(id),
             Sql.Bytes(SecretText.Hash(token))
         );
+        await AccessEvents.TellAsync(
+            session,
+            AccessEvents.Invitations,
+            AccessEvents.InvitationResent,
+            AccessRequests.Event(new { id, email = invitation.Email }),
+            ct
+        );
         await session.CommitAsync(ct);
         return new Outcome(sent!, token, workspace.Name);
     }
@@ -124,6 +145,13 @@ internal sealed partial class InviteMember(PostgresPools pools, TimeProvider clo
             """,
             ct,
             Sql.Uuid(id)
+        );
+        await AccessEvents.TellAsync(
+            session,
+            AccessEvents.Invitations,
+            AccessEvents.InvitationRevoked,
+            AccessRequests.Event(new { id, email = invitation.Email }),
+            ct
         );
         await session.CommitAsync(ct);
     }

@@ -1,7 +1,6 @@
 using Npgsql;
 using Platen.Access.Workspaces;
 using Platen.Kernel;
-using Platen.Platform.Events;
 using Platen.Platform.Http;
 using Platen.Platform.Postgres;
 
@@ -70,7 +69,7 @@ internal sealed class CreateKey(PostgresPools pools, AccessOptions options, Time
             Sql.Digest(wanted.Asked)
         );
         await Entitlements.UseAsync(session, Entitlements.Keys, 1, ct);
-        await EventLog.AppendAsync(
+        await AccessEvents.TellAsync(
             session,
             AccessEvents.Keys,
             AccessEvents.KeyCreated,

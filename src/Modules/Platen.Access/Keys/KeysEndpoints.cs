@@ -3,6 +3,8 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
+using Platen.Access.Audit;
+using Platen.Access.SignIn;
 using Platen.Platform.Http;
 
 namespace Platen.Access.Keys;
@@ -81,17 +83,22 @@ internal static class KeysEndpoints
         guard(
             keys.MapPost("", Create)
                 .WithName($"create{whose}Key")
+                .Audited(AccessEvents.KeyCreated)
                 .Accepts<CreateKey.Body>("application/json")
                 .WithMetadata(new TakesIdempotencyKey())
         );
         guard(keys.MapGet("/{id:guid}", Read).WithName($"get{whose}Key"));
         // Without a version: an urgent revocation is not held up by anything.
         guard(
-            keys.MapDelete("/{id:guid}", Revoke).WithName($"revoke{whose}Key").WithMetadata(new WithoutPrecondition())
+            keys.MapDelete("/{id:guid}", Revoke)
+                .WithName($"revoke{whose}Key")
+                .Audited(AccessEvents.KeyRevoked)
+                .WithMetadata(new Unversioned())
         );
         guard(
             keys.MapPost("/{id:guid}/rotate", Rotate)
                 .WithName($"rotate{whose}Key")
+                .Audited(AccessEvents.KeyRevoked, AccessEvents.KeyCreated)
                 .Accepts<RevokeKey.RotateBody>("application/json")
         );
     }

@@ -1,6 +1,5 @@
 using Platen.Access.Workspaces;
 using Platen.Kernel;
-using Platen.Platform.Events;
 using Platen.Platform.Postgres;
 
 namespace Platen.Access.Keys;
@@ -84,7 +83,7 @@ internal sealed class RevokeKey(PostgresPools pools, Invalidation invalidation, 
             Sql.Text(session.Context.Actor.Name)
         );
         await Entitlements.GiveBackAsync(session, Entitlements.Keys, 1, ct);
-        await EventLog.AppendAsync(
+        await AccessEvents.TellAsync(
             session,
             AccessEvents.Keys,
             AccessEvents.KeyRevoked,

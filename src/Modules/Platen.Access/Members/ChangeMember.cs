@@ -2,7 +2,6 @@ using Platen.Access.Keys;
 using Platen.Access.People;
 using Platen.Access.Workspaces;
 using Platen.Kernel;
-using Platen.Platform.Events;
 using Platen.Platform.Postgres;
 
 namespace Platen.Access.Members;
@@ -137,7 +136,7 @@ internal sealed class ChangeMember(PostgresPools pools, Invalidation invalidatio
             Sql.Uuid(member.Person.Value),
             Sql.Text(role.Name())
         );
-        await EventLog.AppendAsync(
+        await AccessEvents.TellAsync(
             session,
             AccessEvents.Members,
             AccessEvents.RoleChanged,
@@ -161,7 +160,7 @@ internal sealed class ChangeMember(PostgresPools pools, Invalidation invalidatio
             Sql.Uuid(member.Person.Value)
         );
         await Entitlements.GiveBackAsync(session, Entitlements.Members, 1, ct);
-        await EventLog.AppendAsync(
+        await AccessEvents.TellAsync(
             session,
             AccessEvents.Members,
             AccessEvents.MemberRemoved,

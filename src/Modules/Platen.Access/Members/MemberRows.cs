@@ -1,7 +1,6 @@
 using Platen.Access.People;
 using Platen.Access.Workspaces;
 using Platen.Kernel;
-using Platen.Platform.Events;
 using Platen.Platform.Postgres;
 
 namespace Platen.Access.Members;
@@ -35,7 +34,7 @@ public static class MemberRows
         if (added == 0)
             return false;
         await Entitlements.UseAsync(session, Entitlements.Members, 1, ct);
-        await EventLog.AppendAsync(
+        await AccessEvents.TellAsync(
             session,
             AccessEvents.Members,
             AccessEvents.MemberAdded,

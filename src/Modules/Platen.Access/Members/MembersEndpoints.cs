@@ -2,7 +2,9 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
+using Platen.Access.Audit;
 using Platen.Access.People;
+using Platen.Access.SignIn;
 using Platen.Kernel;
 
 namespace Platen.Access.Members;
@@ -48,19 +50,23 @@ internal static class MembersEndpoints
         members
             .MapPatch("/{personId:guid}", Change)
             .WithName("changeMember")
+            .Audited(AccessEvents.RoleChanged)
             .Accepts<ChangeMember.Body>("application/json")
             .NeedsWorkspace(Scopes.MembersManage, platformToo: true);
         members
             .MapDelete("/{personId:guid}", Remove)
             .WithName("removeMember")
+            .Audited(AccessEvents.MemberRemoved)
             .NeedsWorkspace(Scopes.MembersManage, platformToo: true);
         members
             .MapDelete("/me", Leave)
             .WithName("leaveWorkspace")
-            .WithMetadata(new WithoutPrecondition())
+            .Audited(AccessEvents.MemberRemoved)
+            .WithMetadata(new Unversioned())
             .NeedsWorkspace(Scopes.WorkspaceRead, platformToo: true);
         app.MapPost("/v1/workspaces/{ws}/transfer", Transfer)
             .WithName("transferWorkspace")
+            .Audited(AccessEvents.RoleChanged, AccessEvents.MemberRemoved)
             .WithTags("members")
             .Accepts<ChangeMember.TransferBody>("application/json")
             .NeedsWorkspace(Scopes.MembersManage);

@@ -140,10 +140,10 @@ internal sealed class KeyRing(
             Keys.StoredKey.Time(now),
             Keys.StoredKey.Time(made.SignsFrom)
         );
-        await EventLog.AppendAsync(
+        await AccessEvents.TellAsync(
             session,
             Stream,
-            "signing-key.made",
+            AccessEvents.SigningKeyMade,
             AccessRequests.Event(new { id = made.Id, endedFormer = endFormer }),
             ct
         );

@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
+using Platen.Access.Audit;
 using Platen.Kernel;
 using Platen.Platform.Events;
 using Platen.Platform.Http.RateLimits;
@@ -34,17 +35,20 @@ internal static class TokensEndpoints
         app.MapPost("/v1/realtime-tokens", Issue)
             .WithName("createRealtimeToken")
             .RateLimited(RateLimitPolicies.Token)
+            .NotAudited("a token is not kept: it opens one stream for a while to somebody who may read it")
             .WithTags("events")
             .Accepts<Body>("application/json")
             .NeedsScope(Scopes.EventsRead);
         app.MapPost("/v1/workspaces/{ws}/realtime-tokens", Issue)
             .WithName("createWorkspaceRealtimeToken")
             .RateLimited(RateLimitPolicies.Token)
+            .NotAudited("a token is not kept: it opens one stream for a while to somebody who may read it")
             .WithTags("events")
             .Accepts<Body>("application/json")
             .NeedsWorkspace(Scopes.EventsRead);
         app.MapPost("/v1/signing-keys/rotate", Rotate)
             .WithName("rotateSigningKey")
+            .Audited(AccessEvents.SigningKeyMade)
             .WithTags("keys")
             .Accepts<RotateBody>("application/json")
             .NeedsScope(Scopes.KeysManage);

@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text.Json;
 using Npgsql;
 using Platen.Kernel;
-using Platen.Platform.Events;
 using Platen.Platform.Jobs;
 using Platen.Platform.Postgres;
 
@@ -85,7 +84,7 @@ internal sealed class ChangeWorkspace(PostgresPools pools, Invalidation invalida
                 new JobOptions { Delay = purgeAt - now },
                 ct
             );
-            await EventLog.AppendAsync(
+            await AccessEvents.TellAsync(
                 session,
                 AccessEvents.Workspace,
                 AccessEvents.WorkspaceDeleted,
@@ -122,7 +121,7 @@ internal sealed class ChangeWorkspace(PostgresPools pools, Invalidation invalida
                 """,
                 ct
             );
-            await EventLog.AppendAsync(
+            await AccessEvents.TellAsync(
                 session,
                 AccessEvents.Workspace,
                 AccessEvents.WorkspaceRestored,
@@ -153,7 +152,7 @@ internal sealed class ChangeWorkspace(PostgresPools pools, Invalidation invalida
         if (allowance.Allowed < 0)
             AccessRequests.ThrowIfAny([new Fault("/allowed", "Must be 0 or more, or null for no limit.")]);
         await using var session = await pools.OpenAsync(caller.Operation("change entitlement"), ct);
-        await LockAsync(session, precondition, ct);
+        var current = await LockAsync(session, precondition, ct);
         await session.ExecuteAsync(
             """
             insert into access.entitlement (owner, name, allowed) values (platform.current_owner(), $1, $2)
@@ -165,6 +164,20 @@ internal sealed class ChangeWorkspace(PostgresPools pools, Invalidation invalida
         );
         await session.ExecuteAsync(
             "update access.workspace set revision = revision + 1, updated_at = clock_timestamp() where owner = platform.current_owner()",
+            ct
+        );
+        await AccessEvents.TellAsync(
+            session,
+            AccessEvents.Workspace,
+            AccessEvents.EntitlementChanged,
+            AccessRequests.Event(
+                new
+                {
+                    id = current.Id.Value,
+                    name,
+                    allowed = allowance.Allowed,
+                }
+            ),
             ct
         );
         return await CommitAsync(session, caller, ct);
@@ -248,7 +261,7 @@ internal sealed class ChangeWorkspace(PostgresPools pools, Invalidation invalida
     {
         if (wanted.Name != current.Name || wanted.Slug != current.Slug)
         {
-            await EventLog.AppendAsync(
+            await AccessEvents.TellAsync(
                 session,
                 AccessEvents.Workspace,
                 AccessEvents.WorkspaceRenamed,
@@ -266,7 +279,7 @@ internal sealed class ChangeWorkspace(PostgresPools pools, Invalidation invalida
         }
         if (wanted.Plan != current.Plan)
         {
-            await EventLog.AppendAsync(
+            await AccessEvents.TellAsync(
                 session,
                 AccessEvents.Workspace,
                 AccessEvents.PlanChanged,

@@ -1,7 +1,6 @@
 using Npgsql;
 using Platen.Access.Members;
 using Platen.Kernel;
-using Platen.Platform.Events;
 using Platen.Platform.Http;
 using Platen.Platform.Postgres;
 
@@ -112,7 +111,7 @@ internal sealed class CreateWorkspace(PostgresPools pools)
             return null;
         if (caller.Person is { } person)
             await MemberRows.AddAsync(session, person, Role.Owner, ct);
-        await EventLog.AppendAsync(
+        await AccessEvents.TellAsync(
             session,
             AccessEvents.Workspace,
             AccessEvents.WorkspaceCreated,

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Platen.Platform.Events;
 using Platen.Platform.Jobs;
 
 namespace Platen.Access.Workspaces;
@@ -25,7 +24,7 @@ internal sealed class PurgeWorkspace(Invalidation invalidation) : IJobHandler
             await session.ExecuteAsync("delete from access.machine_key where owner = platform.current_owner()", ct);
             await session.ExecuteAsync("delete from access.usage where owner = platform.current_owner()", ct);
             await session.ExecuteAsync("delete from access.workspace where owner = platform.current_owner()", ct);
-            await EventLog.AppendAsync(
+            await AccessEvents.TellAsync(
                 session,
                 AccessEvents.Workspace,
                 AccessEvents.WorkspacePurged,

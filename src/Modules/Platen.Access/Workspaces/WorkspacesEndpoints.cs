@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
+using Platen.Access.Audit;
 using Platen.Platform.Http;
 
 namespace Platen.Access.Workspaces;
@@ -86,6 +87,7 @@ internal static class WorkspacesEndpoints
         all.MapGet("", List).WithName("listWorkspaces").NeedsCaller();
         all.MapPost("", Create)
             .WithName("createWorkspace")
+            .Audited(AccessEvents.WorkspaceCreated, AccessEvents.MemberAdded)
             .Accepts<CreateWorkspace.Body>("application/json")
             .WithMetadata(new TakesIdempotencyKey())
             .NeedsCaller();
@@ -96,14 +98,20 @@ internal static class WorkspacesEndpoints
             .NeedsWorkspace(Scopes.WorkspaceRead, deletedToo: true, platformToo: true);
         one.MapPatch("", Change)
             .WithName("changeWorkspace")
+            .Audited(AccessEvents.WorkspaceRenamed, AccessEvents.PlanChanged)
             .Accepts<ChangeWorkspace.Body>("application/json")
             .NeedsWorkspace(Scopes.WorkspaceManage);
-        one.MapDelete("", Delete).WithName("deleteWorkspace").NeedsWorkspace(Scopes.WorkspaceManage, deletedToo: true);
+        one.MapDelete("", Delete)
+            .WithName("deleteWorkspace")
+            .Audited(AccessEvents.WorkspaceDeleted)
+            .NeedsWorkspace(Scopes.WorkspaceManage, deletedToo: true);
         one.MapPost("/restore", Restore)
             .WithName("restoreWorkspace")
+            .Audited(AccessEvents.WorkspaceRestored)
             .NeedsWorkspace(Scopes.WorkspaceManage, deletedToo: true);
         one.MapPut("/entitlements/{name}", Allow)
             .WithName("setEntitlement")
+            .Audited(AccessEvents.EntitlementChanged)
             .Accepts<ChangeWorkspace.Allowance>("application/json")
             .NeedsWorkspace(Scopes.WorkspaceManage);
     }

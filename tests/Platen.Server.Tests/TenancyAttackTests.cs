@@ -1,0 +1,467 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Platen.Kernel;
+using Platen.Testing;
+
+namespace Platen.Server.Tests;
+
+/// <summary>
+/// A member of one workspace and a key of it try everything of another: each route as it is mapped, with the victim's ids wherever an id can
+/// stand. A new route is attacked without being listed.
+/// </summary>
+public sealed partial class TenancyAttackTests(ServerFixture server)
+{
+    private static readonly string[] Unsteady =
+    [
+        "Date",
+        "traceparent",
+        "Content-Length",
+        "RateLimit",
+        "RateLimit-Policy",
+    ];
+
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Nothing_of_another_workspace_is_told_or_changed_whatever_is_asked()
+    {
+        var (victim, attacker) = (await Tenant.MakeAsync(server, "victim"), await Tenant.MakeAsync(server, "attacker"));
+        await using var admin = await server.Postgres.OpenAdminAsync(Ct);
+        var before = await OwnersRows.DigestAsync(admin, victim.Owner, Ct);
+        before.Keys.ShouldContain("access.machine_key");
+        before.Keys.ShouldContain("access.invitation");
+
+        var breaches = new List<string>();
+        var attempts = 0;
+        foreach (var (method, pattern) in Routes())
+        {
+            foreach (var path in Fillings(pattern, victim))
+            {
+                foreach (var credential in attacker.Credentials)
+                {
+                    attempts++;
+                    var told = await AskAsync(credential, method, path, victim);
+                    // What is asked is told back as the problem's instance.
+                    var answer = told.Body.Replace(
+                        JsonEncodedText.Encode(Uri.UnescapeDataString(path)).ToString(),
+                        "",
+                        StringComparison.Ordinal
+                    );
+                    foreach (var (what, mark) in victim.Marks)
+                    {
+                        if (
+                            answer.Contains(mark, StringComparison.OrdinalIgnoreCase)
+                            && !path.Contains(mark, StringComparison.OrdinalIgnoreCase)
+                        )
+                            breaches.Add(
+                                $"{method} {path} as {credential.Kind} tells the victim's {what}: {told.Status} {answer}"
+                            );
+                    }
+                    if (pattern.Contains("{ws}", StringComparison.Ordinal) && told.Status != 404)
+                        breaches.Add($"{method} {path} as {credential.Kind} answers {told.Status}");
+                }
+            }
+        }
+        attempts.ShouldBeGreaterThan(150);
+        var after = await OwnersRows.DigestAsync(admin, victim.Owner, Ct);
+        breaches.AddRange(
+            before
+                .Keys.Union(after.Keys)
+                .Where(t => before.GetValueOrDefault(t) != after.GetValueOrDefault(t))
+                .Select(t => $"{t} has changed")
+        );
+        breaches.ShouldBeEmpty(string.Join('\n', breaches));
+    }
+
+    [Fact]
+    public async Task A_foreign_id_is_answered_like_a_missing_one_in_status_body_and_headers()
+    {
+        var (victim, attacker) = (await Tenant.MakeAsync(server, "victim"), await Tenant.MakeAsync(server, "attacker"));
+        var differences = new List<string>();
+        var compared = 0;
+        foreach (
+            var (method, pattern) in Routes()
+                .Where(r =>
+                    r.Pattern.Contains("{ws}", StringComparison.Ordinal)
+                    || r.Pattern.Contains(":guid}", StringComparison.Ordinal)
+                )
+        )
+        {
+            // The workspace in the path is the attacker's own where the id behind it is what is foreign.
+            foreach (var wsIsForeign in (bool[])[true, false])
+            {
+                if (
+                    wsIsForeign != pattern.Contains("{ws}", StringComparison.Ordinal)
+                    && !pattern.Contains(":guid}", StringComparison.Ordinal)
+                )
+                    continue;
+                foreach (var id in victim.Ids)
+                {
+                    var foreign = Fill(pattern, wsIsForeign ? victim.Slug : attacker.Slug, id);
+                    var missing = Fill(
+                        pattern,
+                        wsIsForeign ? victim.Slug[..^1] + "0" : attacker.Slug,
+                        Guid.CreateVersion7().ToString()
+                    );
+                    foreach (var credential in attacker.Credentials)
+                    {
+                        compared++;
+                        var one = await AskAsync(credential, method, foreign, victim);
+                        var other = await AskAsync(credential, method, missing, victim);
+                        var (a, b) = (one.Steady(foreign), other.Steady(missing));
+                        if (a != b)
+                            differences.Add($"{method} {pattern} as {credential.Kind}\n  foreign: {a}\n  missing: {b}");
+                    }
+                }
+            }
+        }
+        compared.ShouldBeGreaterThan(100);
+        differences.ShouldBeEmpty(string.Join('\n', differences));
+    }
+
+    [Fact]
+    public async Task Lists_and_cursors_stay_at_home()
+    {
+        var (victim, attacker) = (await Tenant.MakeAsync(server, "victim"), await Tenant.MakeAsync(server, "attacker"));
+        foreach (var credential in attacker.Credentials)
+        {
+            foreach (
+                var query in (string[])
+                    [
+                        "",
+                        "?cursor=" + victim.Slug[..3],
+                        "?search=victim",
+                        "?status=deleted",
+                        $"?owner={victim.Owner}&workspace={victim.Slug}&mine=false",
+                    ]
+            )
+            {
+                var list = await AskAsync(credential, "GET", "/v1/workspaces" + query, victim);
+                list.Status.ShouldBe(200, list.Body);
+                list.Body.ShouldNotContain(victim.Slug);
+            }
+        }
+    }
+
+    [Fact]
+    public async Task A_token_of_one_stream_opens_no_other_and_no_other_owners_stream_of_that_name()
+    {
+        var (victim, attacker) = (await Tenant.MakeAsync(server, "victim"), await Tenant.MakeAsync(server, "attacker"));
+        var minted = await AskAsync(
+            attacker.Credentials[0],
+            "POST",
+            $"/v1/workspaces/{attacker.Slug}/realtime-tokens",
+            victim,
+            """{"stream":"access/workspace"}"""
+        );
+        minted.Status.ShouldBe(200, minted.Body);
+        var token = JsonDocument.Parse(minted.Body).RootElement.GetProperty("token").GetString()!;
+
+        (await FirstEventAsync("/v1/events/access/workspace?access_token=" + token)).ShouldContain(
+            attacker.Owner.ToString()
+        );
+        (
+            await FirstEventAsync($"/v1/workspaces/{attacker.Slug}/events/access/workspace?access_token=" + token)
+        ).ShouldContain(attacker.Owner.ToString());
+        (await StatusAsync("/v1/events/access/members?access_token=" + token)).ShouldBe(404);
+        (await StatusAsync($"/v1/workspaces/{victim.Slug}/events/access/workspace?access_token=" + token)).ShouldBe(
+            404
+        );
+        (await StatusAsync("/v1/jobs?access_token=" + token)).ShouldBe(401);
+        (await StatusAsync("/v1/events/access/workspace?access_token=" + token[..^2])).ShouldBe(401);
+        (await StatusAsync("/v1/jobs", token)).ShouldBe(401);
+        (await StatusAsync("/v1/events/access/workspace?access_token=" + attacker.Key)).ShouldBe(401);
+    }
+
+    [Fact]
+    public async Task A_followed_stream_ends_when_its_reader_may_read_it_no_more()
+    {
+        var tenant = await Tenant.MakeAsync(server, "tenant");
+        using var request = new HttpRequestMessage(
+            HttpMethod.Get,
+            $"/v1/workspaces/{tenant.Slug}/events/access/workspace"
+        );
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", tenant.Key);
+        using var response = await server.Nobody.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Ct);
+        response.StatusCode.ShouldBe(HttpStatusCode.OK);
+        await using var body = await response.Content.ReadAsStreamAsync(Ct);
+        var buffer = new byte[4096];
+        (await body.ReadAsync(buffer, Ct)).ShouldBeGreaterThan(0);
+        (
+            await server.Owner.SendAsync(HttpMethod.Delete, $"/v1/workspaces/{tenant.Slug}/keys/{tenant.KeyId}")
+        ).Status.ShouldBe(204);
+        await Should.ThrowAsync<Exception>(async () =>
+        {
+            // Cut off in the middle: there is no end of the body to be read.
+            while (await body.ReadAsync(buffer, Ct) > 0) { }
+            throw new HttpIOException(HttpRequestError.ResponseEnded);
+        });
+        (await StatusAsync($"/v1/workspaces/{tenant.Slug}", tenant.Key)).ShouldBe(401);
+    }
+
+    [Fact]
+    public async Task Two_claims_about_who_asks_are_none()
+    {
+        var tenant = await Tenant.MakeAsync(server, "tenant");
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/v1/whoami");
+        request.Headers.TryAddWithoutValidation("Authorization", "Bearer " + tenant.Key);
+        request.Headers.TryAddWithoutValidation("Authorization", "Bearer " + server.OwnerKeyText);
+        using var response = await server.Nobody.SendAsync(request, Ct);
+        response.StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
+        foreach (
+            var text in (string[])
+                [
+                    "Basic " + tenant.Key,
+                    "Bearer",
+                    "Bearer " + tenant.Key[..^1],
+                    "Bearer " + tenant.Key + "0",
+                    "Bearer x.y.z",
+                ]
+        )
+        {
+            using var other = new HttpRequestMessage(HttpMethod.Get, "/v1/whoami");
+            other.Headers.TryAddWithoutValidation("Authorization", text);
+            using var refused = await server.Nobody.SendAsync(other, Ct);
+            refused.StatusCode.ShouldBe(HttpStatusCode.Unauthorized, text[..Math.Min(12, text.Length)]);
+        }
+    }
+
+    [Theory]
+    [InlineData("*.TenancyAttackTests")]
+    [InlineData("*.WorkspaceTests")]
+    public async Task The_attack_fails_also_without_a_single_tenant_predicate(string tests)
+    {
+        if (Environment.GetEnvironmentVariable(TenantPredicates.Variable) == "1")
+            return;
+        var start = new ProcessStartInfo(Environment.ProcessPath!)
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        if (Path.GetFileNameWithoutExtension(start.FileName) == "dotnet")
+            start.ArgumentList.Add(typeof(TenancyAttackTests).Assembly.Location);
+        start.ArgumentList.Add("-class");
+        start.ArgumentList.Add(tests);
+        start.Environment[TenantPredicates.Variable] = "1";
+        using var run = Process.Start(start)!;
+        var output = run.StandardOutput.ReadToEndAsync(Ct);
+        var errors = run.StandardError.ReadToEndAsync(Ct);
+        await run.WaitForExitAsync(Ct);
+        run.ExitCode.ShouldBe(0, await output + await errors);
+    }
+
+    private IEnumerable<(string Method, string Pattern)> Routes() =>
+        from endpoint in server.Endpoints.OfType<RouteEndpoint>()
+        let pattern = "/" + endpoint.RoutePattern.RawText!.TrimStart('/')
+        where
+            pattern.StartsWith("/v1/", StringComparison.Ordinal) || pattern.StartsWith("/v2/", StringComparison.Ordinal)
+        from method in endpoint.Metadata.GetMetadata<IHttpMethodMetadata>()?.HttpMethods ?? ["GET"]
+        // A stream does not end by itself; the tests of tokens follow some.
+        where
+            !pattern.Contains("{**stream}", StringComparison.Ordinal)
+            || pattern.Contains("{ws}", StringComparison.Ordinal)
+        // These end the attacker's own session, which would make the rest of the attack harmless.
+        where !pattern.StartsWith("/v1/session", StringComparison.Ordinal)
+        select (method, pattern);
+
+    private static IEnumerable<string> Fillings(string pattern, Tenant victim) =>
+        from ws in pattern.Contains("{ws}", StringComparison.Ordinal)
+            ? (string[])[victim.Slug, victim.Owner.ToString()]
+            : [""]
+        from id in Parameter().Matches(pattern).Any(m => !m.Value.StartsWith("{ws", StringComparison.Ordinal))
+            ? victim.Ids
+            : [""]
+        select Fill(pattern, ws, id);
+
+    private static string Fill(string pattern, string ws, string id) =>
+        Parameter()
+            .Replace(
+                pattern,
+                match =>
+                    match.Value switch
+                    {
+                        "{ws}" => ws,
+                        "{**stream}" => "access/workspace",
+                        "{name}" when pattern.EndsWith("/entitlements/{name}", StringComparison.Ordinal) => "members",
+                        _ => id,
+                    }
+            );
+
+    private async Task<Told> AskAsync(
+        Credential credential,
+        string method,
+        string path,
+        Tenant victim,
+        string? body = null
+    )
+    {
+        using var request = new HttpRequestMessage(new HttpMethod(method), path);
+        if (path.IndexOf('?', StringComparison.Ordinal) < 0 && method == "GET")
+        {
+            request.RequestUri = new Uri(
+                $"{path}?owner={victim.Owner}&workspace={victim.Slug}&cursor={victim.Slug}",
+                UriKind.Relative
+            );
+        }
+        credential.Set(request);
+        request.Headers.TryAddWithoutValidation("X-Platen-Owner", victim.Owner.ToString());
+        request.Headers.TryAddWithoutValidation("X-Workspace", victim.Slug);
+        request.Headers.TryAddWithoutValidation("X-Original-URL", "/v1/workspaces/" + victim.Slug);
+        request.Headers.TryAddWithoutValidation("Idempotency-Key", "attack");
+        if (method is not ("GET" or "HEAD" or "POST"))
+            request.Headers.TryAddWithoutValidation("If-Match", "*");
+        if (method is not ("GET" or "HEAD" or "DELETE"))
+        {
+            request.Content = new StringContent(
+                body
+                    ?? JsonSerializer.Serialize(
+                        new
+                        {
+                            owner = victim.Owner.Value,
+                            workspace = victim.Slug,
+                            ws = victim.Slug,
+                            personId = victim.Ids[0],
+                            id = victim.Ids[1],
+                        }
+                    ),
+                Encoding.UTF8,
+                "application/json"
+            );
+        }
+        using var response = await server.Nobody.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Ct);
+        var headers = response
+            .Headers.Concat(response.Content.Headers)
+            .Where(h => !Unsteady.Contains(h.Key, StringComparer.OrdinalIgnoreCase))
+            .Select(h => $"{h.Key}: {string.Join(", ", h.Value)}")
+            .Order(StringComparer.Ordinal);
+        var isStream = response.Content.Headers.ContentType?.MediaType == "text/event-stream";
+        return new Told(
+            (int)response.StatusCode,
+            string.Join('\n', headers),
+            isStream ? "" : await response.Content.ReadAsStringAsync(Ct)
+        );
+    }
+
+    private async Task<int> StatusAsync(string path, string? bearer = null)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, path);
+        if (bearer is not null)
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", bearer);
+        using var response = await server.Nobody.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Ct);
+        return (int)response.StatusCode;
+    }
+
+    private async Task<string> FirstEventAsync(string path)
+    {
+        using var response = await server.Nobody.GetAsync(path, HttpCompletionOption.ResponseHeadersRead, Ct);
+        response.StatusCode.ShouldBe(HttpStatusCode.OK);
+        using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(Ct));
+        while (await reader.ReadLineAsync(Ct) is { } line)
+        {
+            if (line.StartsWith("data: ", StringComparison.Ordinal))
+                return line;
+        }
+        return "";
+    }
+
+    [GeneratedRegex(@"\{[^}]*\}", RegexOptions.NonBacktracking)]
+    private static partial Regex Parameter();
+
+    [GeneratedRegex("\"(traceId|instance)\":\"[^\"]*\"", RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture)]
+    private static partial Regex OfThisRequest();
+
+    private sealed record Told(int Status, string Headers, string Body)
+    {
+        /// <summary>Without what is different each time, and without the path that was asked for.</summary>
+        public string Steady(string path)
+        {
+            var id = path.Split('/').LastOrDefault(part => Guid.TryParse(part, out _)) ?? "no id";
+            return string.Create(
+                CultureInfo.InvariantCulture,
+                $"{Status}\n{Headers}\n{OfThisRequest().Replace(Body, "").Replace(id, "ID", StringComparison.Ordinal)}"
+            );
+        }
+    }
+
+    private sealed record Credential(string Kind, Action<HttpRequestMessage> Set);
+
+    private sealed record Tenant(
+        OwnerId Owner,
+        string Slug,
+        string Key,
+        Guid KeyId,
+        IReadOnlyList<string> Ids,
+        IReadOnlyList<(string What, string Mark)> Marks,
+        IReadOnlyList<Credential> Credentials
+    )
+    {
+        public static async Task<Tenant> MakeAsync(ServerFixture server, string name)
+        {
+            var mark = name + Guid.CreateVersion7().ToString("N")[^10..];
+            var made = await server.Owner.SendAsync(HttpMethod.Post, "/v1/workspaces", new { name = mark });
+            made.Status.ShouldBe(201, made.Text);
+            var owner = new OwnerId(made.Json["id"]!.GetValue<Guid>());
+            var slug = made.Json["slug"]!.GetValue<string>();
+            await using var admin = await server.Postgres.OpenAdminAsync(Ct);
+            var person = await TestPersonSession.AddAsync(admin, mark + "@example.org", Ct);
+            await person.JoinAsync(admin, owner, "owner", Ct);
+            var key = await server.Owner.SendAsync(
+                HttpMethod.Post,
+                $"/v1/workspaces/{slug}/keys",
+                new { name = mark + " key", scopes = Access.Scopes.Known.Where(s => !Access.Scopes.IsForPlatform(s)) }
+            );
+            key.Status.ShouldBe(201, key.Text);
+            var invited = await server.Owner.SendAsync(
+                HttpMethod.Post,
+                $"/v1/workspaces/{slug}/invitations",
+                new { email = mark + "-guest@example.org", role = "viewer" }
+            );
+            invited.Status.ShouldBe(201, invited.Text);
+            var secret = key.Json["secret"]!.GetValue<string>();
+            var keyId = key.Json["id"]!.GetValue<Guid>();
+            using var ask = new HttpRequestMessage(HttpMethod.Get, "/v1/session");
+            ask.Headers.TryAddWithoutValidation("Cookie", person.Cookie);
+            using var session = await server.Nobody.SendAsync(ask, Ct);
+            var csrf = JsonDocument
+                .Parse(await session.Content.ReadAsStringAsync(Ct))
+                .RootElement.GetProperty("csrfToken")
+                .GetString();
+            return new Tenant(
+                owner,
+                slug,
+                secret,
+                keyId,
+                [person.Id.ToString(), keyId.ToString(), invited.Json["id"]!.GetValue<string>()],
+                [
+                    ("name", mark),
+                    ("owner", owner.ToString()),
+                    ("key", keyId.ToString()),
+                    ("secret", secret),
+                    ("person", person.Id.ToString()),
+                    ("invitation", invited.Json["id"]!.GetValue<string>()),
+                ],
+                [
+                    new Credential(
+                        "a member of another workspace",
+                        request =>
+                        {
+                            request.Headers.TryAddWithoutValidation("Cookie", person.Cookie);
+                            request.Headers.TryAddWithoutValidation("X-Platen-CSRF", csrf);
+                        }
+                    ),
+                    new Credential(
+                        "a key of another workspace",
+                        request => request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", secret)
+                    ),
+                ]
+            );
+        }
+    }
+}
