@@ -30,6 +30,8 @@ internal sealed record MappedRoute(string Method, string Pattern, string? Who)
             return !anonymous && policies.Contains("person") ? SignedInPerson : null;
         var scope = metadata.GetMetadata<NeededScope>()?.Scope;
         var workspace = metadata.GetMetadata<NeededWorkspace>() is not null;
+        if (!anonymous && !caller && scope is null && metadata.GetMetadata<NeededPerson>() is not null)
+            return policies.Contains("person") ? SignedInPerson : null;
         return (anonymous, caller, scope, workspace) switch
         {
             (true, false, null, false) => "anybody",
@@ -44,6 +46,7 @@ internal sealed record MappedRoute(string Method, string Pattern, string? Who)
     public const string AnyCaller = "any caller";
 
     public const string SignedInPerson = "a person";
+    public const string SignedInPerson = "a person about themself";
 
     public const string InWorkspace = " in {ws}";
 }
@@ -54,6 +57,7 @@ internal static class EndpointRules
     {
         var text = new StringBuilder(
             "Every route and who may use it: anybody; any caller with a valid credential; a person who is signed in; who has the scope; who has it in the workspace.\n\n"
+            "Every route and who may use it: anybody; any caller with a valid credential; a person who is signed in, about themself; who has the scope; who has it in the workspace.\n\n"
         );
         var width = routes.Max(route => route.ToString().Length);
         foreach (var route in routes)

@@ -5,7 +5,6 @@ using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
 using Platen.Access.Audit;
 using Platen.Access.SignIn;
-using Platen.Kernel;
 using Platen.Platform.Http;
 using Platen.Platform.Http.RateLimits;
 

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
-using Npgsql;
 using Platen.Access.Keys;
 using Platen.Access.Members;
 using Platen.Access.Workspaces;
