@@ -1,8 +1,8 @@
-using Platen.Platform.Http;
 using System.Collections.Immutable;
 using System.Text;
 using Platen.Kernel;
 using Platen.Kernel.Languages;
+using Platen.Platform.Http;
 using Platen.Platform.Postgres;
 using Platen.Platform.Releases;
 using Platen.Widgets.Packages;
@@ -136,7 +136,10 @@ internal static class Gallery
         var (title, description) = registry.TryFind(type, out var package)
             ? (package.Title, package.Description)
             : (type, "");
-        body.Append("<h2>").Append(HtmlPage.Text(title)).Append("</h2><p class=\"soft\">").Append(HtmlPage.Text(description));
+        body.Append("<h2>")
+            .Append(HtmlPage.Text(title))
+            .Append("</h2><p class=\"soft\">")
+            .Append(HtmlPage.Text(description));
         body.Append("</p><div class=\"frames\" data-type=\"").Append(HtmlPage.Text(type)).Append("\">");
         foreach (var one in showcases)
         {
@@ -146,7 +149,11 @@ internal static class Gallery
                 .Append("\" sandbox=\"")
                 .Append(Sandbox)
                 .Append("\"></iframe><figcaption><a href=\"");
-            body.Append(page).Append("\">").Append(HtmlPage.Text(one.Title)).Append("</a><code>").Append(HtmlPage.Text(one.Id));
+            body.Append(page)
+                .Append("\">")
+                .Append(HtmlPage.Text(one.Title))
+                .Append("</a><code>")
+                .Append(HtmlPage.Text(one.Id));
             body.Append("</code></figcaption></figure>");
         }
         body.Append("</div>");

@@ -69,6 +69,7 @@ public sealed class LoginTests
     private sealed class OneAnswer : IDisposable
     {
         private readonly TcpListener listener = new(IPAddress.Loopback, 0);
+
         public OneAnswer(string json)
         {
             listener.Start();

@@ -26,8 +26,6 @@ internal sealed record MappedRoute(string Method, string Pattern, string? Who)
         var anonymous = metadata.GetMetadata<IAllowAnonymous>() is not null;
         var caller = metadata.GetMetadata<NeededCaller>() is not null;
         var rule = metadata.GetMetadata<NeededCaller>()?.Rule;
-        if (metadata.GetMetadata<NeededPerson>() is not null)
-            return !anonymous && policies.Contains("person") ? SignedInPerson : null;
         var scope = metadata.GetMetadata<NeededScope>()?.Scope;
         var workspace = metadata.GetMetadata<NeededWorkspace>() is not null;
         if (!anonymous && !caller && scope is null && metadata.GetMetadata<NeededPerson>() is not null)
@@ -35,7 +33,9 @@ internal sealed record MappedRoute(string Method, string Pattern, string? Who)
         return (anonymous, caller, scope, workspace) switch
         {
             (true, false, null, false) => "anybody",
-            (false, true, null, false) when policies.Contains("caller") => rule is null ? AnyCaller : $"{AnyCaller}: {rule}",
+            (false, true, null, false) when policies.Contains("caller") => rule is null
+                ? AnyCaller
+                : $"{AnyCaller}: {rule}",
             (false, false, not null, false) when policies.Contains(scope) => scope,
             (false, false, not null, true) when policies.Contains(WorkspaceAccess.WorkspacePolicy(scope)) => scope
                 + InWorkspace,
@@ -45,7 +45,6 @@ internal sealed record MappedRoute(string Method, string Pattern, string? Who)
 
     public const string AnyCaller = "any caller";
 
-    public const string SignedInPerson = "a person";
     public const string SignedInPerson = "a person about themself";
 
     public const string InWorkspace = " in {ws}";
@@ -56,7 +55,6 @@ internal static class EndpointRules
     public static string Draw(IReadOnlyList<MappedRoute> routes)
     {
         var text = new StringBuilder(
-            "Every route and who may use it: anybody; any caller with a valid credential; a person who is signed in; who has the scope; who has it in the workspace.\n\n"
             "Every route and who may use it: anybody; any caller with a valid credential; a person who is signed in, about themself; who has the scope; who has it in the workspace.\n\n"
         );
         var width = routes.Max(route => route.ToString().Length);

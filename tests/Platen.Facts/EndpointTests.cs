@@ -80,7 +80,12 @@ public sealed partial class EndpointTests(ServerFixture fixture)
         );
 
     private static string Filled(Match parameter) =>
-        parameter.Value.Contains(":guid", StringComparison.Ordinal) ? Guid.Empty.ToString() : "wgt_main_content.faq";
+        parameter.Value switch
+        {
+            var value when value.Contains(":guid", StringComparison.Ordinal) => Guid.Empty.ToString(),
+            var value when value.Contains(":long", StringComparison.Ordinal) => "1",
+            _ => "wgt_main_content.faq",
+        };
 
     [GeneratedRegex(@"\{[^}]*\}", RegexOptions.NonBacktracking)]
     private static partial Regex Parameter();

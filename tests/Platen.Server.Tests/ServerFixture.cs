@@ -10,9 +10,9 @@ using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using NpgsqlTypes;
 using Platen.Access;
+using Platen.Access.People;
 using Platen.Kernel;
 using Platen.Platform.Http;
-using Platen.Access.People;
 using Platen.Platform.Postgres;
 using Platen.Testing;
 
@@ -55,7 +55,8 @@ public sealed class ServerFixture : IAsyncLifetime
     }
 
     /// <summary>Another server over the same database, as another node is, with settings of its own about people.</summary>
-    internal async Task<ServerNode> StartNodeAsync(PeopleSettings? people = null) => new(await StartAsync(people: people));
+    internal async Task<ServerNode> StartNodeAsync(PeopleSettings? people = null) =>
+        new(await StartAsync(people: people));
 
     public async ValueTask DisposeAsync()
     {

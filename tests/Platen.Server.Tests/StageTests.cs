@@ -104,7 +104,9 @@ public sealed class StageTests(ServerFixture server)
             await admin.OpenAsync(Ct);
             await InsertUserAsync(admin, "cloud");
         }
-        var refused = await Should.ThrowAsync<StageException>(() => Stage.BindDatabaseAsync(stage.Pools, "authoring", Ct));
+        var refused = await Should.ThrowAsync<StageException>(() =>
+            Stage.BindDatabaseAsync(stage.Pools, "authoring", Ct)
+        );
         refused.Message.ShouldContain("bound to 'cloud'");
         await Stage.BindDatabaseAsync(stage.Pools, "standalone", Ct);
     }
@@ -401,7 +403,9 @@ public sealed class StageTests(ServerFixture server)
         await stage.SaveAsync(B, "A draft");
         await stage.Publisher.SendAsync(HttpMethod.Put, $"/v1/instances/{A}/publication", new { }, "*");
         using var visitor = new HttpClient { BaseAddress = stage.Address };
-        var shown = (await visitor.SendAsync(HttpMethod.Get, "/widgets/gallery.json")).Json["items"]!.AsArray().Single()!;
+        var shown = (await visitor.SendAsync(HttpMethod.Get, "/widgets/gallery.json")).Json["items"]!
+            .AsArray()
+            .Single()!;
         shown["publicId"]!.GetValue<string>().ShouldBe(A);
         shown["title"]!.GetValue<string>().ShouldBe("On show");
         (await stage.Publisher.SendAsync(HttpMethod.Get, "/v1/stage")).Json["curated"]!

@@ -67,8 +67,7 @@ internal sealed class ReadGallery(PostgresPools pools, WidgetRegistry registry)
     {
         if (!registry.TryFind(type, out var package))
             return null;
-        return
-            package.TitleAt is { } at && at.TryGet(config, out var title) && title.ValueKind == JsonValueKind.String
+        return package.TitleAt is { } at && at.TryGet(config, out var title) && title.ValueKind == JsonValueKind.String
             ? title.GetString()
             : package.Title;
     }

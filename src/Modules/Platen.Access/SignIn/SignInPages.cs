@@ -21,26 +21,24 @@ internal static class SignInPages
     {
         var pages = app.MapGroup("").ExcludeFromDescription().AllowAnonymous();
         pages.MapGet("/sign-in", ShowSignIn);
-        pages.MapPost("/sign-in", SignIn).RateLimited(RateLimitPolicies.SignIn);
-        pages.MapPost("/sign-out", SignOut);
-        pages.MapGet("/sign-in/{provider}", GoToProvider);
-        pages.MapGet("/setup/{token}", ShowSetup);
-        pages.MapPost("/setup/{token}", SetUp).RateLimited(RateLimitPolicies.SignIn);
-        pages.MapGet("/reset", ShowReset);
-        pages.MapPost("/reset", AskForReset).RateLimited(RateLimitPolicies.SignIn);
-        pages.MapGet("/reset/{token}", ShowNewPassword);
-        pages.MapPost("/reset/{token}", SetNewPassword).RateLimited(RateLimitPolicies.SignIn);
-        pages.MapPost("/sign-in", SignIn).Audited("session.started");
+        pages.MapPost("/sign-in", SignIn).RateLimited(RateLimitPolicies.SignIn).Audited("session.started");
         pages.MapPost("/sign-out", SignOut).Audited("session.ended");
         pages.MapGet("/sign-in/{provider}", GoToProvider);
         pages.MapGet("/setup/{token}", ShowSetup);
-        pages.MapPost("/setup/{token}", SetUp).Audited("platform.set-up", "session.started");
+        pages
+            .MapPost("/setup/{token}", SetUp)
+            .RateLimited(RateLimitPolicies.SignIn)
+            .Audited("platform.set-up", "session.started");
         pages.MapGet("/reset", ShowReset);
         pages
             .MapPost("/reset", AskForReset)
+            .RateLimited(RateLimitPolicies.SignIn)
             .NotAudited("enqueues a job, whether or not there is such a person; using the link is recorded");
         pages.MapGet("/reset/{token}", ShowNewPassword);
-        pages.MapPost("/reset/{token}", SetNewPassword).Audited("person.password-set");
+        pages
+            .MapPost("/reset/{token}", SetNewPassword)
+            .RateLimited(RateLimitPolicies.SignIn)
+            .Audited("person.password-set");
         pages.MapGet("/confirm-email/{token}", ShowConfirm);
         pages.MapPost("/confirm-email/{token}", Confirm).Audited("person.email-confirmed");
         AccountPage.Map(pages);
