@@ -64,19 +64,22 @@ internal sealed class ReadTemplates(PostgresPools pools, TemplateStates states)
                                                      where a.owner = t.owner and a.template = t.name and a.kind = $4))
                 order by t.name limit $5
             ), pointed as (
-                select p.name, c.name as channel, v.semver
+                select p.name,
+                    max(v.semver) filter (where c.name = 'default') as on_default,
+                    max(v.semver) filter (where c.name = 'stable') as on_stable,
+                    max(v.semver) filter (where c.name = 'latest') as on_latest
                 from page p
                 join platform.channel c on c.owner = p.owner and c.subject = p.subject and c.name in ('default', 'stable', 'latest')
                 join templates.template_version v
                     on v.owner = p.owner and v.template = p.name and v.release_digest = c.release_digest
+                group by p.name
             )
             select p.name, p.description, p.enabled,
                 (select count(*) from templates.template_version v where v.owner = p.owner and v.template = p.name),
-                (select semver from pointed x where x.name = p.name and x.channel = 'default'),
-                (select semver from pointed x where x.name = p.name and x.channel = 'stable'),
-                (select semver from pointed x where x.name = p.name and x.channel = 'latest'),
-                p.updated_at, p.updated_by_name
-            from page p order by p.name
+                x.on_default, x.on_stable, x.on_latest, p.updated_at, p.updated_by_name
+            from page p
+            left join pointed x using (name)
+            order by p.name
             """,
             row => new TemplateSummary(
                 row.GetString(0),
