@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Platen.Kernel;
-using Platen.Kernel.Json;
 using Platen.Platform.Postgres;
 using Platen.Widgets.Packages;
 

@@ -132,7 +132,7 @@ internal sealed class SwitchType(PostgresPools pools, WidgetRegistry registry, R
     }
 
     private static int Faults(WidgetPackage package, JsonObject config) =>
-        package.Schema.Validate(JsonSerializer.SerializeToElement(config)).Errors.Count();
+        package.Schema.Validate(JsonSerializer.SerializeToElement(config)).Errors.Count;
 
     private static string Escape(string name) => JsonPointer.Root.Append(name).ToString()[1..];
 }

@@ -2,7 +2,6 @@ using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Globalization;
 using System.Text.Json;
-using System.Text.Json.Serialization;
 using Npgsql;
 using NpgsqlTypes;
 using Platen.Access;
@@ -473,7 +472,7 @@ internal sealed class CarryOutCutover(
         return await ShowAsync(session, item.PublicId, state, prepared.Release?.Digest, revision, "published", ct);
     }
 
-    private async Task<CutoverDone> MoveAsync(
+    private static async Task<CutoverDone> MoveAsync(
         Session session,
         PublicId id,
         CutoverItem item,
@@ -740,9 +739,9 @@ internal sealed class ScheduledCutover(CarryOutCutover cutOver) : IJobHandler
 
     public string Kind => JobKind;
 
-    public Task RunAsync(JobContext job, CancellationToken ct)
+    public async Task RunAsync(JobContext job, CancellationToken ct)
     {
         using var payload = JsonDocument.Parse(job.Job.Payload);
-        return cutOver.RunScheduledAsync(job, payload.RootElement.GetProperty("id").GetGuid(), ct);
+        await cutOver.RunScheduledAsync(job, payload.RootElement.GetProperty("id").GetGuid(), ct);
     }
 }

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Security.Cryptography;
 using System.Text;
 using Npgsql;
@@ -19,6 +20,7 @@ internal sealed class PreviewLinks(PostgresPools pools, IBlobStore blobs, Widget
 {
     private const string Letters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     private const int TokenLength = 32;
+    private static readonly SearchValues<char> TokenLetters = SearchValues.Create(Letters);
 
     /// <param name="Release">Which release; null for what stands in the tables now.</param>
     /// <param name="Minutes">How long the link holds; null for an hour.</param>
@@ -84,7 +86,7 @@ internal sealed class PreviewLinks(PostgresPools pools, IBlobStore blobs, Widget
     /// <param name="ct">Cancels.</param>
     public async Task<Page?> ShowAsync(string token, string? locale, string theme, CancellationToken ct)
     {
-        if (token.Length != TokenLength || token.AsSpan().ContainsAnyExcept(Letters))
+        if (token.Length != TokenLength || token.AsSpan().ContainsAnyExcept(TokenLetters))
             return null;
         var found = await FindAsync(Hash(token), ct);
         if (found is not var (owner, manifest))

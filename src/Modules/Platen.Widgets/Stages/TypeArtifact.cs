@@ -1,9 +1,7 @@
 using System.Collections.Immutable;
 using System.Text;
 using Platen.Kernel;
-using Platen.Kernel.Versions;
 using Platen.Platform.Blobs;
-using Platen.Platform.Channels;
 using Platen.Platform.Events;
 using Platen.Platform.Postgres;
 using Platen.Platform.Releases;
@@ -81,12 +79,14 @@ internal static class TypeArtifact
 /// The widget types that were published to this server. Each node holds them in memory, and looks for newer ones when a publish
 /// arrives and when another node says that there is one.
 /// </summary>
-internal sealed class TypeStore(PostgresPools pools, IBlobStore blobs, WidgetRegistry registry)
+internal sealed class TypeStore(PostgresPools pools, IBlobStore blobs, WidgetRegistry registry) : IDisposable
 {
     public static readonly StreamId Stream = new("widget-types");
 
     private readonly SemaphoreSlim one = new(1, 1);
     private readonly Dictionary<string, (Digest Release, WidgetPackage Package)> loaded = new(StringComparer.Ordinal);
+
+    public void Dispose() => one.Dispose();
 
     /// <summary>Loads what is newer than what this node has; one query when nothing is.</summary>
     public async Task RefreshAsync(CancellationToken ct)
