@@ -153,8 +153,8 @@ internal static class LimitsBench
             )
         );
         var at = 0;
-        void Ours() => limiter.TakeAsync(_own, keys[++at % Subjects], ct).AsTask();
-        void Refused() => limiter.TakeAsync(_spent, keys[++at % Subjects], ct).AsTask();
+        void Ours() => _ = limiter.TakeAsync(_own, keys[++at % Subjects], ct).AsTask();
+        void Refused() => _ = limiter.TakeAsync(_spent, keys[++at % Subjects], ct).AsTask();
         void Framework() => framework.AttemptAcquire(keys[++at % Subjects]).Dispose();
 
         foreach (var subject in (Action[])[Ours, Framework, Refused])

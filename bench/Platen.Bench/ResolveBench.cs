@@ -66,11 +66,19 @@ internal static class ResolveBench
         Rounds.Report("  time / lookup of a result by the same request", Number(Rounds.Median(ratios)), "none");
         Rounds.Report("  with a key", Rate(Rounds.Median(keyedSeconds)), "none");
 
-        void Ours() => _ = resolver.ResolveAsync(request, ct).Result;
+        void Ours() => Take(resolver.ResolveAsync(request, ct));
 
         void Theirs() => _ = known[request];
 
-        void Keyed() => _ = resolver.ResolveAsync(keyed, ct).Result;
+        void Keyed() => Take(resolver.ResolveAsync(keyed, ct));
+
+        // What is in memory is there at once.
+        static void Take<T>(ValueTask<T> resolved)
+        {
+            if (!resolved.IsCompletedSuccessfully)
+                throw new InvalidOperationException("It was not in memory.");
+            _ = resolved.Result;
+        }
     }
 
     private static async Task FromDiskAsync(TemplateResolverOptions options, CancellationToken ct)

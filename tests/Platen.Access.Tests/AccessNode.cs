@@ -9,7 +9,6 @@ using Platen.Access.Tokens;
 using Platen.Access.Workspaces;
 using Platen.Kernel;
 using Platen.Platform.Events;
-using Platen.Platform.Postgres;
 using Platen.Testing;
 
 namespace Platen.Access.Tests;

@@ -26,6 +26,7 @@ public sealed class TenantPredicatesTests
             return;
         var start = new ProcessStartInfo(Environment.ProcessPath!)
         {
+            UseShellExecute = false,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };

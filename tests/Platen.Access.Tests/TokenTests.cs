@@ -1,7 +1,6 @@
 using System.Text;
 using Platen.Access.Tokens;
 using Platen.Kernel;
-using Platen.Platform.Postgres;
 using Platen.Testing;
 
 namespace Platen.Access.Tests;

@@ -68,12 +68,12 @@ internal sealed partial class AuthzMatrix
     {
         var (slug, owner) = await WorkspaceAsync(operators, "matrix", ct);
         var (otherSlug, other) = await WorkspaceAsync(operators, "other", ct);
-        var people = new Dictionary<string, TestPersonSession>(StringComparer.Ordinal);
+        var sessions = new Dictionary<string, TestPersonSession>(StringComparer.Ordinal);
         foreach (var role in (string[])["viewer", "editor", "owner", "other"])
-            people[role] = await TestPersonSession.AddAsync(admin, $"{role}@{slug}.example", ct);
-        await people["other"].JoinAsync(admin, other, "owner", ct);
+            sessions[role] = await TestPersonSession.AddAsync(admin, $"{role}@{slug}.example", ct);
+        await sessions["other"].JoinAsync(admin, other, "owner", ct);
         var own = Scopes.Known.Where(scope => !Scopes.IsForPlatform(scope)).ToArray();
-        var keys = new Dictionary<string, string>(StringComparer.Ordinal)
+        var credentials = new Dictionary<string, string>(StringComparer.Ordinal)
         {
             ["operator"] = operatorKey,
             ["key"] = await KeyAsync(operators, $"/v1/workspaces/{slug}/keys", own, ct),
@@ -87,8 +87,8 @@ internal sealed partial class AuthzMatrix
         };
         using var mint = new HttpRequestMessage(HttpMethod.Post, $"/v1/workspaces/{slug}/realtime-tokens");
         mint.Content = Json("""{"stream":"access/workspace"}""");
-        keys["token"] = (await AnswerAsync(operators, mint, ct)).GetProperty("token").GetString()!;
-        return new AuthzMatrix(anonymous, admin, slug, owner, people, keys);
+        credentials["token"] = (await AnswerAsync(operators, mint, ct)).GetProperty("token").GetString()!;
+        return new AuthzMatrix(anonymous, admin, slug, owner, sessions, credentials);
     }
 
     public async Task<AuthzRow> AskAsync(MappedRoute route, CancellationToken ct)

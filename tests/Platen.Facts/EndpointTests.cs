@@ -86,9 +86,6 @@ public sealed partial class EndpointTests(ServerFixture fixture)
             var value when value.Contains(":long", StringComparison.Ordinal) => "1",
             _ => "wgt_main_content.faq",
         };
-        parameter.Value.Contains(":guid", StringComparison.Ordinal) ? Guid.Empty.ToString()
-        : parameter.Value.Contains(":long", StringComparison.Ordinal) ? "1"
-        : "wgt_main_content.faq";
 
     [GeneratedRegex(@"\{[^}]*\}", RegexOptions.NonBacktracking)]
     private static partial Regex Parameter();

@@ -50,6 +50,9 @@ public sealed partial class OneWayTests
             .Where(file => Caller().IsMatch(file.Text))
             .Select(file => $"{file.Path} has what it takes to call another server.");
 
-    [GeneratedRegex(@"\b(HttpClient|HttpRequestMessage|SocketsHttpHandler|HttpMessageInvoker|WebRequest|TcpClient)\b")]
+    [GeneratedRegex(
+        @"\b(HttpClient|HttpRequestMessage|SocketsHttpHandler|HttpMessageInvoker|WebRequest|TcpClient)\b",
+        RegexOptions.NonBacktracking
+    )]
     private static partial Regex Caller();
 }

@@ -43,11 +43,11 @@ internal sealed class StageServer : IAsyncDisposable
 
     public static async Task<StageServer> StartAsync(PostgresFixture postgres, string profile)
     {
-        var database = await postgres.CreateDatabaseAsync(Ct);
-        var runtime = await database.StartAsync(postgres.Modules, Ct);
-        await Stage.BindDatabaseAsync(runtime.Pools, profile, Ct);
+        var made = await postgres.CreateDatabaseAsync(Ct);
+        var running = await made.StartAsync(postgres.Modules, Ct);
+        await Stage.BindDatabaseAsync(running.Pools, profile, Ct);
         var folder = PostgresFixture.NewFolder();
-        var app = ServerHost.Build(
+        var host = ServerHost.Build(
             new ServerSettings
             {
                 DataFolder = folder,
@@ -57,12 +57,12 @@ internal sealed class StageServer : IAsyncDisposable
                 Blobs = "file:" + Path.Combine(folder, "blobs"),
                 WidgetsFolder = Path.Combine(AppContext.BaseDirectory, "widgets"),
                 Samples = false,
-                Postgres = database.Options,
+                Postgres = made.Options,
             },
-            runtime
+            running
         );
-        await app.StartAsync(Ct);
-        return new StageServer(app, database, runtime, await KeyAsync(runtime.Pools, OwnerId.Platform, Scopes.All));
+        await host.StartAsync(Ct);
+        return new StageServer(host, made, running, await KeyAsync(running.Pools, OwnerId.Platform, Scopes.All));
     }
 
     public HttpClient Client(string key)

@@ -63,11 +63,11 @@ public sealed class StageTests(ServerFixture server)
             var order = new
             {
                 items = new[] { new { publicId = B, snapshot = "sha256:" + new string('0', 64) } },
-                stage = Guid.NewGuid(),
+                stage = Guid.CreateVersion7(),
             };
-            (await publisher.SendAsync(HttpMethod.Put, $"/v1/cutovers/{Guid.NewGuid()}", order)).Problem.ShouldBe(
-                "not-taken-in-here"
-            );
+            (
+                await publisher.SendAsync(HttpMethod.Put, $"/v1/cutovers/{Guid.CreateVersion7()}", order)
+            ).Problem.ShouldBe("not-taken-in-here");
         }
         // The words of the refusals.
         if (saveCurated == 403)
@@ -279,7 +279,7 @@ public sealed class StageTests(ServerFixture server)
         await using var source = await StageServer.StartAsync(server.Postgres, "authoring");
         await using var cloud = await StageServer.StartAsync(server.Postgres, "cloud");
         await source.SaveAsync(A, "later");
-        var soon = new JsonObject { ["at"] = DateTimeOffset.UtcNow.AddSeconds(2).ToString("O") };
+        var soon = new JsonObject { ["at"] = TimeProvider.System.GetUtcNow().AddSeconds(2).ToString("O") };
         var scheduled = await cloud.PublishAsync(source, [A], soon);
         scheduled.Json["state"]!.GetValue<string>().ShouldBe("scheduled");
         await cloud.ShowsAsync(A, "later");
@@ -287,7 +287,7 @@ public sealed class StageTests(ServerFixture server)
         done.Json["state"]!.GetValue<string>().ShouldBe("done");
 
         await source.SaveAsync(B, "never");
-        var far = new JsonObject { ["at"] = DateTimeOffset.UtcNow.AddDays(1).ToString("O") };
+        var far = new JsonObject { ["at"] = TimeProvider.System.GetUtcNow().AddDays(1).ToString("O") };
         var called = await cloud.PublishAsync(source, [B], far);
         var cancelled = await cloud.Publisher.SendAsync(HttpMethod.Delete, "/v1/cutovers/" + called.Json["id"]);
         cancelled.Json["state"]!.GetValue<string>().ShouldBe("cancelled");
@@ -330,13 +330,13 @@ public sealed class StageTests(ServerFixture server)
             };
         var stale = await cloud.Publisher.SendAsync(
             HttpMethod.Put,
-            $"/v1/cutovers/{Guid.NewGuid()}",
+            $"/v1/cutovers/{Guid.CreateVersion7()}",
             Back("sha256:" + new string('1', 64))
         );
         stale.Status.ShouldBe(412);
         await cloud.ShowsAsync(A, "second");
         (
-            await cloud.Publisher.SendAsync(HttpMethod.Put, $"/v1/cutovers/{Guid.NewGuid()}", Back(seen[B]))
+            await cloud.Publisher.SendAsync(HttpMethod.Put, $"/v1/cutovers/{Guid.CreateVersion7()}", Back(seen[B]))
         ).Status.ShouldBe(200);
         await cloud.ShowsAsync(A, "first");
         await cloud.ShowsAsync(B, "first");

@@ -5,7 +5,6 @@ using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Platen.Kernel;
 using Platen.Testing;
@@ -242,6 +241,7 @@ public sealed partial class TenancyAttackTests(ServerFixture server)
             return;
         var start = new ProcessStartInfo(Environment.ProcessPath!)
         {
+            UseShellExecute = false,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };

@@ -1,5 +1,3 @@
-using Platen.Testing;
-
 namespace Platen.Server.Tests;
 
 public sealed class WorkspaceTests(ServerFixture server)

@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using Platen.Kernel;
 using Platen.Kernel.Templates;
 
 namespace Platen.Templates.Tests;

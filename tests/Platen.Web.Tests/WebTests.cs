@@ -61,6 +61,6 @@ public sealed partial class WebTests
             CultureInfo.InvariantCulture
         );
 
-    [GeneratedRegex("^# (?<name>[a-z]+) (?<value>[0-9]+)$", RegexOptions.Multiline | RegexOptions.ExplicitCapture)]
+    [GeneratedRegex("^# (?<name>[a-z]+) (?<value>[0-9]+)$", RegexOptions.Multiline | RegexOptions.NonBacktracking)]
     private static partial Regex Figures();
 }

@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Platen.Access;
+using Platen.Access.Audit;
 using Platen.Kernel;
 using Platen.Platform.Http;
 
@@ -18,6 +19,7 @@ internal static class RegistryEndpoints
     {
         // A token stands for a key, so getting one takes a key, of at least a reader.
         app.MapMethods(RegistryModule.TokenPath, [HttpMethods.Get, HttpMethods.Post], IssueToken.RunAsync)
+            .NotAudited("a token is not kept: it stands for the key for five minutes")
             .NeedsScope(Scopes.RegistryPull)
             .DisableAntiforgery()
             .ExcludeFromDescription();
@@ -30,6 +32,7 @@ internal static class RegistryEndpoints
                 [HttpMethods.Post, HttpMethods.Put, HttpMethods.Patch, HttpMethods.Delete],
                 WriteAsync
             )
+            .Audited("blob.removed", "manifest.pushed", "manifest.withdrawn", "tag.ended")
             .NeedsScope(Scopes.RegistryPush)
             .DisableAntiforgery()
             .ExcludeFromDescription();

@@ -91,7 +91,8 @@ public sealed class TemplateManifestTests
 
     private static List<string> Parse(string json)
     {
-        TemplateManifest.TryParse(Encoding.UTF8.GetBytes(json), out _, out var faults);
+        var isManifest = TemplateManifest.TryParse(Encoding.UTF8.GetBytes(json), out _, out var faults);
+        isManifest.ShouldBe(faults.Count == 0);
         return [.. faults.Select(fault => fault.Pointer)];
     }
 }

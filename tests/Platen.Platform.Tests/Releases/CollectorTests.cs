@@ -1,12 +1,10 @@
 using System.Globalization;
-using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 using Platen.Kernel;
 using Platen.Platform.Blobs;
 using Platen.Platform.Channels;
 using Platen.Platform.Collections;
-using Platen.Platform.Postgres;
 using Platen.Platform.Releases;
 using Platen.Platform.Tests.Blobs;
 using Platen.Testing;
