@@ -353,7 +353,38 @@ public sealed class MemberTests(PostgresFixture postgres) : IAsyncLifetime
         );
         var restored = await node.ChangeWorkspace.RestoreAsync(closed!, Any, Ct);
         restored.Workspace.Status.ShouldBe("active");
+        (await PurgeAsync(owner.Owner, deleted.Workspace.Revision)).ShouldBeFalse();
         (await node.Directory.EnterAsync(owner, owner.Owner.ToString(), Ct)).ShouldNotBeNull();
+
+        var again = await node.ChangeWorkspace.DeleteAsync(owner, Any, Ct);
+        (await PurgeAsync(owner.Owner, deleted.Workspace.Revision)).ShouldBeFalse();
+        (await PurgeAsync(owner.Owner, again.Workspace.Revision)).ShouldBeTrue();
+        (await PurgeAsync(owner.Owner, again.Workspace.Revision)).ShouldBeFalse();
+        await using var admin = await postgres.OpenAdminAsync(Ct);
+        var left = await OwnersRows.DigestAsync(admin, owner.Owner, Ct);
+        // What happened stays on record, and so does the job that will find nothing to do.
+        left.Keys.Where(table => table.StartsWith("access.", StringComparison.Ordinal))
+            .ShouldBe(["access.audit_entry"]);
+        var person = new Caller(owner.Actor, new OwnerId(owner.Person!.Value.Value), owner.Scopes)
+        {
+            Person = owner.Person,
+        };
+        (
+            await node.CreateWorkspace.RunAsync(
+                person,
+                new CreateWorkspace.Body("Next", deleted.Workspace.Slug),
+                null,
+                Ct
+            )
+        ).Made.ShouldBeTrue();
+    }
+
+    private async Task<bool> PurgeAsync(OwnerId owner, long revision)
+    {
+        await using var session = await postgres.Pools.OpenAsync(OperationContext.ForSystem(owner, "purge"), Ct);
+        var purged = await PurgeWorkspace.PurgeAsync(session, revision, Ct);
+        await session.CommitAsync(Ct);
+        return purged;
     }
 
     private Task<InviteMember.Outcome> InviteAsync(Caller owner, string? email = null) =>

@@ -208,6 +208,9 @@ public sealed class TokenTests(PostgresFixture postgres) : IAsyncLifetime
                 })
         );
         spent.Count(first => first).ShouldBe(1);
+        (await node.Ring.SweepAsync(Ct)).ShouldBe(0);
+        clock.Now += TimeSpan.FromHours(1);
+        (await node.Ring.SweepAsync(Ct)).ShouldBeGreaterThanOrEqualTo(1);
     }
 
     [Fact]

@@ -126,6 +126,18 @@ public sealed partial class TenancyAttackTests(ServerFixture server)
     }
 
     [Fact]
+    public async Task No_attack_on_a_table_of_any_module_succeeds()
+    {
+        await using var database = await server.Postgres.CreateDatabaseAsync(Ct);
+        await using var runtime = await database.StartAsync(server.Postgres.Modules, Ct);
+        await using var admin = new Npgsql.NpgsqlConnection(database.ConnectionString + ";Pooling=false");
+        await admin.OpenAsync(Ct);
+        var (breaches, attempts) = await TenancyAttack.RunAsync(admin, Ct);
+        breaches.ShouldBeEmpty(string.Join('\n', breaches));
+        attempts.ShouldBeGreaterThan(100);
+    }
+
+    [Fact]
     public async Task Lists_and_cursors_stay_at_home()
     {
         var (victim, attacker) = (await Tenant.MakeAsync(server, "victim"), await Tenant.MakeAsync(server, "attacker"));

@@ -24,7 +24,11 @@ internal sealed class KeyRing(
     private static readonly TimeSpan Announced = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan ReplacedAfter = TimeSpan.FromDays(30);
 
+    private static readonly TimeSpan SweepEvery = TimeSpan.FromHours(1);
+    private const int MostSwept = 10_000;
+
     private readonly SemaphoreSlim changed = new(0, 1);
+    private long swept = clock.GetTimestamp();
     private ImmutableArray<SigningKey> keys = [];
 
     /// <summary>The key that signs now.</summary>
@@ -87,6 +91,11 @@ internal sealed class KeyRing(
             {
                 await changed.WaitAsync(ReadEvery, stoppingToken);
                 await LoadAsync(stoppingToken);
+                if (clock.GetElapsedTime(swept) >= SweepEvery)
+                {
+                    await SweepAsync(stoppingToken);
+                    swept = clock.GetTimestamp();
+                }
             }
             catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
             {
@@ -97,6 +106,23 @@ internal sealed class KeyRing(
                 Log.SigningKeysUnread(logger, e);
             }
         }
+    }
+
+    /// <summary>Forgets spent tokens that have expired: nobody can present them any more.</summary>
+    public async Task<int> SweepAsync(CancellationToken ct)
+    {
+        await using var session = await pools.OpenWorkerAsync("sweep spent tokens", ct);
+        var removed = await session.ExecuteAsync(
+            """
+            delete from access.used_token where (owner, id) in (
+                select owner, id from access.used_token where expires_at < $1 order by expires_at limit $2)
+            """,
+            ct,
+            Keys.StoredKey.Time(clock.GetUtcNow()),
+            Sql.Int(MostSwept)
+        );
+        await session.CommitAsync(ct);
+        return removed;
     }
 
     private void Wake()
