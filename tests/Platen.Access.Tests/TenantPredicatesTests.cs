@@ -28,6 +28,7 @@ public sealed class TenantPredicatesTests
         {
             UseShellExecute = false,
             RedirectStandardOutput = true,
+            UseShellExecute = false,
             RedirectStandardError = true,
         };
         if (Path.GetFileNameWithoutExtension(start.FileName) == "dotnet")

@@ -74,6 +74,12 @@ internal sealed partial class AuthzMatrix
         await sessions["other"].JoinAsync(admin, other, "owner", ct);
         var own = Scopes.Known.Where(scope => !Scopes.IsForPlatform(scope)).ToArray();
         var credentials = new Dictionary<string, string>(StringComparer.Ordinal)
+        var persons = new Dictionary<string, TestPersonSession>(StringComparer.Ordinal);
+        foreach (var role in (string[])["viewer", "editor", "owner", "other"])
+            persons[role] = await TestPersonSession.AddAsync(admin, $"{role}@{slug}.example", ct);
+        await persons["other"].JoinAsync(admin, other, "owner", ct);
+        var own = Scopes.Known.Where(scope => !Scopes.IsForPlatform(scope)).ToArray();
+        var secrets = new Dictionary<string, string>(StringComparer.Ordinal)
         {
             ["operator"] = operatorKey,
             ["key"] = await KeyAsync(operators, $"/v1/workspaces/{slug}/keys", own, ct),
@@ -89,6 +95,8 @@ internal sealed partial class AuthzMatrix
         mint.Content = Json("""{"stream":"access/workspace"}""");
         credentials["token"] = (await AnswerAsync(operators, mint, ct)).GetProperty("token").GetString()!;
         return new AuthzMatrix(anonymous, admin, slug, owner, sessions, credentials);
+        secrets["token"] = (await AnswerAsync(operators, mint, ct)).GetProperty("token").GetString()!;
+        return new AuthzMatrix(anonymous, admin, slug, owner, persons, secrets);
     }
 
     public async Task<AuthzRow> AskAsync(MappedRoute route, CancellationToken ct)

@@ -255,6 +255,7 @@ public sealed partial class TenancyAttackTests(ServerFixture server)
         {
             UseShellExecute = false,
             RedirectStandardOutput = true,
+            UseShellExecute = false,
             RedirectStandardError = true,
         };
         if (Path.GetFileNameWithoutExtension(start.FileName) == "dotnet")
