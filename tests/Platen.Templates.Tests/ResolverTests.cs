@@ -122,6 +122,17 @@ public sealed class ResolverTests(ServerFixture server) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_registry_that_is_only_busy_is_asked_again_when_nobody_else_has_an_answer()
+    {
+        gate.State = GateState.Unavailable;
+        await using var resolver = NewResolver(options => options with { Time = TimeProvider.System });
+        var resolving = resolver.ResolveAsync(Request(), Ct).AsTask();
+        await UntilAsync(() => Task.FromResult(gate.Passed > 0));
+        gate.State = GateState.Open;
+        (await resolving).Text.ShouldBe("one");
+    }
+
+    [Fact]
     public async Task A_flipped_bit_on_the_way_is_never_served()
     {
         gate.State = GateState.FlipsFiles;

@@ -160,6 +160,7 @@ internal static class ResolveCommand
             Time = run.Terminal.Time,
             // Who asks on the command line asks now, whatever another process was told a moment ago.
             RevalidateAfter = TimeSpan.Zero,
+            Patience = TimeSpan.FromMinutes(1),
         };
     }
 

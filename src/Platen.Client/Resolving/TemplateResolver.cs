@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
+using System.Net;
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -52,6 +53,7 @@ public sealed class TemplateResolver : IAsyncDisposable
     private long pausedUntil;
     private TimeSpan pause = FirstPause;
     private string pauseReason = "";
+    private bool pausedAsBusy;
 
     /// <summary>A resolver; nothing is read or asked yet.</summary>
     /// <param name="options">Where to look.</param>
@@ -396,7 +398,25 @@ public sealed class TemplateResolver : IAsyncDisposable
         forget();
     }
 
+    /// <summary>Asks, and asks a busy registry again while nothing else has an answer and patience lasts.</summary>
     private async Task<Pointer> AskOnceAsync(PointerKey key, TemplateName template, Pointer? known)
+    {
+        var began = time.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                return await TryAskAsync(key, template, known);
+            }
+            catch (TemplateUnresolvedException)
+                when (BusyFor() is { } pause && time.GetElapsedTime(began) < options.Patience)
+            {
+                await Task.Delay(pause, time, stopped);
+            }
+        }
+    }
+
+    private async Task<Pointer> TryAskAsync(PointerKey key, TemplateName template, Pointer? known)
     {
         var ct = stopped;
         var attempts = ImmutableArray.CreateBuilder<string>();
@@ -482,7 +502,7 @@ public sealed class TemplateResolver : IAsyncDisposable
         }
         catch (PlatenException e)
         {
-            Pause(e.Message);
+            Pause(e);
             Log.RegistryFailed(logger, template.Value, e.Message);
             attempts.Add("registry: " + e.Message);
             return (null, false);
@@ -607,12 +627,32 @@ public sealed class TemplateResolver : IAsyncDisposable
                 : null;
     }
 
-    private void Pause(string reason)
+    /// <summary>How long to leave a registry alone that was too busy; null when it answers, or cannot be reached at all.</summary>
+    private TimeSpan? BusyFor()
+    {
+        lock (pausing)
+        {
+            if (pausedUntil == 0 || !pausedAsBusy)
+                return null;
+            var left = time.GetElapsedTime(time.GetTimestamp(), pausedUntil);
+            return left > TimeSpan.Zero ? left : TimeSpan.Zero;
+        }
+    }
+
+    private void Pause(PlatenException failure)
     {
         lock (pausing)
         {
             pausedUntil = time.GetTimestamp() + (long)(pause.TotalSeconds * time.TimestampFrequency);
-            pauseReason = reason;
+            pauseReason = failure.Message;
+            pausedAsBusy = failure switch
+            {
+                PlatenUnreachableException => failure.InnerException is OperationCanceledException,
+                PlatenProblemException problem => problem.Status
+                    is HttpStatusCode.ServiceUnavailable
+                        or HttpStatusCode.TooManyRequests,
+                _ => false,
+            };
             pause = pause * 2 < options.LongestPause ? pause * 2 : options.LongestPause;
         }
     }
@@ -706,7 +746,33 @@ public sealed class TemplateResolver : IAsyncDisposable
         return await JoinAsync(loading, key, mine).WaitAsync(ct);
     }
 
+    /// <summary>Looks everywhere, and asks a busy store again while nobody else has the bytes and patience lasts.</summary>
     private async Task<(byte[], ByteSource)> LoadOnceAsync(
+        TemplateName template,
+        string version,
+        TemplateArtifact artifact,
+        string cacheName
+    )
+    {
+        var began = time.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                return await TryLoadAsync(template, version, artifact, cacheName);
+            }
+            catch (TemplateUnresolvedException)
+                when (options.Mode == ResolveMode.Strict
+                    && BusyFor() is { } pause
+                    && time.GetElapsedTime(began) < options.Patience
+                )
+            {
+                await Task.Delay(pause, time, stopped);
+            }
+        }
+    }
+
+    private async Task<(byte[], ByteSource)> TryLoadAsync(
         TemplateName template,
         string version,
         TemplateArtifact artifact,
@@ -768,13 +834,14 @@ public sealed class TemplateResolver : IAsyncDisposable
             attempts.Add("store: " + e.Message);
         }
         catch (PlatenProblemException e)
+            when (e.Status is not (HttpStatusCode.ServiceUnavailable or HttpStatusCode.TooManyRequests))
         {
             // The registry answers, so it is not gone; it has not got this.
             attempts.Add("store: " + e.Message);
         }
-        catch (PlatenUnreachableException e)
+        catch (PlatenException e)
         {
-            Pause(e.Message);
+            Pause(e);
             Log.RegistryFailed(logger, template.Value, e.Message);
             attempts.Add("store: " + e.Message);
         }

@@ -54,6 +54,12 @@ public sealed record TemplateResolverOptions
     /// <summary>The longest pause after the registry could not be reached; it begins with a tenth of a second. Default 10 seconds.</summary>
     public TimeSpan LongestPause { get; init; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>
+    /// How long a registry that is too busy to answer (a time-out, 429, 503) is asked again when no other source has an answer, as
+    /// when a hundred processes start on one empty cache. One that cannot be reached at all is not waited for. Default 10 seconds.
+    /// </summary>
+    public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(10);
+
     /// <summary>How often bytes in memory are hashed again while they are used. Default one minute.</summary>
     public TimeSpan RecheckMemoryAfter { get; init; } = TimeSpan.FromMinutes(1);
 
