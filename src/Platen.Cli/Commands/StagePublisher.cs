@@ -80,8 +80,9 @@ internal sealed class StagePublisher(Invocation run, PlatenClient stage, StageTa
         if (changed.Count == 0)
             return report;
         report.Types.AddRange(await PushTypesAsync([.. changed.Select(p => p.Source.WidgetType).Distinct()], ct));
-        report.Pushed = await PushAsync(changed, report, ct);
-        await CutOverAsync(changed, report, sourceId, overwrite, reason, ct);
+        Pair[] travelling = [.. changed];
+        report.Pushed = await PushAsync(travelling, ct);
+        await CutOverAsync(travelling, report, sourceId, overwrite, reason, ct);
         return report;
     }
 
@@ -218,32 +219,30 @@ internal sealed class StagePublisher(Invocation run, PlatenClient stage, StageTa
         && version.CompareTo(other) < 0;
 
     /// <summary>Pushes what the stage lacks, and notes which version of each instance travelled.</summary>
-    private async Task<PushCount> PushAsync(List<Pair> changed, StageReport report, CancellationToken ct)
+    private async Task<PushCount> PushAsync(Pair[] changed, CancellationToken ct)
     {
         var blobs = 0;
         var bytes = 0L;
         var done = 0;
         await Parallel.ForEachAsync(
-            changed.Index(),
+            Enumerable.Range(0, changed.Length),
             new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = ct },
-            async (one, each) =>
+            async (at, each) =>
             {
-                var artifact = await run.Client.GetSnapshotAsync(PublicId.Parse(one.Item.Source.PublicId), each);
+                var source = changed[at].Source;
+                var artifact = await run.Client.GetSnapshotAsync(PublicId.Parse(source.PublicId), each);
                 var count = await stage.PushAsync(artifact, tag: null, each);
                 Interlocked.Add(ref blobs, count.Blobs);
                 Interlocked.Add(ref bytes, count.Bytes);
                 // It may have been saved once more since it was compared: what travelled is what counts.
-                lock (changed)
+                changed[at] = changed[at] with
                 {
-                    changed[one.Index] = one.Item with
-                    {
-                        Source = one.Item.Source with { Snapshot = artifact.Digest, Version = artifact.Version },
-                    };
-                }
+                    Source = source with { Snapshot = artifact.Digest, Version = artifact.Version },
+                };
                 var now = Interlocked.Increment(ref done);
-                if (changed.Count <= 20 || now % (changed.Count / 20) == 0)
+                if (changed.Length <= 20 || now % (changed.Length / 20) == 0)
                     run.Output.Progress(
-                        string.Create(CultureInfo.InvariantCulture, $"pushed {now} of {changed.Count}")
+                        string.Create(CultureInfo.InvariantCulture, $"pushed {now} of {changed.Length}")
                     );
             }
         );
@@ -251,7 +250,7 @@ internal sealed class StagePublisher(Invocation run, PlatenClient stage, StageTa
     }
 
     private async Task CutOverAsync(
-        List<Pair> changed,
+        Pair[] changed,
         StageReport report,
         Guid sourceId,
         bool overwrite,
@@ -259,7 +258,7 @@ internal sealed class StagePublisher(Invocation run, PlatenClient stage, StageTa
         CancellationToken ct
     )
     {
-        run.Output.Progress($"cutting over {changed.Count} on {target.Name}");
+        run.Output.Progress($"cutting over {changed.Length} on {target.Name}");
         var order = new CutoverOrder(
             [
                 .. changed.Select(p => new CutoverItem(
