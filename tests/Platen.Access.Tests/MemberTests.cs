@@ -3,7 +3,6 @@ using Platen.Access.Members;
 using Platen.Access.People;
 using Platen.Access.Workspaces;
 using Platen.Kernel;
-using Platen.Platform.Postgres;
 using Platen.Testing;
 
 namespace Platen.Access.Tests;

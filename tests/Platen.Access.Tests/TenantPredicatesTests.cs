@@ -26,7 +26,6 @@ public sealed class TenantPredicatesTests
             return;
         var start = new ProcessStartInfo(Environment.ProcessPath!)
         {
-            UseShellExecute = false,
             RedirectStandardOutput = true,
             UseShellExecute = false,
             RedirectStandardError = true,

@@ -68,12 +68,6 @@ internal sealed partial class AuthzMatrix
     {
         var (slug, owner) = await WorkspaceAsync(operators, "matrix", ct);
         var (otherSlug, other) = await WorkspaceAsync(operators, "other", ct);
-        var sessions = new Dictionary<string, TestPersonSession>(StringComparer.Ordinal);
-        foreach (var role in (string[])["viewer", "editor", "owner", "other"])
-            sessions[role] = await TestPersonSession.AddAsync(admin, $"{role}@{slug}.example", ct);
-        await sessions["other"].JoinAsync(admin, other, "owner", ct);
-        var own = Scopes.Known.Where(scope => !Scopes.IsForPlatform(scope)).ToArray();
-        var credentials = new Dictionary<string, string>(StringComparer.Ordinal)
         var persons = new Dictionary<string, TestPersonSession>(StringComparer.Ordinal);
         foreach (var role in (string[])["viewer", "editor", "owner", "other"])
             persons[role] = await TestPersonSession.AddAsync(admin, $"{role}@{slug}.example", ct);
@@ -93,8 +87,6 @@ internal sealed partial class AuthzMatrix
         };
         using var mint = new HttpRequestMessage(HttpMethod.Post, $"/v1/workspaces/{slug}/realtime-tokens");
         mint.Content = Json("""{"stream":"access/workspace"}""");
-        credentials["token"] = (await AnswerAsync(operators, mint, ct)).GetProperty("token").GetString()!;
-        return new AuthzMatrix(anonymous, admin, slug, owner, sessions, credentials);
         secrets["token"] = (await AnswerAsync(operators, mint, ct)).GetProperty("token").GetString()!;
         return new AuthzMatrix(anonymous, admin, slug, owner, persons, secrets);
     }

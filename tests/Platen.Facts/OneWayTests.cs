@@ -52,7 +52,7 @@ public sealed partial class OneWayTests
 
     [GeneratedRegex(
         @"\b(HttpClient|HttpRequestMessage|SocketsHttpHandler|HttpMessageInvoker|WebRequest|TcpClient)\b",
-        RegexOptions.NonBacktracking
+        RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture
     )]
     private static partial Regex Caller();
 }

@@ -253,7 +253,6 @@ public sealed partial class TenancyAttackTests(ServerFixture server)
             return;
         var start = new ProcessStartInfo(Environment.ProcessPath!)
         {
-            UseShellExecute = false,
             RedirectStandardOutput = true,
             UseShellExecute = false,
             RedirectStandardError = true,

@@ -92,7 +92,7 @@ public sealed class TemplateManifestTests
     private static List<string> Parse(string json)
     {
         var isManifest = TemplateManifest.TryParse(Encoding.UTF8.GetBytes(json), out _, out var faults);
-        isManifest.ShouldBe(faults.Count == 0);
+        isManifest.ShouldBe(!faults.Any());
         return [.. faults.Select(fault => fault.Pointer)];
     }
 }
