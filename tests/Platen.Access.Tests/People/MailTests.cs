@@ -22,7 +22,7 @@ public sealed class MailTests
     [Fact]
     public async Task A_server_that_asks_for_a_password_gets_it_and_the_whole_letter()
     {
-        await using var server = await MailServer.StartAsync(Ct, tls: false);
+        await using var server = await MailServer.StartAsync(tls: false, Ct);
         await new SmtpMail(Smtp(server, "platen", "secret", MailTls.Off), TimeProvider.System).SendAsync(Letter, Ct);
         var received = await server.ReceivedAsync(Ct);
         received.ShouldContain("X-Peer-User: platen");
@@ -36,7 +36,7 @@ public sealed class MailTests
     [Fact]
     public async Task A_mailbox_that_the_server_does_not_know_is_final()
     {
-        await using var server = await MailServer.StartAsync(Ct, tls: false);
+        await using var server = await MailServer.StartAsync(tls: false, Ct);
         var mail = new SmtpMail(Smtp(server, "platen", "secret", MailTls.Off), TimeProvider.System);
         var refused = await Should.ThrowAsync<MailException>(() =>
             mail.SendAsync(Letter with { To = "nobody@example.org" }, Ct)
@@ -50,7 +50,7 @@ public sealed class MailTests
     [InlineData("a@example.org", "s\r\nBcc: b@example.org")]
     public async Task No_line_break_in_a_value_becomes_a_command_or_a_header(string to, string subject)
     {
-        await using var server = await MailServer.StartAsync(Ct, tls: false);
+        await using var server = await MailServer.StartAsync(tls: false, Ct);
         var mail = new SmtpMail(Smtp(server, "platen", "secret", MailTls.Off), TimeProvider.System);
         await Should.ThrowAsync<MailException>(() => mail.SendAsync(new MailMessage(to, subject, "t"), Ct));
         Directory.GetFiles(server.Folder, "*.txt").ShouldBeEmpty();
@@ -59,7 +59,7 @@ public sealed class MailTests
     [Fact]
     public async Task A_wrong_password_is_a_failure_that_says_so()
     {
-        await using var server = await MailServer.StartAsync(Ct, tls: false);
+        await using var server = await MailServer.StartAsync(tls: false, Ct);
         var mail = new SmtpMail(Smtp(server, "platen", "wrong", MailTls.Off), TimeProvider.System);
         await Should.ThrowAsync<MailException>(() => mail.SendAsync(Letter, Ct));
     }
@@ -67,7 +67,7 @@ public sealed class MailTests
     [Fact]
     public async Task A_password_is_not_sent_to_a_server_that_cannot_encrypt_unless_that_is_said()
     {
-        await using var server = await MailServer.StartAsync(Ct, tls: false);
+        await using var server = await MailServer.StartAsync(tls: false, Ct);
         var mail = new SmtpMail(Smtp(server, "platen", "secret", MailTls.Upgraded), TimeProvider.System);
         await Should.ThrowAsync<MailException>(() => mail.SendAsync(Letter, Ct));
     }
@@ -75,7 +75,7 @@ public sealed class MailTests
     [Fact]
     public async Task A_server_with_a_certificate_that_nobody_vouches_for_is_refused()
     {
-        await using var server = await MailServer.StartAsync(Ct, tls: true);
+        await using var server = await MailServer.StartAsync(tls: true, Ct);
         var mail = new SmtpMail(Smtp(server, "platen", "secret", MailTls.Upgraded), TimeProvider.System);
         await Should.ThrowAsync<MailException>(() => mail.SendAsync(Letter, Ct));
         Directory.GetFiles(server.Folder, "*.txt").ShouldBeEmpty();
@@ -116,16 +116,20 @@ public sealed class MailTests
     [Fact]
     public void A_location_is_read()
     {
-        MailLocation.TryParse("smtp://u%40x:p%3Aw@mail.example.org:2525?from=a@example.org", out var full, out _);
+        MailLocation
+            .TryParse("smtp://u%40x:p%3Aw@mail.example.org:2525?from=a@example.org", out var full, out _)
+            .ShouldBeTrue();
         full.ShouldBe(new MailLocation.Smtp("mail.example.org", 2525, "a@example.org", "u@x", "p:w", MailTls.Upgraded));
         full!.ToString().ShouldNotContain("p:w");
-        MailLocation.TryParse("smtp://mail.example.org?from=a@example.org&tls=off", out var plain, out _);
+        MailLocation
+            .TryParse("smtp://mail.example.org?from=a@example.org&tls=off", out var plain, out _)
+            .ShouldBeTrue();
         plain.ShouldBe(new MailLocation.Smtp("mail.example.org", 587, "a@example.org", null, null, MailTls.Off));
-        MailLocation.TryParse("smtps://mail.example.org?from=a@example.org", out var encrypted, out _);
+        MailLocation.TryParse("smtps://mail.example.org?from=a@example.org", out var encrypted, out _).ShouldBeTrue();
         encrypted.ShouldBe(
             new MailLocation.Smtp("mail.example.org", 465, "a@example.org", null, null, MailTls.FromTheStart)
         );
-        MailLocation.TryParse("file:/tmp/x", out var folder, out _);
+        MailLocation.TryParse("file:/tmp/x", out var folder, out _).ShouldBeTrue();
         folder.ShouldBe(new MailLocation.Folder("/tmp/x"));
     }
 
@@ -192,7 +196,7 @@ public sealed class MailTests
 
         public int Port { get; }
 
-        public static async Task<MailServer> StartAsync(CancellationToken ct, bool tls)
+        public static async Task<MailServer> StartAsync(bool tls, CancellationToken ct)
         {
             await AptPackages.EnsureAsync("aiosmtpd", ct, "python3-aiosmtpd");
             var folder = PostgresFixture.NewFolder();
@@ -201,7 +205,7 @@ public sealed class MailTests
             var port = ServerProcess.FreePort();
             var script = Path.Combine(folder, "server.py");
             await File.WriteAllTextAsync(script, Program, ct);
-            var process = ServerProcess.Start(
+            var started = ServerProcess.Start(
                 "/usr/bin/python3",
                 [script, folder, port.ToString(), tls.ToString()],
                 Path.Combine(folder, "log")
@@ -212,7 +216,7 @@ public sealed class MailTests
                 _ => Task.FromResult(File.Exists(Path.Combine(folder, "ready"))),
                 ct
             );
-            return new MailServer(process, folder, port);
+            return new MailServer(started, folder, port);
         }
 
         public async Task<string> ReceivedAsync(CancellationToken ct)
