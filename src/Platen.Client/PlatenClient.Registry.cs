@@ -21,6 +21,12 @@ public sealed partial class PlatenClient
     /// <summary>Blobs below this travel in one request; larger ones in chunks of it, which continue where a connection broke.</summary>
     private const int ChunkBytes = 1024 * 1024;
 
+    /// <summary>Blobs up to this are sent without asking whether they are there: to ask costs as much.</summary>
+    private const int UnaskedBytes = 16 * 1024;
+
+    /// <summary>How long a push waits at most when the server says that it was asked too often.</summary>
+    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(60);
+
     private const string ManifestType = "application/vnd.oci.image.manifest.v1+json";
 
     /// <summary>
@@ -29,19 +35,42 @@ public sealed partial class PlatenClient
     /// </summary>
     /// <param name="artifact">With all its blobs.</param>
     /// <param name="tag">What the manifest is pushed as; null for its digest, so that no tag moves.</param>
+    /// <param name="known">Blobs that the repository should have; all are sent when it does not.</param>
     /// <param name="ct">Cancels.</param>
-    public async Task<PushCount> PushAsync(TextArtifact artifact, string? tag, CancellationToken ct)
+    public async Task<PushCount> PushAsync(
+        TextArtifact artifact,
+        string? tag,
+        IReadOnlySet<Digest> known,
+        CancellationToken ct
+    )
     {
         ArgumentNullException.ThrowIfNull(artifact);
+        ArgumentNullException.ThrowIfNull(known);
         var count = default(PushCount);
         foreach (var file in artifact.Files.DistinctBy(f => f.Digest))
         {
-            if (await HasBlobAsync(artifact.Repository, file.Digest, ct))
+            if (known.Contains(file.Digest))
                 continue;
             var bytes = Encoding.UTF8.GetBytes(file.Text);
+            if (bytes.Length > UnaskedBytes && await HasBlobAsync(artifact.Repository, file.Digest, ct))
+                continue;
             await PushBlobAsync(artifact.Repository, file.Digest, bytes, ct);
             count += new PushCount(1, bytes.Length);
         }
+        try
+        {
+            await PushManifestAsync(artifact, tag, ct);
+        }
+        catch (PlatenProblemException e) when (e.Slug == "registry-manifest-blob-unknown" && known.Count > 0)
+        {
+            // What was known to be there has been collected since: all of it travels.
+            return count + await PushAsync(artifact, tag, new HashSet<Digest>(), ct);
+        }
+        return count;
+    }
+
+    private async Task PushManifestAsync(TextArtifact artifact, string? tag, CancellationToken ct)
+    {
         using var answer = await RetryAsync(
             () =>
                 NewUpload(
@@ -52,7 +81,6 @@ public sealed partial class PlatenClient
                 ),
             ct
         );
-        return count;
     }
 
     /// <summary>Whether the repository has the blob.</summary>
@@ -153,7 +181,11 @@ public sealed partial class PlatenClient
             {
                 throw Unreachable(e);
             }
-            catch (PlatenProblemException e) when (attempt < options.Attempts && IsPassing(e.Status))
+            catch (PlatenProblemException e)
+                when (attempt < options.Attempts
+                    && (IsPassing(e.Status) || e.Status == HttpStatusCode.TooManyRequests)
+                    && !(e.RetryAfter > LongestWait)
+                )
             {
                 await PauseAsync(attempt, e.RetryAfter, ct);
             }

@@ -8,11 +8,16 @@ namespace Platen.Client;
 public sealed partial class PlatenClient
 {
     /// <summary>The snapshots of these instances; those that do not exist are left out.</summary>
-    /// <param name="ids">At most <see cref="Limits.PageItems"/>.</param>
+    /// <param name="ids">A few: they travel in the address.</param>
+    /// <param name="content">Whether with their bytes.</param>
     /// <param name="ct">Cancels.</param>
-    public Task<SnapshotPage> GetSnapshotsAsync(IEnumerable<PublicId> ids, CancellationToken ct) =>
+    public Task<SnapshotPage> GetSnapshotsAsync(IEnumerable<PublicId> ids, bool content, CancellationToken ct) =>
         GetAsync(
-            "v1/snapshots" + Query(("ids", string.Join(',', ids.Select(id => id.ToString())))),
+            "v1/snapshots"
+                + Query(
+                    ("ids", string.Join(',', ids.Select(id => id.ToString()))),
+                    ("content", content ? "true" : null)
+                ),
             ClientJson.Default.SnapshotPage,
             ct
         );

@@ -25,6 +25,8 @@ public sealed record SnapshotPage(
 /// <param name="Live">What is live; null when nothing is.</param>
 /// <param name="IsAsPublished">Whether the server has, and shows, what was published to it last.</param>
 /// <param name="Origin">From where it was published to the server; null when it was made there.</param>
+/// <param name="Files">The files of the snapshot, which the server has.</param>
+/// <param name="Content">The snapshot itself, when that was asked for.</param>
 public sealed record SnapshotSummary(
     string PublicId,
     string WidgetType,
@@ -33,7 +35,9 @@ public sealed record SnapshotSummary(
     long Version,
     Digest? Live,
     bool IsAsPublished,
-    SnapshotOrigin? Origin
+    SnapshotOrigin? Origin,
+    ImmutableArray<Digest> Files,
+    TextArtifact? Content
 );
 
 /// <summary>From where content was published to a server.</summary>

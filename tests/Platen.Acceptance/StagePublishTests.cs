@@ -125,6 +125,19 @@ public sealed class StagePublishTests
         proxy.Cuts.ShouldBe(1);
         using var http = cloud.OpenClient();
         (await http.GetByteArrayAsync($"v2/faults/cut/blobs/{digest}", Ct)).ShouldBe(bytes);
+
+        // What the repository should have and has not is sent all the same.
+        var (config, text) = (Digest.Of("{}"u8), Digest.Of("a text"u8));
+        var manifest =
+            $$$"""{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","artifactType":"text/plain","config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":"{{{config}}}","size":2},"layers":[{"mediaType":"text/plain","digest":"{{{text}}}","size":6}]}""";
+        var artifact = new TextArtifact(
+            "faults/collected",
+            Digest.Of(System.Text.Encoding.UTF8.GetBytes(manifest)),
+            manifest,
+            Version: 0,
+            [new TextArtifactFile("", config, "{}"), new TextArtifactFile("a.txt", text, "a text")]
+        );
+        (await client.PushAsync(artifact, "latest", new HashSet<Digest> { config, text }, Ct)).Blobs.ShouldBe(2);
     }
 
     [Fact]

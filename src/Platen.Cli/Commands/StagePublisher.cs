@@ -18,6 +18,12 @@ internal sealed class StagePublisher(Invocation run, PlatenClient stage, StageTa
     /// <summary>Instances on their way at once.</summary>
     private const int AtOnce = 8;
 
+    /// <summary>Instances asked for in one address, which has a length.</summary>
+    private const int Together = 25;
+
+    /// <summary>The config that every artifact points at; a repository with any manifest has it.</summary>
+    private static readonly Digest EmptyConfig = Digest.Of("{}"u8);
+
     /// <summary>What one instance is, and is to become.</summary>
     private sealed record Pair(SnapshotSummary Source, SnapshotSummary? There)
     {
@@ -96,9 +102,9 @@ internal sealed class StagePublisher(Invocation run, PlatenClient stage, StageTa
         if (ids is not null)
         {
             page = new SnapshotPage(default, "", [], null);
-            foreach (var some in ids.Chunk(100))
+            foreach (var some in ids.Chunk(Together))
             {
-                page = await client.GetSnapshotsAsync(some, ct);
+                page = await client.GetSnapshotsAsync(some, content: false, ct);
                 foreach (var item in page.Items)
                     items[item.PublicId] = item;
             }
@@ -207,7 +213,12 @@ internal sealed class StagePublisher(Invocation run, PlatenClient stage, StageTa
             if (there.TryGetValue(type.Type, out var other) && (other.Package == type.Package || IsOlder(type, other)))
                 continue;
             run.Output.Progress($"pushing the widget type {type.Type} {type.Version}");
-            await stage.PushAsync(await run.Client.GetWidgetTypePackageAsync(type.Type, ct), "live", ct);
+            await stage.PushAsync(
+                await run.Client.GetWidgetTypePackageAsync(type.Type, ct),
+                "live",
+                known: new HashSet<Digest>(),
+                ct
+            );
             pushed.Add($"{type.Type} {type.Version}");
         }
         return pushed;
@@ -225,25 +236,37 @@ internal sealed class StagePublisher(Invocation run, PlatenClient stage, StageTa
         var bytes = 0L;
         var done = 0;
         await Parallel.ForEachAsync(
-            Enumerable.Range(0, changed.Length),
+            Enumerable.Range(0, changed.Length).Chunk(Together),
             new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = ct },
-            async (at, each) =>
+            async (some, each) =>
             {
-                var source = changed[at].Source;
-                var artifact = await run.Client.GetSnapshotAsync(PublicId.Parse(source.PublicId), each);
-                var count = await stage.PushAsync(artifact, tag: null, each);
-                Interlocked.Add(ref blobs, count.Blobs);
-                Interlocked.Add(ref bytes, count.Bytes);
-                // It may have been saved once more since it was compared: what travelled is what counts.
-                changed[at] = changed[at] with
+                var page = await run.Client.GetSnapshotsAsync(
+                    some.Select(at => PublicId.Parse(changed[at].Source.PublicId)),
+                    content: true,
+                    each
+                );
+                var now = page.Items.ToDictionary(item => item.PublicId, StringComparer.Ordinal);
+                foreach (var at in some)
                 {
-                    Source = source with { Snapshot = artifact.Digest, Version = artifact.Version },
-                };
-                var now = Interlocked.Increment(ref done);
-                if (changed.Length <= 20 || now % (changed.Length / 20) == 0)
-                    run.Output.Progress(
-                        string.Create(CultureInfo.InvariantCulture, $"pushed {now} of {changed.Length}")
+                    var (source, there) = changed[at];
+                    if (!now.TryGetValue(source.PublicId, out var current) || current.Content is not { } artifact)
+                        throw Invocation.NoSuchInstance(PublicId.Parse(source.PublicId));
+                    var known = there is null ? [] : there.Files.Append(EmptyConfig).ToHashSet();
+                    var count = await stage.PushAsync(artifact, tag: null, known, each);
+                    Interlocked.Add(ref blobs, count.Blobs);
+                    Interlocked.Add(ref bytes, count.Bytes);
+                    // It may have been saved once more since it was compared: what travelled is what counts.
+                    changed[at] = new Pair(
+                        source with
+                        {
+                            Snapshot = artifact.Digest,
+                            Version = artifact.Version,
+                        },
+                        there
                     );
+                }
+                var total = Interlocked.Add(ref done, some.Length);
+                run.Output.Progress(string.Create(CultureInfo.InvariantCulture, $"pushed {total} of {changed.Length}"));
             }
         );
         return new PushCount(blobs, bytes);

@@ -2,6 +2,7 @@ using Npgsql;
 using NpgsqlTypes;
 using Platen.Kernel;
 using Platen.Platform.Postgres;
+using Platen.Platform.Releases;
 
 namespace Platen.Widgets.Stages;
 
@@ -32,8 +33,11 @@ internal sealed record CuratedState(
     long ChannelRevision
 )
 {
+    /// <summary>Its snapshot; null when there is no instance.</summary>
+    public ReleaseDraft? Draft { get; } = Instance is null ? null : Stages.Snapshot.Make(Instance, Overlays);
+
     /// <summary>The digest of its snapshot; null when there is no instance.</summary>
-    public Digest? Snapshot { get; } = Instance is null ? null : Stages.Snapshot.Make(Instance, Overlays).Digest;
+    public Digest? Snapshot => Draft?.Digest;
 
     /// <summary>Whether what was published here last is what stands in the tables and what is live.</summary>
     public bool IsAsPublished => Origin is not null && Origin.Snapshot == Snapshot && Origin.Release == Live;

@@ -18,6 +18,8 @@ internal sealed class ReadSnapshots(PostgresPools pools, Stage stage, WidgetRegi
     /// <param name="Version">Grows with every change here; compared within one database only.</param>
     /// <param name="IsAsPublished">Whether it is, and shows, what was published to this server last.</param>
     /// <param name="Origin">From where it was published to this server; null when it was made here.</param>
+    /// <param name="Files">The files of the snapshot: a publisher need not send these again.</param>
+    /// <param name="Content">The snapshot itself, when that was asked for.</param>
     public sealed record Line(
         string PublicId,
         string WidgetType,
@@ -26,7 +28,9 @@ internal sealed class ReadSnapshots(PostgresPools pools, Stage stage, WidgetRegi
         long Version,
         Digest? Live,
         bool IsAsPublished,
-        Origin? Origin
+        Origin? Origin,
+        IReadOnlyList<Digest> Files,
+        Artifact? Content
     );
 
     public sealed record Origin(Guid Stage, long Version, Digest Snapshot, DateTimeOffset At, string By);
@@ -49,6 +53,7 @@ internal sealed class ReadSnapshots(PostgresPools pools, Stage stage, WidgetRegi
         string? cursor,
         int? limit,
         IReadOnlyList<string>? ids,
+        bool content,
         CancellationToken ct
     )
     {
@@ -80,7 +85,7 @@ internal sealed class ReadSnapshots(PostgresPools pools, Stage stage, WidgetRegi
         return new Page(
             own,
             stage.Name,
-            [.. ids.Select(id => states[id]).Where(s => s.Instance is not null).Select(LineOf)],
+            [.. ids.Select(id => states[id]).Where(s => s.Instance is not null).Select(s => LineOf(s, content))],
             next
         );
     }
@@ -113,7 +118,7 @@ internal sealed class ReadSnapshots(PostgresPools pools, Stage stage, WidgetRegi
             ]
         );
 
-    private static Line LineOf(CuratedState state) =>
+    private static Line LineOf(CuratedState state, bool content) =>
         new(
             state.PublicId,
             state.Instance!.WidgetType,
@@ -124,7 +129,9 @@ internal sealed class ReadSnapshots(PostgresPools pools, Stage stage, WidgetRegi
             state.IsAsPublished,
             state.Origin is { } origin
                 ? new Origin(origin.Stage, origin.Version, origin.Snapshot, origin.At, origin.By)
-                : null
+                : null,
+            [.. state.Draft!.Files.Select(f => f.Digest)],
+            content ? ArtifactOf(state.Draft, state.Version) : null
         );
 
     // Drafts and their versions are the publisher's business.

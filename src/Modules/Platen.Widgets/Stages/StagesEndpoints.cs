@@ -112,7 +112,8 @@ internal static class StagesEndpoints
         CancellationToken ct,
         string? cursor = null,
         int? limit = null,
-        string? ids = null
+        string? ids = null,
+        bool content = false
     ) =>
         TypedResults.Ok(
             await read.PageAsync(
@@ -120,6 +121,7 @@ internal static class StagesEndpoints
                 cursor,
                 limit,
                 ids?.Split(',').Select(id => InstanceRequests.ParseId(id).ToString()).Distinct().ToList(),
+                content,
                 ct
             )
         );
