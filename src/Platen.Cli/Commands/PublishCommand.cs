@@ -93,7 +93,7 @@ internal static class PublishCommand
                 Named(run).Length == 0
                     ? "Nothing to publish was named."
                     : "--all, --changed and --overwrite go with --to.",
-                "Name files, folders or public ids; or a stage with --to, and --all or --changed."
+                "Name files, folders or public ids; or a stage with --to, and --all or --changed. 'platen publish --help' shows them."
             );
         }
         var sources = PublishSource.Expand(Named(run), run.Terminal.WorkingFolder);
