@@ -23,7 +23,6 @@ public sealed class BrowserFixture : IAsyncLifetime
     /// <summary>Other people's sites.</summary>
     public HostSite Host { get; private set; } = null!;
 
-    /// <summary>A client of the server with the owner's key.</summary>
     /// <summary>The public ids of the sample instances; each is published when the tests begin.</summary>
     public static IReadOnlyList<string> Samples { get; } =
     [

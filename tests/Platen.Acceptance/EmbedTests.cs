@@ -114,7 +114,7 @@ public sealed class EmbedTests(BrowserFixture browser)
 
         // Round and round: into the page and out of it, never to what lies behind.
         var met = new HashSet<string>(StringComparer.Ordinal);
-        for (var n = 0; n < 60; n++)
+        for (var n = 0; n < 200 && !(met.Contains("w/frame") && met.Contains("w/close")); n++)
         {
             await page.Keyboard.PressAsync("Tab");
             met.Add(await FocusAsync(page));

@@ -88,6 +88,7 @@ function contents(parts: Parts, settings: Settings, resize: (height: number, fir
   const box = make('div', { part: 'box' });
   let frame: Frame | undefined;
   let ready = false;
+  let refused = false;
   let link: HTMLAnchorElement | undefined;
 
   function fail(reason: ErrorReason): void {
@@ -105,7 +106,12 @@ function contents(parts: Parts, settings: Settings, resize: (height: number, fir
   function hear({ type, height, title }: FrameMessage): void {
     const { element } = frame!;
     if (type === 'close') return escape();
-    if (type === 'error') return fail('refused');
+    if (type === 'error') {
+      refused = true;
+      return fail('refused');
+    }
+    // A page that says there is no widget may still change its height.
+    if (refused) return;
     // It was only slow.
     if (link) {
       link.remove();
