@@ -230,7 +230,7 @@ public sealed record Job(
 
 /// <summary>What a garbage collection may remove.</summary>
 /// <param name="DryRun">Whether to remove nothing and only report.</param>
-/// <param name="GraceSeconds">How long unreferenced bytes are spared, from 60 s; null for the server's 24 hours.</param>
+/// <param name="GraceSeconds">How long unreferenced bytes are spared, from 7,200 s; null for the server's 24 hours.</param>
 /// <param name="RetentionSeconds">How long releases outlive their publication; null for the server's 30 days.</param>
 /// <param name="Keep">How many of a channel's last moves keep their releases; null for the server's 10.</param>
 public sealed record CollectionRequest(bool DryRun, double? GraceSeconds, double? RetentionSeconds, int? Keep);

@@ -32,6 +32,7 @@ internal static class StreamsEndpoints
                 .AsException();
         }
         var caller = context.Caller();
+        AccessStreams.Check(caller, stream);
         if (caller.Token is { } token && token.Subject != stream.Value)
             throw KernelProblems.NotFound.Because("The token is for another stream.").AsException();
         context.RequestServices.GetRequiredService<LongRequests>().Watch(context, Scopes.EventsRead);

@@ -109,8 +109,11 @@ public sealed class OperatingTests
                 $"the server's clock at {offset}",
                 TimeSpan.FromSeconds(30),
                 async ct =>
-                    ((await visitor.GetAsync("healthz", ct)).Headers.Date!.Value - TimeProvider.System.GetUtcNow() - shift)
-                        .Duration() < TimeSpan.FromMinutes(10),
+                    (
+                        (await visitor.GetAsync("healthz", ct)).Headers.Date!.Value
+                        - TimeProvider.System.GetUtcNow()
+                        - shift
+                    ).Duration() < TimeSpan.FromMinutes(10),
                 Ct
             );
             await File.WriteAllTextAsync(

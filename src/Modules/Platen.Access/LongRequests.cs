@@ -14,12 +14,15 @@ namespace Platen.Access;
 /// </summary>
 public sealed class LongRequests : IDisposable
 {
+    private static readonly TimeSpan LookEvery = TimeSpan.FromMinutes(1);
+
     private readonly ConcurrentDictionary<Request, bool> open = new();
     private readonly PostgresPools pools;
     private readonly WorkspaceDirectory directory;
     private readonly TimeProvider clock;
     private readonly ILogger logger;
     private readonly IDisposable watch;
+    private readonly ITimer tick;
 
     internal LongRequests(
         PostgresPools pools,
@@ -34,6 +37,8 @@ public sealed class LongRequests : IDisposable
         this.clock = clock;
         this.logger = logger;
         watch = invalidation.Watch(Look);
+        // For what ends by time alone, such as a key that was given an end while it was in use.
+        tick = clock.CreateTimer(_ => Look(owner: null), state: null, LookEvery, LookEvery);
     }
 
     /// <summary>Watches over a request until it ends.</summary>
@@ -45,9 +50,15 @@ public sealed class LongRequests : IDisposable
         open[request] = true;
         context.Response.RegisterForDispose(request);
         request.EndInTime(clock);
+        // What ended between the credential's check and now was told to nobody.
+        _ = Task.Run(() => LookAsync([request]));
     }
 
-    public void Dispose() => watch.Dispose();
+    public void Dispose()
+    {
+        watch.Dispose();
+        tick.Dispose();
+    }
 
     // On the listening flow: the questions are asked elsewhere.
     private void Look(OwnerId? owner)
@@ -103,7 +114,8 @@ public sealed class LongRequests : IDisposable
             """
             select exists (
                 select from access.machine_key
-                where owner = platform.current_owner() and id = $1 and revoked_at is null)
+                where owner = platform.current_owner() and id = $1 and revoked_at is null
+                    and (expires_at is null or expires_at > clock_timestamp()))
                 and not exists (select from access.workspace where owner = platform.current_owner() and status <> 'active')
             """,
             row => row.GetBoolean(0),
@@ -128,7 +140,7 @@ public sealed class LongRequests : IDisposable
             if (caller.ExpiresAt is not { } at)
                 return;
             var left = at - clock.GetUtcNow();
-            // Timers reach about 49 days; a request that lasts longer than a day of them is looked at when it comes back.
+            // What ends later is found when everybody is looked at.
             if (left < TimeSpan.FromDays(1))
                 end = clock.CreateTimer(
                     _ => End(),

@@ -69,7 +69,8 @@ internal sealed class StoreBlobs(PostgresPools pools, IBlobStore blobs)
             new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = ct },
             async (digest, token) =>
             {
-                if (await blobs.StatAsync(owner, digest, token) is null)
+                // What is there is about to be referred to: it must not be collected meanwhile.
+                if (!await blobs.RefreshAsync(owner, digest, token))
                     missing.Add(digest);
             }
         );

@@ -135,6 +135,30 @@ public sealed partial class FileBlobStore : IBlobStore
                 )
         );
 
+    public Task<bool> RefreshAsync(OwnerId owner, Digest digest, CancellationToken ct) =>
+        BlobMetrics.MeasureAsync(
+            Name,
+            "refresh",
+            async () =>
+            {
+                using var gate = await EnterAsync(digest, ct);
+                return OnDisk(() => Refresh(At(BlobPaths.Blob(owner, digest))));
+            }
+        );
+
+    private bool Refresh(string path)
+    {
+        try
+        {
+            File.SetLastWriteTimeUtc(path, clock.GetUtcNow().UtcDateTime);
+            return true;
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return false;
+        }
+    }
+
     public Task<bool> DeleteAsync(
         OwnerId owner,
         Digest digest,
@@ -369,14 +393,8 @@ public sealed partial class FileBlobStore : IBlobStore
         {
             var isThere = OnDisk(() =>
             {
-                try
-                {
-                    File.SetLastWriteTimeUtc(path, clock.GetUtcNow().UtcDateTime);
-                }
-                catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
-                {
+                if (!Refresh(path))
                     return false;
-                }
                 DurableFolder.Sync(Path.GetDirectoryName(path)!);
                 return true;
             });

@@ -52,6 +52,13 @@ public interface IBlobStore
     Task<BlobStat?> StatAsync(OwnerId owner, Digest digest, CancellationToken ct);
 
     /// <summary>
+    /// Says that a blob which is there is about to be referred to, as a put of it would: no collection takes it within its grace
+    /// period.
+    /// </summary>
+    /// <returns>Whether it is there.</returns>
+    Task<bool> RefreshAsync(OwnerId owner, Digest digest, CancellationToken ct);
+
+    /// <summary>
     /// Removes a blob, and what was set aside under its digest, unless it was put at or after
     /// <paramref name="unlessStoredSince"/>. Open readers finish.
     /// </summary>

@@ -134,6 +134,26 @@ internal sealed partial class S3BlobStore : IBlobStore, IDisposable
     public Task<BlobStat?> StatAsync(OwnerId owner, Digest digest, CancellationToken ct) =>
         BlobMetrics.MeasureAsync(Name, "stat", () => StatKeyAsync(Key(BlobPaths.Blob(owner, digest)), ct));
 
+    public Task<bool> RefreshAsync(OwnerId owner, Digest digest, CancellationToken ct) =>
+        BlobMetrics.MeasureAsync(
+            Name,
+            "refresh",
+            async () =>
+            {
+                var key = Key(BlobPaths.Blob(owner, digest));
+                if (await StatKeyAsync(key, ct) is not { } stat)
+                    return false;
+                await RefreshAsync(key, stat, ct);
+                return true;
+            }
+        );
+
+    private async Task RefreshAsync(string key, BlobStat stat, CancellationToken ct)
+    {
+        if (clock.GetUtcNow() - stat.StoredAt > BlobLimits.RefreshAge)
+            await CopyAsync(key, key, ct);
+    }
+
     public Task<bool> DeleteAsync(
         OwnerId owner,
         Digest digest,
@@ -267,9 +287,7 @@ internal sealed partial class S3BlobStore : IBlobStore, IDisposable
         CancellationToken ct
     )
     {
-        var key = Key(BlobPaths.Blob(owner, digest));
-        if (clock.GetUtcNow() - stat.StoredAt > BlobLimits.RefreshAge)
-            await CopyAsync(key, key, ct);
+        await RefreshAsync(Key(BlobPaths.Blob(owner, digest)), stat, ct);
         var received = await DrainAsync(content, sizeBytes, ct);
         if (received.Refusal(digest, sizeBytes) is { } refusal)
             return refusal;

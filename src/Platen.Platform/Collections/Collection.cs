@@ -1,12 +1,13 @@
 using Npgsql;
 using Platen.Kernel;
+using Platen.Platform.Blobs;
 using Platen.Platform.Postgres;
 
 namespace Platen.Platform.Collections;
 
 /// <summary>What a garbage collection may remove.</summary>
 /// <param name="Grace">How long bytes that nothing refers to are spared after they were last put: longer than any upload or
-/// publish takes between its first byte and its commit. 1 minute to 365 days; 24 hours by default.</param>
+/// publish takes between its first byte and its commit. 2 hours to 365 days; 24 hours by default.</param>
 /// <param name="Retention">How long a release is kept after its channel left it, so that addresses once given out keep
 /// resolving and going back is possible. Up to 3,650 days; 30 days by default.</param>
 /// <param name="Keep">How many of a channel's last moves keep their releases whatever their age. 1 to 1,000; 10 by default.</param>
@@ -17,8 +18,9 @@ public sealed record CollectionRules(TimeSpan Grace, TimeSpan Retention, int Kee
     /// <summary>What cannot be accepted of them, in the fields' API names; empty when all can.</summary>
     public IEnumerable<Fault> Faults()
     {
-        if (Grace < TimeSpan.FromMinutes(1) || Grace > TimeSpan.FromDays(365))
-            yield return new Fault("/graceSeconds", "60 to 31536000: longer than any upload or publish takes.");
+        // An S3 store refreshes the age of what is put again only once an hour.
+        if (Grace < 2 * BlobLimits.RefreshAge || Grace > TimeSpan.FromDays(365))
+            yield return new Fault("/graceSeconds", "7200 to 31536000: longer than any upload or publish takes.");
         if (Retention < TimeSpan.Zero || Retention > TimeSpan.FromDays(3_650))
             yield return new Fault("/retentionSeconds", "0 to 315360000.");
         if (Keep is < 1 or > 1_000)

@@ -322,6 +322,18 @@ public abstract class BlobStoreTests
     }
 
     [Fact]
+    public async Task What_is_refreshed_is_there_and_what_is_gone_is_said_to_be()
+    {
+        var digest = await PutAsync(Random(1000));
+        var storedAt = (await Store.StatAsync(Owner, digest, Ct))!.StoredAt;
+
+        (await Store.RefreshAsync(Owner, digest, Ct)).ShouldBeTrue();
+        (await Store.StatAsync(Owner, digest, Ct))!.StoredAt.ShouldBeGreaterThanOrEqualTo(storedAt);
+        (await Store.DeleteAsync(Owner, digest, null, Ct)).ShouldBeTrue();
+        (await Store.RefreshAsync(Owner, digest, Ct)).ShouldBeFalse();
+    }
+
+    [Fact]
     public async Task A_collection_spares_what_is_young()
     {
         var digest = await PutAsync(Random(1000));

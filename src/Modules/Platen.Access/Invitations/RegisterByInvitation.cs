@@ -37,7 +37,13 @@ internal sealed class RegisterByInvitation(
             displayName,
             offer.Invitation.Email,
             password,
-            confirmed: true,
+            // The link is told to the inviter too: having it proves nothing about the address.
+            confirmed: false,
+            ct
+        );
+        await SendPersonMail.EnqueueAsync(
+            session,
+            new SendPersonMail.Request(SendPersonMail.Whats.Confirm, offer.Invitation.Email, person.Value),
             ct
         );
         var outcome = await accept.AcceptAsync(session, offer.Invitation.Id, person, ct);

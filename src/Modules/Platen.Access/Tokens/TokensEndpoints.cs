@@ -63,7 +63,7 @@ internal static class TokensEndpoints
     {
         var body = await context.BodyAsync<Body>(ct);
         var faults = new List<Fault>();
-        if (!StreamId.TryParse(body.Stream, out _))
+        if (!StreamId.TryParse(body.Stream, out var stream) || AccessStreams.IsConfidential(stream))
             faults.Add(new Fault("/stream", "That is not the name of a stream, such as widget/wgt_main_content.faq."));
         if (body.LifeSeconds is < 10 or > MostSeconds)
             faults.Add(new Fault("/lifeSeconds", $"Must be 10 to {MostSeconds}."));

@@ -28,7 +28,7 @@ internal sealed class PurgeWorkspace(Invalidation invalidation) : IJobHandler
     public static async Task<bool> PurgeAsync(Session session, long revision, CancellationToken ct)
     {
         if (
-            await Workspace.FindAsync(session, ct) is not { IsDeleted: true } workspace
+            await Workspace.FindLockedAsync(session, ct) is not { IsDeleted: true } workspace
             || workspace.Revision != revision
         )
             return false;

@@ -33,11 +33,15 @@ internal sealed record Workspace(
 
     /// <summary>The workspace of the session's scope, locked: its members, name and end change one at a time.</summary>
     public static async Task<Workspace> LockAsync(Session session, CancellationToken ct) =>
-        await session.FirstAsync(
+        await FindLockedAsync(session, ct) ?? throw WorkspaceProblems.NoSuchWorkspace();
+
+    /// <summary>As <see cref="LockAsync"/>; null when there is none.</summary>
+    public static Task<Workspace?> FindLockedAsync(Session session, CancellationToken ct) =>
+        session.FirstAsync(
             $"select {Columns} from access.workspace where owner = platform.current_owner() for update",
             Read,
             ct
-        ) ?? throw WorkspaceProblems.NoSuchWorkspace();
+        );
 
     public static Workspace Read(NpgsqlDataReader row) =>
         new(
