@@ -147,7 +147,7 @@ public sealed class RateLimiterTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Requests_at_once_pass_no_more_than_the_quota()
+    public async Task Requests_at_once_pass_the_quota_and_the_credit_at_most()
     {
         using var node = Node();
         var passed = 0;
@@ -161,7 +161,8 @@ public sealed class RateLimiterTests : IAsyncDisposable
                     Interlocked.Increment(ref passed);
             }
         );
-        passed.ShouldBe(1_000);
+        // What one request asks the shared count, another may let pass on credit.
+        passed.ShouldBeInRange(1_000, 1_000 + Large.Credit);
     }
 
     [Fact]
