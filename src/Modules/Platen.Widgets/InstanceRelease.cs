@@ -51,15 +51,15 @@ internal static class InstanceRelease
         var pages = new List<Page>();
         var artifacts = new SortedDictionary<string, string>(StringComparer.Ordinal);
 
-        files.Add(File("config.json", Json, Configs.Check(package, instance.Config, "/config", faults), "config"));
-        ThrowIfAny(faults);
-        AddLocale(instance.BaseLocale, instance.Config);
+        var canonicalConfig = Checked(instance.Config, "/config");
+        files.Add(File("config.json", Json, canonicalConfig, "config"));
+        AddLocale(instance.BaseLocale, instance.Config, canonicalConfig);
         foreach (var overlay in overlays)
         {
             var (config, left) = overlay.ApplyTo(instance.Config);
             if (left.Count > 0)
                 stale[overlay.Locale] = left;
-            AddLocale(overlay.Locale, config);
+            AddLocale(overlay.Locale, config, Checked(config, $"/locales/{overlay.Locale}"));
         }
         // Compressing is nearly all of the time that making a release takes.
         var compressed = pages.AsParallel().AsOrdered().Select(Variants).ToList();
@@ -88,10 +88,15 @@ internal static class InstanceRelease
         string Policy(PageRenderer renderer) =>
             AllowedOrigins.Directive(instance.AllowedOrigins) + renderer.ContentSecurityPolicy;
 
-        void AddLocale(string locale, JsonElement config)
+        byte[] Checked(JsonElement config, string at)
         {
-            var canonical = Configs.Check(package, config, $"/locales/{locale}", faults);
+            var canonical = Configs.Check(package, config, at, faults);
             ThrowIfAny(faults);
+            return canonical;
+        }
+
+        void AddLocale(string locale, JsonElement config, byte[] canonical)
+        {
             var path = $"{locale}.{Digest.Of(canonical).Hex}.json";
             artifacts.Add(locale, path);
             files.Add(File(path, Json, canonical, "artifact", ("locale", locale)));
