@@ -209,7 +209,7 @@ internal sealed partial class AuthzMatrix
                         "{**stream}" => "access/workspace",
                         var id when id.Contains(":guid", StringComparison.Ordinal) => Guid.Empty.ToString(),
                         var number when number.Contains(":long", StringComparison.Ordinal) => "1",
-                        _ => "wgt_main_content.faq",
+                        _ => "wgt_curated_not-there",
                     }
             );
 
