@@ -11,6 +11,7 @@ using Platen.Platform.Http.RateLimits;
 using Platen.Platform.Jobs;
 using Platen.Platform.Postgres;
 using Platen.Registry;
+using Platen.Submissions;
 using Platen.Templates;
 using Platen.Widgets;
 using Platen.Widgets.Packages;
@@ -101,6 +102,7 @@ public static class ServerHost
         services.AddWidgets(settings.WidgetsFolder, Stage.Named(settings.Profile));
         services.AddRegistry(settings.Registry);
         services.AddTemplates();
+        services.AddSubmissions();
         if (settings.Roles.HasFlag(ServerRoles.Delivery))
             services.AddDelivery();
         if (settings.Roles.HasFlag(ServerRoles.Api) && settings is { Profile: "standalone", Samples: true })
@@ -158,6 +160,7 @@ public static class ServerHost
             app.MapWidgets();
             app.MapRegistry();
             app.MapTemplates();
+            app.MapSubmissions();
             app.MapStreams();
             app.MapJobs();
             app.MapCollections();

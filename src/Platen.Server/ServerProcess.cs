@@ -8,6 +8,7 @@ using Platen.Access.People;
 using Platen.Platform;
 using Platen.Platform.Blobs;
 using Platen.Platform.Postgres;
+using Platen.Submissions;
 using Platen.Templates;
 using Platen.Widgets;
 using Platen.Widgets.Packages;
@@ -32,6 +33,7 @@ internal static class ServerProcess
         AccessModule.Sql,
         WidgetsModule.Sql,
         TemplatesModule.Sql,
+        SubmissionsModule.Sql,
     ];
 
     private const int DiskThreads = 16;

@@ -40,6 +40,7 @@ internal static class ModuleGraph
     private static readonly Dictionary<(string From, string To), string> BetweenModules = new()
     {
         [("Platen.Registry", "Platen.Access")] = "its token endpoint and routes act for the caller of a key",
+        [("Platen.Submissions", "Platen.Access")] = "its routes ask for scopes, and it acts for the caller",
         [("Platen.Templates", "Platen.Access")] = "its routes ask for scopes, and it acts for the caller",
         [("Platen.Widgets", "Platen.Access")] = "its routes ask for scopes, and it acts for the caller",
     };

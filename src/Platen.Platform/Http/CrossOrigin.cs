@@ -149,7 +149,9 @@ public static class CrossOrigin
     /// The server's own pages. A page may have come over https while the request reached us over http: something in front that is no
     /// declared proxy ends TLS. The other way round, a page that anybody on the network could have changed speaks to us.
     /// </summary>
-    private static bool IsOwn(HttpRequest request, string origin)
+    /// <param name="request">What it sent.</param>
+    /// <param name="origin">As the browser said it.</param>
+    public static bool IsOwn(HttpRequest request, string origin)
     {
         var host = request.Host.Value;
         return host is { Length: > 0 }

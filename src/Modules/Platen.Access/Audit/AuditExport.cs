@@ -30,8 +30,6 @@ internal abstract class AuditExport
     /// <summary>RFC 4180, with a header line.</summary>
     private sealed class CsvExport : AuditExport
     {
-        private static readonly SearchValues<char> Special = SearchValues.Create(",\"\r\n");
-
         public override string ContentType => "text/csv; charset=utf-8; header=present";
 
         public override void Begin(IBufferWriter<byte> file) =>
@@ -55,30 +53,8 @@ internal abstract class AuditExport
                 Encoding.UTF8.GetString(entry.Detail.Span),
             ];
             var line = new StringBuilder();
-            foreach (var field in fields)
-            {
-                if (line.Length > 0)
-                    line.Append(',');
-                Append(line, Harmless(field ?? ""));
-            }
-            Encoding.UTF8.GetBytes(line.Append("\r\n").ToString(), file);
-        }
-
-        /// <summary>
-        /// A spreadsheet takes a field that begins like this for a formula and runs it, quoted or not; an apostrophe makes it a text.
-        /// Names and user agents are chosen by whom the log is about.
-        /// </summary>
-        private static string Harmless(string field) =>
-            field is ['=' or '+' or '-' or '@' or '\t' or '\r' or '\n' or '＝' or '＋' or '－' or '＠', ..]
-                ? "'" + field
-                : field;
-
-        private static void Append(StringBuilder line, string field)
-        {
-            if (field.AsSpan().ContainsAny(Special))
-                line.Append('"').Append(field.Replace("\"", "\"\"")).Append('"');
-            else
-                line.Append(field);
+            CsvLine.Append(line, fields);
+            Encoding.UTF8.GetBytes(line.ToString(), file);
         }
     }
 

@@ -90,6 +90,9 @@ public sealed class RateLimitPolicies
     /// <summary>Tokens, invitations and e-mails asked for, a key or person.</summary>
     public const string Token = "token";
 
+    /// <summary>Posts to forms, an address.</summary>
+    public const string Submission = "submission";
+
     private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
 
     private static readonly RateLimitPolicy[] Standard =
@@ -101,6 +104,7 @@ public sealed class RateLimitPolicies
         new(Workspace, RateLimitSubject.Owner, 30_000, Minute),
         new(SignIn, RateLimitSubject.Address, 10, Minute),
         new(Token, RateLimitSubject.Actor, 600, Minute),
+        new(Submission, RateLimitSubject.Address, 60, Minute),
     ];
 
     /// <summary>What is in force unless the operator says otherwise.</summary>

@@ -1,0 +1,54 @@
+using Microsoft.AspNetCore.Http;
+using Platen.Access;
+using Platen.Access.Workspaces;
+using Platen.Kernel;
+
+namespace Platen.Submissions;
+
+/// <summary>
+/// Who may see what was sent: whose the form is. To everybody else there is none. A key is its owner's; people and operators enter the
+/// workspace.
+/// </summary>
+internal sealed class SubmissionsAccess(WorkspaceDirectory directory, PublishedForms forms)
+{
+    /// <summary>The caller as they are where the instance belongs.</summary>
+    public async Task<(Caller Caller, PublicId Id)> EnterAsync(
+        HttpContext context,
+        string publicId,
+        CancellationToken ct
+    )
+    {
+        if (!PublicId.TryParse(publicId, out var id))
+            throw NoSuchInstance();
+        var owner = await forms.OwnerOfAsync(id, ct) ?? throw NoSuchInstance();
+        var caller = context.Caller();
+        if (caller.Owner != owner)
+        {
+            caller =
+                (owner.IsPlatform ? null : await directory.EnterAsync(caller, owner.ToString(), ct))
+                ?? throw NoSuchInstance();
+        }
+        return (Checked(caller, Scopes.SubmissionsRead), id);
+    }
+
+    /// <summary>The caller where a query names a workspace, else where their credential belongs.</summary>
+    public async Task<Caller> EnterWorkspaceAsync(HttpContext context, string? workspace, CancellationToken ct)
+    {
+        var caller = context.Caller();
+        if (!string.IsNullOrEmpty(workspace))
+        {
+            caller =
+                await directory.EnterAsync(caller, workspace, ct)
+                ?? throw KernelProblems.NotFound.Because("There is no such workspace.").AsException();
+        }
+        return Checked(caller, Scopes.SubmissionsWrite);
+    }
+
+    private static Caller Checked(Caller caller, string scope) =>
+        caller.Has(scope)
+            ? caller
+            : throw KernelProblems.Forbidden.Because($"The credential lacks the scope '{scope}'.").AsException();
+
+    private static ProblemException NoSuchInstance() =>
+        KernelProblems.NotFound.Because("There is no such instance that was ever published.").AsException();
+}

@@ -1,0 +1,329 @@
+using System.Buffers;
+using System.Globalization;
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.AspNetCore.Routing;
+using Platen.Access;
+using Platen.Access.Audit;
+using Platen.Kernel;
+using Platen.Kernel.Languages;
+using Platen.Platform.Http;
+using Platen.Platform.Http.RateLimits;
+
+namespace Platen.Submissions;
+
+/// <summary>A page of submissions, newest first; the cursor is null on the last.</summary>
+internal sealed record SubmissionListView(IReadOnlyList<Submission> Items, string? NextCursor);
+
+/// <summary>What a script is told of its post. Of a program's the id is of nothing.</summary>
+internal sealed record ReceivedView(Guid Id, DateTimeOffset ReceivedAt);
+
+/// <summary>How many submissions are gone.</summary>
+internal sealed record ErasedView(long Count);
+
+/// <summary>The routes of the module, and who may use each.</summary>
+internal static class SubmissionsEndpoints
+{
+    private const string Rule = "in the workspace that the instance belongs to, or the platform for its own";
+
+    private static readonly JsonSerializerOptions BodyJson = new(JsonSerializerDefaults.Web)
+    {
+        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+        RespectNullableAnnotations = true,
+        RespectRequiredConstructorParameters = true,
+        PropertyNameCaseInsensitive = false,
+    };
+
+    private static readonly JsonSerializerOptions FileJson = new(JsonSerializerDefaults.Web)
+    {
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
+
+    public static void Map(IEndpointRouteBuilder app)
+    {
+        // Visitors have no credential. The form's own list of origins is asked once the form is known, and a page in a sandboxed frame has
+        // none: so the general rule about origins does not stand before it.
+        app.MapPost("/s/{publicId}", Receive)
+            .WithName("submitForm")
+            .WithTags("submissions")
+            .Accepts<Dictionary<string, string>>("application/json", PostedFields.FormMediaType)
+            .Produces<ReceivedView>(StatusCodes.Status201Created)
+            .Produces(StatusCodes.Status303SeeOther)
+            .WithMetadata(new TakesIdempotencyKey())
+            .RateLimited(RateLimitPolicies.Submission)
+            .NotAudited("a visitor is nobody; the event says that something was sent")
+            .OpenToEveryOrigin()
+            .AllowAnonymous();
+
+        // What people wrote is personal: reading it takes a scope of its own, where the form belongs.
+        app.MapGet("/v1/instances/{publicId}/submissions", List)
+            .WithName("listSubmissions")
+            .WithTags("submissions")
+            .NeedsCaller($"{Scopes.SubmissionsRead} {Rule}");
+        app.MapGet("/v1/instances/{publicId}/submissions:export", Export)
+            .WithName("exportSubmissions")
+            .WithTags("submissions")
+            .Produces(200, contentType: "text/csv")
+            .DisableRequestTimeout()
+            .NeedsCaller($"{Scopes.SubmissionsRead} {Rule}");
+        app.MapDelete("/v1/submissions/{id:guid}", Erase)
+            .WithName("eraseSubmission")
+            .WithTags("submissions")
+            .Audited(SubmissionEvents.Erased)
+            .NeedsCaller($"{Scopes.SubmissionsWrite} in the workspace");
+        app.MapPost("/v1/submissions:erase", ErasePerson)
+            .WithName("eraseSubmissionsOfPerson")
+            .WithTags("submissions")
+            .Accepts<EraseSubmissions.Body>("application/json")
+            .Audited(SubmissionEvents.Erased)
+            .NeedsCaller($"{Scopes.SubmissionsWrite} in the workspace");
+    }
+
+    private static async Task<IResult> Receive(
+        string publicId,
+        PublishedForms forms,
+        ReceiveSubmission receive,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        context.Response.Headers.CacheControl = "no-store";
+        if (!PublicId.TryParse(publicId, out var id) || await forms.FindAsync(id, ct) is not { } published)
+            throw KernelProblems.NotFound.Because("There is no published form of that id.").AsException();
+        CheckOrigin(context.Request, published);
+        if (!MediaTypeHeaderValue.TryParse(context.Request.ContentType, out var sent))
+            throw UnknownMediaType();
+        switch (sent.MediaType)
+        {
+            case "application/json":
+            {
+                var fields = await PostedFields.ReadJsonAsync(context, ct);
+                var post = new Post(id, fields, IdempotencyKey.Read(context), DropUnknown: false);
+                return Told(await receive.RunAsync(published, post, ct));
+            }
+            case PostedFields.FormMediaType:
+                return await ReceiveFormAsync(id, published, receive, context, ct);
+            default:
+                throw UnknownMediaType();
+        }
+    }
+
+    private static async Task<IResult> ReceiveFormAsync(
+        PublicId id,
+        PublishedForm published,
+        ReceiveSubmission receive,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        // A script that sends a form says what it wants to read; a browser says that it wants a page.
+        var wantsJson = context.Request.Headers.Accept.ToString().Contains("json", StringComparison.OrdinalIgnoreCase);
+        string? locale = null;
+        try
+        {
+            var fields = await PostedFields.ReadFormAsync(context, ct);
+            locale = fields.GetValueOrDefault(Form.PageLocale);
+            var post = new Post(id, fields, IdempotencyKey.Read(context), DropUnknown: true);
+            var reception = await receive.RunAsync(published, post, ct);
+            return wantsJson ? Told(reception) : Back(context, id, locale, "sent_");
+        }
+        catch (ProblemException e) when (!wantsJson && e.Problem.Type.Status is >= 400 and < 500)
+        {
+            return Back(context, id, locale, "failed_");
+        }
+    }
+
+    private static Created<ReceivedView> Told(Reception reception) =>
+        TypedResults.Created(
+            (string?)null,
+            reception switch
+            {
+                Reception.Kept kept => new ReceivedView(kept.Id, kept.ReceivedAt),
+                Reception.Known known => new ReceivedView(known.Id, known.ReceivedAt),
+                Reception.Trapped trapped => new ReceivedView(Guid.CreateVersion7(), trapped.At),
+                _ => throw new System.Diagnostics.UnreachableException(),
+            }
+        );
+
+    /// <summary>303 to the page, at the part of it that says what became of the post.</summary>
+    private static IResult Back(HttpContext context, PublicId id, string? locale, string outcome)
+    {
+        var query = new StringBuilder();
+        if (LanguageTag.TryParse(locale, out var tag))
+            query.Append("?locale=").Append(Uri.EscapeDataString(tag.ToString()));
+        if (context.Request.Query["theme"] is ["light" or "dark" or "auto"] theme)
+            query.Append(query.Length == 0 ? '?' : '&').Append("theme=").Append(theme[0]);
+        context.Response.Headers.Location = $"/e/{id}{query}#{outcome}";
+        return TypedResults.StatusCode(StatusCodes.Status303SeeOther);
+    }
+
+    // A page says "null" when it is in a sandboxed frame or tells nobody where it comes from, as ours do; no page at all says nothing.
+    private static void CheckOrigin(HttpRequest request, PublishedForm published)
+    {
+        if (request.Headers.Origin.Count == 0 || request.Headers.Origin is ["null"])
+            return;
+        if (request.Headers.Origin is [{ } origin] && (CrossOrigin.IsOwn(request, origin) || published.Allows(origin)))
+            return;
+        throw HttpProblems
+            .OriginNotAllowed.Because("The form may not be sent from pages of that origin.")
+            .AsException();
+    }
+
+    private static ProblemException UnknownMediaType() =>
+        KernelProblems
+            .UnsupportedMediaType.Because($"Send {PostedFields.FormMediaType} or application/json.")
+            .AsException();
+
+    private static async Task<Ok<SubmissionListView>> List(
+        string publicId,
+        SubmissionsAccess access,
+        ReadSubmissions read,
+        HttpContext context,
+        CancellationToken ct,
+        string? cursor = null,
+        int? limit = null,
+        string? from = null,
+        string? to = null,
+        string? q = null
+    )
+    {
+        var (caller, id) = await access.EnterAsync(context, publicId, ct);
+        var filter = SubmissionFilter.Read(id, from, to, q);
+        SubmissionPlace? after = cursor switch
+        {
+            null or "" => null,
+            _ when SubmissionPlace.TryParse(cursor, out var place) => place,
+            _ => throw KernelProblems.Malformed.Because("The cursor is not one that a list gave out.").AsException(),
+        };
+        var size = Math.Clamp(limit ?? Limits.DefaultPageItems, 1, Limits.PageItems);
+        var page = await read.NewestAsync(caller, filter, after, size + 1, ct);
+        context.Response.Headers.CacheControl = "private, no-store";
+        return TypedResults.Ok(
+            page.Count > size
+                ? new SubmissionListView(page[..size], page[size - 1].Place.ToString())
+                : new SubmissionListView(page, null)
+        );
+    }
+
+    private static async Task Export(
+        string publicId,
+        SubmissionsAccess access,
+        ReadSubmissions read,
+        TimeProvider clock,
+        HttpContext context,
+        CancellationToken ct,
+        string format = "csv",
+        string? from = null,
+        string? to = null,
+        string? q = null
+    )
+    {
+        if (format is not ("csv" or "json"))
+        {
+            throw KernelProblems
+                .Malformed.Because($"'{format}' is not a format of the export: use csv or json.")
+                .AsException();
+        }
+        var (caller, id) = await access.EnterAsync(context, publicId, ct);
+        var filter = SubmissionFilter.Read(id, from, to, q);
+        // An end, so that the export of a busy form ends.
+        filter = filter with
+        {
+            To = filter.To ?? clock.GetUtcNow(),
+        };
+        var columns = format == "csv" ? await read.ColumnsAsync(caller, filter, ct) : [];
+        var page = await read.OldestAsync(caller, filter, null, SubmissionsLimits.ExportPage, ct);
+
+        var response = context.Response;
+        response.ContentType =
+            format == "csv" ? "text/csv; charset=utf-8; header=present" : "application/json; charset=utf-8";
+        response.Headers.CacheControl = "private, no-store";
+        response.Headers.ContentDisposition = string.Create(
+            CultureInfo.InvariantCulture,
+            $"attachment; filename=\"submissions-{clock.GetUtcNow():yyyyMMdd'T'HHmmss'Z'}.{format}\""
+        );
+        context.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
+        var file = response.BodyWriter;
+        if (format == "csv")
+            WriteLine(file, ["id", "received_at", "locale", .. columns]);
+        else
+            file.Write("["u8);
+        var isFirst = true;
+        while (true)
+        {
+            foreach (var one in page)
+            {
+                if (format == "csv")
+                {
+                    WriteLine(file, Cells(one, columns));
+                }
+                else
+                {
+                    file.Write(isFirst ? "\n"u8 : ",\n"u8);
+                    file.Write(JsonSerializer.SerializeToUtf8Bytes(one, FileJson));
+                    isFirst = false;
+                }
+            }
+            // A page is a transaction of its own: a slow reader holds no connection to the database.
+            await file.FlushAsync(ct);
+            if (page.Count < SubmissionsLimits.ExportPage)
+                break;
+            page = await read.OldestAsync(caller, filter, page[^1].Place, SubmissionsLimits.ExportPage, ct);
+        }
+        if (format == "json")
+            file.Write("\n]\n"u8);
+        await file.FlushAsync(ct);
+    }
+
+    private static IEnumerable<string?> Cells(Submission one, List<string> columns)
+    {
+        yield return one.Id.ToString();
+        yield return one.ReceivedAt.UtcDateTime.ToString(
+            "yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'",
+            CultureInfo.InvariantCulture
+        );
+        yield return one.Locale;
+        foreach (var column in columns)
+            yield return one.Fields.TryGetProperty(column, out var value) ? value.GetString() : null;
+    }
+
+    private static void WriteLine(IBufferWriter<byte> file, IEnumerable<string?> cells)
+    {
+        var line = new StringBuilder();
+        CsvLine.Append(line, cells);
+        Encoding.UTF8.GetBytes(line.ToString(), file);
+    }
+
+    private static async Task<NoContent> Erase(
+        Guid id,
+        SubmissionsAccess access,
+        EraseSubmissions erase,
+        HttpContext context,
+        CancellationToken ct,
+        string? workspace = null
+    )
+    {
+        await erase.OneAsync(await access.EnterWorkspaceAsync(context, workspace, ct), id, ct);
+        return TypedResults.NoContent();
+    }
+
+    private static async Task<Ok<ErasedView>> ErasePerson(
+        SubmissionsAccess access,
+        EraseSubmissions erase,
+        HttpContext context,
+        CancellationToken ct,
+        string? workspace = null
+    )
+    {
+        var caller = await access.EnterWorkspaceAsync(context, workspace, ct);
+        var body = await JsonBody.ReadAsync<EraseSubmissions.Body>(context, Limits.JsonBodyBytes, BodyJson, ct);
+        return TypedResults.Ok(new ErasedView(await erase.OfPersonAsync(caller, body, ct)));
+    }
+}

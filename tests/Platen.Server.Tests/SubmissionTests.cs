@@ -1,0 +1,487 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text.Json.Nodes;
+using Platen.Kernel;
+
+namespace Platen.Server.Tests;
+
+/// <summary>What visitors send with the forms of published pages, from the post to the erasing.</summary>
+public sealed class SubmissionTests(ServerFixture server)
+{
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_form_is_sent_without_a_script_and_answered_by_an_address()
+    {
+        using var form = await PublishAsync();
+        using var answer = await form.PostAsync(
+            "?theme=dark",
+            ("name", "Ada"),
+            ("email", "ada@example.org"),
+            ("topic", "billing"),
+            ("message", "One\r\nand + two & three = 100 %"),
+            ("copy", "yes"),
+            ("website_url", ""),
+            ("started_at", ""),
+            ("page_locale", "de")
+        );
+        answer.StatusCode.ShouldBe(HttpStatusCode.SeeOther);
+        answer.Headers.Location!.OriginalString.ShouldBe($"/e/{form.Id}?locale=de&theme=dark#sent_");
+
+        var kept = (await form.ListAsync()).Single()!;
+        kept["locale"]!.GetValue<string>().ShouldBe("de");
+        var expected = new JsonObject
+        {
+            ["copy"] = "yes",
+            ["email"] = "ada@example.org",
+            ["message"] = "One\nand + two & three = 100 %",
+            ["name"] = "Ada",
+            ["topic"] = "billing",
+        };
+        JsonNode.DeepEquals(kept["fields"], expected).ShouldBeTrue(kept.ToJsonString());
+        var events = await form.EventsAsync();
+        events.ShouldContain("submission.received");
+        events.ShouldNotContain("ada@example.org");
+    }
+
+    [Fact]
+    public async Task What_is_wrong_is_named_by_its_field_and_a_browser_is_led_to_the_failure()
+    {
+        using var form = await PublishAsync();
+        var refused = await form.SendJsonAsync(
+            new JsonObject
+            {
+                ["email"] = "nobody",
+                ["topic"] = "gossip",
+                ["message"] = new string('x', 41),
+                ["copy"] = "on",
+                ["shoe_size"] = "42",
+            }
+        );
+        refused.Problem.ShouldBe("invalid");
+        refused
+            .FaultPointers.Order(StringComparer.Ordinal)
+            .ShouldBe(["/copy", "/email", "/message", "/name", "/shoe_size", "/topic"]);
+
+        using var answer = await form.PostAsync("", ("email", "nobody"), ("page_locale", "x\r\ny"));
+        answer.StatusCode.ShouldBe(HttpStatusCode.SeeOther);
+        answer.Headers.Location!.OriginalString.ShouldBe($"/e/{form.Id}#failed_");
+        (await form.ListAsync()).ShouldBeEmpty();
+    }
+
+    [Theory]
+    [InlineData("name=%FF%FE&email=a%40b.example")]
+    [InlineData("name=A&name=B&email=a%40b.example")]
+    [InlineData("name=A%00&email=a%40b.example")]
+    [InlineData("name=%20%20&email=a%40b.example")]
+    [InlineData("name=A&email=a%40b.example%0D%0ABcc%3A+c%40d.example")]
+    [InlineData("")]
+    public async Task A_body_that_cannot_be_meant_is_refused_whole(string body)
+    {
+        using var form = await PublishAsync();
+        using var answer = await form.PostRawAsync(body);
+        answer.Headers.Location!.OriginalString.ShouldBe($"/e/{form.Id}#failed_");
+        (await form.ListAsync()).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Too_much_and_the_wrong_kind_are_refused()
+    {
+        using var form = await PublishAsync();
+        using var large = await form.PostRawAsync("message=" + new string('x', 64 * 1024));
+        large.Headers.Location!.OriginalString.ShouldEndWith("#failed_");
+        (await form.SendJsonAsync(new JsonObject { ["message"] = new string('x', 64 * 1024) })).Status.ShouldBe(413);
+        using var content = new MultipartFormDataContent { { new StringContent("Ada"), "name" } };
+        using var files = await server.Nobody.PostAsync("/s/" + form.Id, content, Ct);
+        files.StatusCode.ShouldBe(HttpStatusCode.UnsupportedMediaType);
+    }
+
+    [Fact]
+    public async Task A_program_is_told_that_all_is_well_and_nothing_is_kept()
+    {
+        using var form = await PublishAsync();
+        using var trapped = await form.PostAsync(
+            "",
+            ("name", "Bot"),
+            ("email", "bot@example.org"),
+            ("website_url", "https://spam.example")
+        );
+        trapped.Headers.Location!.OriginalString.ShouldEndWith("#sent_");
+        using var quick = await form.PostAsync(
+            "",
+            ("name", "Bot"),
+            ("email", "bot@example.org"),
+            (
+                "started_at",
+                DateTimeOffset
+                    .UtcNow.ToUnixTimeMilliseconds()
+                    .ToString(System.Globalization.CultureInfo.InvariantCulture)
+            )
+        );
+        quick.Headers.Location!.OriginalString.ShouldEndWith("#sent_");
+        (await form.ListAsync()).ShouldBeEmpty();
+        using var slow = await form.PostAsync(
+            "",
+            ("name", "Person"),
+            ("email", "person@example.org"),
+            ("started_at", TimeProvider.System.GetUtcNow().AddMinutes(-1).ToString("O"))
+        );
+        (await form.ListAsync()).Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Two_hundred_equal_posts_at_once_are_one_submission()
+    {
+        using var form = await PublishAsync();
+        var answers = await Task.WhenAll(
+            Enumerable
+                .Range(0, 200)
+                .Select(async _ =>
+                {
+                    using var answer = await form.PostAsync("", ("name", "Ada"), ("email", "ada@example.org"));
+                    return answer.Headers.Location?.OriginalString;
+                })
+        );
+        answers.Distinct().ShouldBe([$"/e/{form.Id}#sent_"]);
+        (await form.ListAsync()).Count.ShouldBe(1);
+
+        using var other = await form.PostAsync("", ("name", "Ada"), ("email", "ada@example.com"));
+        (await form.ListAsync()).Count.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task An_idempotency_key_stands_for_one_submission()
+    {
+        using var form = await PublishAsync();
+        var key = Guid.CreateVersion7().ToString();
+        var first = await form.SendJsonAsync(Filled("ada@example.org"), key);
+        var second = await form.SendJsonAsync(Filled("ada@example.org"), key);
+        (first.Status, second.Status).ShouldBe((201, 201));
+        second.Json["id"]!.GetValue<string>().ShouldBe(first.Json["id"]!.GetValue<string>());
+        (await form.SendJsonAsync(Filled("eve@example.org"), key)).Problem.ShouldBe("idempotency-key-reused");
+        (await form.ListAsync()).Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Only_pages_of_allowed_origins_send_it()
+    {
+        using var form = await PublishAsync("https://www.example.org", "https://*.example.com");
+        foreach (
+            var origin in new[]
+            {
+                null,
+                "null",
+                server.Address.GetLeftPart(UriPartial.Authority),
+                "https://www.example.org",
+                "https://shop.example.com",
+            }
+        )
+        {
+            (await form.SendJsonAsync(Filled("a@example.org"), origin: origin)).Status.ShouldBe(201, origin);
+        }
+        foreach (
+            var origin in new[]
+            {
+                "https://evil.example",
+                "http://www.example.org",
+                "https://example.com",
+                "https://evil.example/.example.com",
+                "https://www.example.org.evil.example",
+            }
+        )
+        {
+            (await form.SendJsonAsync(Filled("b@example.org"), origin: origin)).Problem.ShouldBe(
+                "origin-not-allowed",
+                origin
+            );
+        }
+        (await form.ListAsync()).Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task What_is_not_published_takes_nothing()
+    {
+        using var form = await PublishAsync();
+        await form.Client.SendAsync(HttpMethod.Patch, form.Path, new { status = "unpublished" }, "\"1\"");
+        (await form.SendJsonAsync(Filled("a@example.org"))).Problem.ShouldBe("not-found");
+        foreach (var id in new[] { "nothing", "wgt_forms.contact_u_none", "wgt_curated_none" })
+        {
+            (await server.Nobody.SendAsync(HttpMethod.Post, "/s/" + id, Filled("a@example.org"))).Problem.ShouldBe(
+                "not-found"
+            );
+        }
+        // What was sent before stays readable.
+        (await form.Client.SendAsync(HttpMethod.Get, form.Path + "/submissions")).Status.ShouldBe(200);
+    }
+
+    [Fact]
+    public async Task A_newsletter_asks_for_an_address_and_for_consent()
+    {
+        using var form = await PublishAsync(
+            "engagement.newsletter",
+            new JsonObject
+            {
+                ["heading"] = "News",
+                ["emailLabel"] = "E-mail",
+                ["consent"] = new JsonObject { ["text"] = "Send me news." },
+                ["submitLabel"] = "Subscribe",
+                ["sent"] = new JsonObject { ["heading"] = "Thanks" },
+                ["failed"] = new JsonObject { ["heading"] = "Sorry" },
+            }
+        );
+        (
+            await form.SendJsonAsync(new JsonObject { ["email"] = "a@example.org", ["name"] = "A" })
+        ).FaultPointers.ShouldBe(["/consent", "/name"]);
+        (await form.SendJsonAsync(new JsonObject { ["email"] = "a@example.org", ["consent"] = true })).Status.ShouldBe(
+            201
+        );
+    }
+
+    [Fact]
+    public async Task To_another_workspace_there_are_none()
+    {
+        using var form = await PublishAsync();
+        using var other = await PublishAsync();
+        var id = (await form.SendJsonAsync(Filled("a@example.org"))).Json["id"]!.GetValue<string>();
+
+        (await other.Client.SendAsync(HttpMethod.Get, form.Path + "/submissions")).Problem.ShouldBe("not-found");
+        (await other.Client.SendAsync(HttpMethod.Get, form.Path + "/submissions:export")).Problem.ShouldBe("not-found");
+        (
+            await other.Client.SendAsync(HttpMethod.Get, "/v1/instances/wgt_main_forms.contact/submissions")
+        ).Problem.ShouldBe("not-found");
+        (await other.Client.SendAsync(HttpMethod.Delete, "/v1/submissions/" + id)).Problem.ShouldBe("not-found");
+        (await other.EraseAsync("a@example.org")).ShouldBe(0);
+        (await server.Nobody.SendAsync(HttpMethod.Get, form.Path + "/submissions")).Status.ShouldBe(401);
+        (await form.ListAsync()).Count.ShouldBe(1);
+        // An operator enters every workspace.
+        (await server.Owner.SendAsync(HttpMethod.Get, form.Path + "/submissions")).Status.ShouldBe(200);
+
+        using var reader = ServerFixtureClient(await server.CreateKeyAsync(form.Owner, "submissions:read"));
+        (await reader.SendAsync(HttpMethod.Get, form.Path + "/submissions")).Status.ShouldBe(200);
+        (await reader.SendAsync(HttpMethod.Delete, "/v1/submissions/" + id)).Status.ShouldBe(403);
+    }
+
+    [Fact]
+    public async Task They_are_listed_in_pages_and_found_by_time_and_text()
+    {
+        using var form = await PublishAsync();
+        for (var n = 0; n < 5; n++)
+            (await form.SendJsonAsync(Filled($"n{n}@example.org"))).Status.ShouldBe(201);
+        var seen = new List<string>();
+        string? cursor = null;
+        do
+        {
+            var page = await form.Client.SendAsync(HttpMethod.Get, $"{form.Path}/submissions?limit=2&cursor={cursor}");
+            seen.AddRange(page.Json["items"]!.AsArray().Select(one => one!["fields"]!["email"]!.GetValue<string>()));
+            cursor = page.Json["nextCursor"]?.GetValue<string>();
+        } while (cursor is not null);
+        seen.ShouldBe([.. Enumerable.Range(0, 5).Reverse().Select(n => $"n{n}@example.org")]);
+
+        (await form.ListAsync("?q=N3@EXAMPLE")).Count.ShouldBe(1);
+        (await form.ListAsync("?to=2020-01-01")).ShouldBeEmpty();
+        (await form.ListAsync("?from=2020-01-01T00:00:00Z")).Count.ShouldBe(5);
+        foreach (var query in new[] { "?from=yesterday", "?cursor=x", "?q=%00" })
+            (await form.Client.SendAsync(HttpMethod.Get, form.Path + "/submissions" + query)).Status.ShouldBe(
+                400,
+                query
+            );
+    }
+
+    [Fact]
+    public async Task An_export_runs_nothing_in_a_spreadsheet()
+    {
+        using var form = await PublishAsync();
+        var wicked = Filled("a@example.org");
+        wicked["name"] = "=HYPERLINK(\"https://evil.example\",\"x\")";
+        (await form.SendJsonAsync(wicked)).Status.ShouldBe(201);
+
+        var csv = await form.Client.SendAsync(HttpMethod.Get, form.Path + "/submissions:export");
+        csv.MediaType.ShouldBe("text/csv");
+        var lines = csv.Text.Split("\r\n");
+        lines[0].ShouldBe("id,received_at,locale,email,name");
+        lines[1].ShouldEndWith(",a@example.org,\"'=HYPERLINK(\"\"https://evil.example\"\",\"\"x\"\")\"");
+        var json = await form.Client.SendAsync(HttpMethod.Get, form.Path + "/submissions:export?format=json");
+        json.Json.AsArray().Single()!["fields"]!["name"]!.GetValue<string>().ShouldStartWith("=HYPERLINK");
+        (await form.Client.SendAsync(HttpMethod.Get, form.Path + "/submissions:export?format=xls")).Status.ShouldBe(
+            400
+        );
+    }
+
+    [Fact]
+    public async Task Who_asks_to_be_forgotten_is_forgotten()
+    {
+        using var form = await PublishAsync();
+        await form.SendJsonAsync(Filled("Gone@Example.org"));
+        var more = Filled("gone@example.org");
+        more["message"] = "Once more";
+        await form.SendJsonAsync(more);
+        var kept = (await form.SendJsonAsync(Filled("stays@example.org"))).Json["id"]!.GetValue<string>();
+
+        (await form.EraseAsync("gone@example.org")).ShouldBe(2);
+        (await form.EraseAsync("gone@example.org")).ShouldBe(0);
+        (await form.ListAsync()).Single()!["id"]!.GetValue<string>().ShouldBe(kept);
+        (await form.Client.SendAsync(HttpMethod.Delete, "/v1/submissions/" + kept)).Status.ShouldBe(204);
+        (await form.Client.SendAsync(HttpMethod.Delete, "/v1/submissions/" + kept)).Problem.ShouldBe("not-found");
+        (await form.ListAsync()).ShouldBeEmpty();
+
+        var audit = await form.Client.SendAsync(HttpMethod.Get, "/v1/audit?action=submission.erased");
+        audit.Json["items"]!.AsArray().Count.ShouldBe(3);
+        audit.Text.ShouldNotContain("gone@", Case.Insensitive);
+        (
+            await form.Client.SendAsync(HttpMethod.Post, "/v1/submissions:erase", new { person = "everybody" })
+        ).FaultPointers.ShouldBe(["/person"]);
+    }
+
+    private static JsonObject Filled(string email) => new() { ["name"] = "Ada", ["email"] = email };
+
+    private Task<PublishedForm> PublishAsync(params string[] origins) =>
+        PublishAsync(
+            "forms.contact",
+            new JsonObject
+            {
+                ["heading"] = "Write to us",
+                ["fields"] = new JsonArray(
+                    Field("text", "name", required: true),
+                    Field("email", "email", required: true),
+                    new JsonObject
+                    {
+                        ["type"] = "select",
+                        ["key"] = "topic",
+                        ["label"] = "Topic",
+                        ["options"] = new JsonArray(
+                            new JsonObject { ["value"] = "billing", ["label"] = "Bill" },
+                            new JsonObject { ["value"] = "other", ["label"] = "Other" }
+                        ),
+                    },
+                    new JsonObject
+                    {
+                        ["type"] = "textarea",
+                        ["key"] = "message",
+                        ["label"] = "Message",
+                        ["maxLength"] = 40,
+                    },
+                    Field("checkbox", "copy", required: false)
+                ),
+                ["submitLabel"] = "Send",
+                ["sent"] = new JsonObject { ["heading"] = "Thanks" },
+                ["failed"] = new JsonObject { ["heading"] = "Sorry" },
+            },
+            origins
+        );
+
+    private static JsonObject Field(string type, string key, bool required)
+    {
+        var field = new JsonObject
+        {
+            ["type"] = type,
+            ["key"] = key,
+            ["label"] = key,
+        };
+        if (required)
+            field["required"] = true;
+        return field;
+    }
+
+    private async Task<PublishedForm> PublishAsync(string type, JsonObject config, params string[] origins)
+    {
+        var made = await server.Owner.SendAsync(
+            HttpMethod.Post,
+            "/v1/workspaces",
+            new { name = "w" + Guid.CreateVersion7().ToString("N") }
+        );
+        var owner = new OwnerId(Guid.Parse(made.Json["id"]!.GetValue<string>()));
+        var client = ServerFixtureClient(
+            await server.CreateKeyAsync(
+                owner,
+                "instances:read",
+                "instances:write",
+                "submissions:read",
+                "submissions:write",
+                "events:read",
+                "audit:read"
+            )
+        );
+        var created = await client.SendAsync(
+            HttpMethod.Post,
+            $"/v1/workspaces/{made.Json["slug"]}/instances",
+            new JsonObject
+            {
+                ["widgetType"] = type,
+                ["config"] = config,
+                ["allowedOrigins"] = new JsonArray([.. origins.Select(origin => JsonValue.Create(origin))]),
+            }
+        );
+        created.Status.ShouldBe(201, created.Text);
+        var id = created.Json["publicId"]!.GetValue<string>();
+        var form = new PublishedForm(server, client, owner, id);
+        var published = await client.SendAsync(HttpMethod.Put, form.Path + "/publication", new { }, created.Tag);
+        published.Status.ShouldBe(200, published.Text);
+        return form;
+    }
+
+    private HttpClient ServerFixtureClient(string key)
+    {
+        var client = new HttpClient { BaseAddress = server.Address };
+        client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", key);
+        return client;
+    }
+
+    private sealed record PublishedForm(ServerFixture Server, HttpClient Client, OwnerId Owner, string Id) : IDisposable
+    {
+        public string Path => "/v1/instances/" + Id;
+
+        public async Task<HttpResponseMessage> PostAsync(string query, params (string Name, string Value)[] fields)
+        {
+            using var content = new FormUrlEncodedContent(
+                fields.Select(field => KeyValuePair.Create(field.Name, field.Value))
+            );
+            return await Server.Nobody.PostAsync($"/s/{Id}{query}", content, Ct);
+        }
+
+        public async Task<HttpResponseMessage> PostRawAsync(string body)
+        {
+            using var content = new StringContent(body, new MediaTypeHeaderValue("application/x-www-form-urlencoded"));
+            return await Server.Nobody.PostAsync("/s/" + Id, content, Ct);
+        }
+
+        public async Task<Answer> SendJsonAsync(JsonObject fields, string? key = null, string? origin = null)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, "/s/" + Id)
+            {
+                Content = new StringContent(fields.ToJsonString(), new MediaTypeHeaderValue("application/json")),
+            };
+            if (key is not null)
+                request.Headers.Add("Idempotency-Key", key);
+            if (origin is not null)
+                request.Headers.Add("Origin", origin);
+            using var response = await Server.Nobody.SendAsync(request, Ct);
+            return new Answer(
+                (int)response.StatusCode,
+                null,
+                response.Content.Headers.ContentType?.MediaType,
+                await response.Content.ReadAsStringAsync(Ct)
+            );
+        }
+
+        public async Task<JsonArray> ListAsync(string query = "") =>
+            (await Client.SendAsync(HttpMethod.Get, $"{Path}/submissions{query}")).Json["items"]!.AsArray();
+
+        public async Task<long> EraseAsync(string person) =>
+            (await Client.SendAsync(HttpMethod.Post, "/v1/submissions:erase", new { person })).Json[
+                "count"
+            ]!.GetValue<long>();
+
+        public async Task<string> EventsAsync()
+        {
+            await using var admin = await Server.Postgres.OpenAdminAsync(Ct);
+            await using var command = new Npgsql.NpgsqlCommand(
+                "select coalesce(string_agg(type || ' ' || data::text, e'\\n'), '') from platform.event where stream = $1",
+                admin
+            );
+            command.Parameters.AddWithValue("submissions/" + Id);
+            return (string)(await command.ExecuteScalarAsync(Ct))!;
+        }
+
+        public void Dispose() => Client.Dispose();
+    }
+}
