@@ -113,8 +113,9 @@ public sealed class SubmissionTests(ServerFixture server)
             ("email", "bot@example.org"),
             (
                 "started_at",
-                DateTimeOffset
-                    .UtcNow.ToUnixTimeMilliseconds()
+                TimeProvider
+                    .System.GetUtcNow()
+                    .ToUnixTimeMilliseconds()
                     .ToString(System.Globalization.CultureInfo.InvariantCulture)
             )
         );

@@ -1,0 +1,37 @@
+using System.Text.Json.Serialization;
+
+namespace Platen.Client;
+
+/// <summary>What a visitor sent with a form.</summary>
+/// <param name="Id">Its id.</param>
+/// <param name="PublicId">The instance whose form it was.</param>
+/// <param name="WidgetType">The instance's type.</param>
+/// <param name="ReleaseDigest">The release whose form was filled in.</param>
+/// <param name="Locale">The language of the page; null when it is not known.</param>
+/// <param name="ReceivedAt">When it arrived.</param>
+/// <param name="Fields">The answers by the key of their field; what was left empty is not among them.</param>
+public sealed record Submission(
+    Guid Id,
+    string PublicId,
+    string WidgetType,
+    string ReleaseDigest,
+    string? Locale,
+    DateTimeOffset ReceivedAt,
+    IReadOnlyDictionary<string, string> Fields
+);
+
+/// <summary>Which submissions of an instance are meant.</summary>
+/// <param name="From">A date or an RFC 3339 time: received then or later; null from the first.</param>
+/// <param name="To">Received before; null to the last.</param>
+/// <param name="Search">A text that one of the answers holds, in any case; null for all.</param>
+public sealed record SubmissionQuery(string? From = null, string? To = null, string? Search = null);
+
+internal sealed record PersonOrder(string Person);
+
+internal sealed record Erased(long Count);
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, AllowDuplicateProperties = false)]
+[JsonSerializable(typeof(Page<Submission>))]
+[JsonSerializable(typeof(PersonOrder))]
+[JsonSerializable(typeof(Erased))]
+internal sealed partial class SubmissionsClientJson : JsonSerializerContext;
