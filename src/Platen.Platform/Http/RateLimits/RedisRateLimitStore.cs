@@ -14,6 +14,7 @@ internal sealed class RedisRateLimitStore(RedisAddress address) : IRateLimitStor
         local clock = redis.call('TIME')
         local now = clock[1] * 1000000 + clock[2]
         local whole = tonumber(redis.call('GET', KEYS[1]) or '0')
+        if whole > now + 2 * burst + step then whole = 0 end
         whole = math.min(math.max(whole, now + used) + charge * step, now + 2 * burst)
         local granted = 0
         if wanted and whole + step - now <= burst then

@@ -1,3 +1,11 @@
+-- When a quota is whole again, as it was written down; 0 when no charge can have written that: the clock has jumped back since, and
+-- nobody is to wait until it has caught up.
+create or replace function platform.believed(whole_at bigint, now_us bigint, burst bigint, step bigint) returns bigint
+    language sql immutable
+as $$
+    select case when whole_at > now_us + 2 * burst + step then 0 else whole_at end
+$$;
+
 -- Settles charges against the shared count (GCRA): what was let pass already counts in any case, one more only when there is room.
 -- Keys are taken in order, so that two nodes settling the same ones wait for each other and do not deadlock.
 create or replace function platform.settle_rate_limits(
@@ -24,11 +32,11 @@ begin
         values (one.key, whole + case when granted then one.step else 0 end, granted)
         on conflict (key) do update set
             granted = one.wanted
-                and least(greatest(r.whole_at, now_us + one.used) + one.charge * one.step, now_us + 2 * one.burst)
+                and least(greatest(platform.believed(r.whole_at, now_us, one.burst, one.step), now_us + one.used) + one.charge * one.step, now_us + 2 * one.burst)
                     + one.step - now_us <= one.burst,
-            whole_at = least(greatest(r.whole_at, now_us + one.used) + one.charge * one.step, now_us + 2 * one.burst)
+            whole_at = least(greatest(platform.believed(r.whole_at, now_us, one.burst, one.step), now_us + one.used) + one.charge * one.step, now_us + 2 * one.burst)
                 + case when one.wanted
-                    and least(greatest(r.whole_at, now_us + one.used) + one.charge * one.step, now_us + 2 * one.burst)
+                    and least(greatest(platform.believed(r.whole_at, now_us, one.burst, one.step), now_us + one.used) + one.charge * one.step, now_us + 2 * one.burst)
                         + one.step - now_us <= one.burst
                   then one.step else 0 end
         returning r.granted, greatest(r.whole_at - now_us, 0) into granted, used;
@@ -38,6 +46,8 @@ begin
 end
 $$;
 
+revoke all on function platform.believed(bigint, bigint, bigint, bigint) from public;
+grant execute on function platform.believed(bigint, bigint, bigint, bigint) to platen_app;
 revoke all on function platform.settle_rate_limits(text[], bigint[], bigint[], bigint[], integer[], boolean[]) from public;
 grant execute on function platform.settle_rate_limits(text[], bigint[], bigint[], bigint[], integer[], boolean[]) to platen_app;
 
