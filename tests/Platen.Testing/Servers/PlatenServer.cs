@@ -15,6 +15,7 @@ public sealed partial class PlatenServer : IAsyncDisposable
     private const int Sigint = 2;
     private readonly Process process;
     private readonly ConcurrentQueue<string> output = new();
+    private Uri? address;
     private readonly TaskCompletionSource<Uri> ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private PlatenServer(Process process, string dataFolder)
@@ -143,9 +144,16 @@ public sealed partial class PlatenServer : IAsyncDisposable
         if (line is null)
             return;
         output.Enqueue(line);
-        // The banner's line "  open       http://…/" is printed when requests are answered.
-        if (line.TrimStart().Split(' ', StringSplitOptions.RemoveEmptyEntries) is ["open", var address])
-            ready.TrySetResult(new Uri(address));
+        // The banner is printed when requests are answered: "  open       http://…/", other addresses, and how to stop it.
+        switch (line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+        {
+            case ["open", var url]:
+                address = new Uri(url);
+                break;
+            case ["Stop", "with", "Ctrl-C."] when address is not null:
+                ready.TrySetResult(address);
+                break;
+        }
     }
 
     [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]
