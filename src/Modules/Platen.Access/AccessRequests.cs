@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Http;
 using Platen.Kernel;
 using Platen.Platform.Http;
@@ -12,30 +11,18 @@ namespace Platen.Access;
 /// <summary>How the module reads its requests.</summary>
 internal static class AccessRequests
 {
-    private static readonly JsonSerializerOptions BodyJson = new(JsonSerializerDefaults.Web)
-    {
-        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
-        RespectNullableAnnotations = true,
-        RespectRequiredConstructorParameters = true,
-        PropertyNameCaseInsensitive = false,
-        NumberHandling = JsonNumberHandling.Strict,
-    };
-
     private static readonly JsonSerializerOptions EventJson = new(JsonSerializerDefaults.Web)
     {
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
 
     public static Task<T> BodyAsync<T>(this HttpContext context, CancellationToken ct)
-        where T : class => JsonBody.ReadAsync<T>(context, AccessLimits.BodyBytes, BodyJson, ct);
-
-    public static Precondition Precondition(this HttpContext context) =>
-        Kernel.Precondition.Require(Joined(context, "If-Match"), Joined(context, "If-None-Match"));
+        where T : class => JsonBody.ReadAsync<T>(context, AccessLimits.BodyBytes, JsonBody.Shape, ct);
 
     public static int PageSize(int? limit) => Math.Clamp(limit ?? Limits.DefaultPageItems, 1, Limits.PageItems);
 
     /// <summary>The digest of what was asked: a repeated Idempotency-Key must ask the same.</summary>
-    public static Digest Asked<T>(T body) => Digest.Of(JsonSerializer.SerializeToUtf8Bytes(body, BodyJson));
+    public static Digest Asked<T>(T body) => Digest.Of(JsonSerializer.SerializeToUtf8Bytes(body, JsonBody.Shape));
 
     public static ReadOnlyMemory<byte> Event(object happened) =>
         JsonSerializer.SerializeToUtf8Bytes(happened, EventJson);
@@ -70,10 +57,4 @@ internal static class AccessRequests
                 or UnicodeCategory.PrivateUse
                 or UnicodeCategory.Surrogate
                 or UnicodeCategory.OtherNotAssigned;
-
-    private static string? Joined(HttpContext context, string field)
-    {
-        var values = context.Request.Headers[field];
-        return values.Count == 0 ? null : string.Join(", ", values.AsEnumerable());
-    }
 }

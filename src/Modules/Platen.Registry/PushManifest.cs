@@ -6,6 +6,7 @@ using Platen.Access;
 using Platen.Access.Audit;
 using Platen.Kernel;
 using Platen.Platform.Channels;
+using Platen.Platform.Http;
 using Platen.Platform.Postgres;
 using Platen.Platform.Releases;
 
@@ -34,10 +35,7 @@ internal sealed class PushManifest(PostgresPools pools, IEnumerable<IReleaseInta
                 .AsException();
         }
         var manifest = OciManifest.Parse(bytes, ContentTypeOf(context.Request));
-        var precondition = Precondition.Read(
-            Joined(context.Request.Headers.IfMatch),
-            Joined(context.Request.Headers.IfNoneMatch)
-        );
+        var precondition = Precondition.Read(context.Request.IfMatch(), context.Request.IfNoneMatch());
 
         await using (var session = await pools.OpenAsync(repository.Caller.Operation("pushed to the registry"), ct))
         {
@@ -319,7 +317,4 @@ internal sealed class PushManifest(PostgresPools pools, IEnumerable<IReleaseInta
             return null;
         }
     }
-
-    private static string? Joined(Microsoft.Extensions.Primitives.StringValues field) =>
-        field.Count == 0 ? null : string.Join(", ", field.AsEnumerable());
 }

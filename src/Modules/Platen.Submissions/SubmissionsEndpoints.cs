@@ -4,7 +4,6 @@ using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -32,14 +31,6 @@ internal sealed record ErasedView(long Count);
 internal static class SubmissionsEndpoints
 {
     private const string Rule = "in the workspace that the instance belongs to, or the platform for its own";
-
-    private static readonly JsonSerializerOptions BodyJson = new(JsonSerializerDefaults.Web)
-    {
-        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
-        RespectNullableAnnotations = true,
-        RespectRequiredConstructorParameters = true,
-        PropertyNameCaseInsensitive = false,
-    };
 
     private static readonly JsonSerializerOptions FileJson = new(JsonSerializerDefaults.Web)
     {
@@ -323,7 +314,7 @@ internal static class SubmissionsEndpoints
     )
     {
         var caller = await access.EnterWorkspaceAsync(context, workspace, ct);
-        var body = await JsonBody.ReadAsync<EraseSubmissions.Body>(context, Limits.JsonBodyBytes, BodyJson, ct);
+        var body = await JsonBody.ReadAsync<EraseSubmissions.Body>(context, Limits.JsonBodyBytes, JsonBody.Shape, ct);
         return TypedResults.Ok(new ErasedView(await erase.OfPersonAsync(caller, body, ct)));
     }
 }

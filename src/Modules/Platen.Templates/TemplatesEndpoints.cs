@@ -19,15 +19,6 @@ namespace Platen.Templates;
 /// <summary>The routes of the module, and who may use each.</summary>
 internal static class TemplatesEndpoints
 {
-    private static readonly JsonSerializerOptions BodyJson = new(JsonSerializerDefaults.Web)
-    {
-        UnmappedMemberHandling = System.Text.Json.Serialization.JsonUnmappedMemberHandling.Disallow,
-        RespectNullableAnnotations = true,
-        RespectRequiredConstructorParameters = true,
-        PropertyNameCaseInsensitive = false,
-        NumberHandling = System.Text.Json.Serialization.JsonNumberHandling.Strict,
-    };
-
     public static void Map(IEndpointRouteBuilder app)
     {
         // Prompts are trade secrets more often than not: nothing of a template is public.
@@ -156,7 +147,7 @@ internal static class TemplatesEndpoints
     )
     {
         var id = TemplateRequests.ParseName(name);
-        var precondition = RequirePrecondition(context);
+        var precondition = context.RequirePrecondition();
         var body = await BodyOrAsync(context, () => new SaveTemplate.Body(), ct);
         var saved = await save.RunAsync(context.Caller(), id, body, precondition, ct);
         SetVersion(context, saved.Template.Tag);
@@ -214,8 +205,13 @@ internal static class TemplatesEndpoints
     {
         var id = TemplateRequests.ParseName(name);
         var version = TemplateRequests.ParseVersion(semver);
-        var precondition = RequirePrecondition(context);
-        var body = await JsonBody.ReadAsync<CommitVersion.Body>(context, TemplateLimits.ManifestBytes, BodyJson, ct);
+        var precondition = context.RequirePrecondition();
+        var body = await JsonBody.ReadAsync<CommitVersion.Body>(
+            context,
+            TemplateLimits.ManifestBytes,
+            JsonBody.Shape,
+            ct
+        );
         var outcome = await commit.RunAsync(context.Caller(), id, version, body, precondition, ct);
         SetVersion(context, outcome.Version.Tag);
         var view = new CommittedView(
@@ -238,8 +234,8 @@ internal static class TemplatesEndpoints
     {
         var id = TemplateRequests.ParseName(name);
         var version = TemplateRequests.ParseVersion(semver);
-        var precondition = RequirePrecondition(context);
-        var body = await JsonBody.ReadAsync<ChangeVersion.Body>(context, Limits.JsonBodyBytes, BodyJson, ct);
+        var precondition = context.RequirePrecondition();
+        var body = await JsonBody.ReadAsync<ChangeVersion.Body>(context, Limits.JsonBodyBytes, JsonBody.Shape, ct);
         var changed = await change.RunAsync(context.Caller(), id, version, body, precondition, ct);
         SetVersion(context, changed.Tag);
         var detail = await read.VersionAsync(context.Caller(), id, version, ct);
@@ -303,8 +299,8 @@ internal static class TemplatesEndpoints
     {
         var id = TemplateRequests.ParseName(name);
         channel = TemplateRequests.ParseChannel(channel);
-        var precondition = RequirePrecondition(context);
-        var order = await JsonBody.ReadAsync<ChannelOrder>(context, Limits.JsonBodyBytes, BodyJson, ct);
+        var precondition = context.RequirePrecondition();
+        var order = await JsonBody.ReadAsync<ChannelOrder>(context, Limits.JsonBodyBytes, JsonBody.Shape, ct);
         switch (await move.RunAsync(context.Caller(), id, channel, order, precondition, ct))
         {
             case MoveChannel.Outcome.Done done:
@@ -332,7 +328,7 @@ internal static class TemplatesEndpoints
             context.Caller(),
             TemplateRequests.ParseName(name),
             TemplateRequests.ParseChannel(channel),
-            RequirePrecondition(context),
+            context.RequirePrecondition(),
             ct
         );
         context.Response.Headers.ETag = "\"protected\"";
@@ -353,7 +349,7 @@ internal static class TemplatesEndpoints
             context.Caller(),
             id,
             channel,
-            RequirePrecondition(context),
+            context.RequirePrecondition(),
             ct
         );
         return Accepted(context, id, request);
@@ -395,8 +391,8 @@ internal static class TemplatesEndpoints
     )
     {
         var template = TemplateRequests.ParseName(name);
-        var precondition = RequirePrecondition(context);
-        var body = await JsonBody.ReadAsync<DecideMove.Body>(context, Limits.JsonBodyBytes, BodyJson, ct);
+        var precondition = context.RequirePrecondition();
+        var body = await JsonBody.ReadAsync<DecideMove.Body>(context, Limits.JsonBodyBytes, JsonBody.Shape, ct);
         var request = await decide.RunAsync(context.Caller(), template, id, body, precondition, ct);
         SetVersion(context, request.Tag);
         return TypedResults.Ok(MoveRequestView.Of(template, request));
@@ -429,7 +425,7 @@ internal static class TemplatesEndpoints
     {
         var id = TemplateRequests.ParseName(name);
         channel = TemplateRequests.ParseChannel(channel);
-        var body = await JsonBody.ReadAsync<RecordOutcomes.Body>(context, Limits.JsonBodyBytes, BodyJson, ct);
+        var body = await JsonBody.ReadAsync<RecordOutcomes.Body>(context, Limits.JsonBodyBytes, JsonBody.Shape, ct);
         return TypedResults.Ok(await record.RunAsync(context.Caller(), id, channel, body, ct));
     }
 
@@ -454,8 +450,8 @@ internal static class TemplatesEndpoints
     )
     {
         var id = TemplateRequests.ParseName(name);
-        var precondition = RequirePrecondition(context);
-        var body = await JsonBody.ReadAsync<PinTemplate.Body>(context, Limits.JsonBodyBytes, BodyJson, ct);
+        var precondition = context.RequirePrecondition();
+        var body = await JsonBody.ReadAsync<PinTemplate.Body>(context, Limits.JsonBodyBytes, JsonBody.Shape, ct);
         var set = await pin.RunAsync(context.Caller(), id, environment, body, precondition, ct);
         SetVersion(context, set.Tag);
         var view = PinView.Of(id, set);
@@ -473,7 +469,7 @@ internal static class TemplatesEndpoints
     )
     {
         var id = TemplateRequests.ParseName(name);
-        await pin.RemoveAsync(context.Caller(), id, environment, RequirePrecondition(context), ct);
+        await pin.RemoveAsync(context.Caller(), id, environment, context.RequirePrecondition(), ct);
         return TypedResults.NoContent();
     }
 
@@ -506,7 +502,7 @@ internal static class TemplatesEndpoints
     )
     {
         _ = TemplateRequests.ParseName(name);
-        var body = await JsonBody.ReadAsync<StoreBlobs.MissingBody>(context, Limits.JsonBodyBytes, BodyJson, ct);
+        var body = await JsonBody.ReadAsync<StoreBlobs.MissingBody>(context, Limits.JsonBodyBytes, JsonBody.Shape, ct);
         return TypedResults.Ok(await store.MissingAsync(context.Caller(), body, ct));
     }
 
@@ -686,7 +682,7 @@ internal static class TemplatesEndpoints
         where T : class =>
         context.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: true }
         && context.Request.ContentLength != 0
-            ? JsonBody.ReadAsync<T>(context, Limits.JsonBodyBytes, BodyJson, ct)
+            ? JsonBody.ReadAsync<T>(context, Limits.JsonBodyBytes, JsonBody.Shape, ct)
             : Task.FromResult(nothing());
 
     private static Digest ParseDigest(string text) =>
@@ -701,10 +697,4 @@ internal static class TemplatesEndpoints
         context.Response.Headers.ETag = tag;
         context.Response.Headers.CacheControl = "private, no-cache";
     }
-
-    private static Precondition RequirePrecondition(HttpContext context) =>
-        Precondition.Require(Joined(context.Request.Headers.IfMatch), Joined(context.Request.Headers.IfNoneMatch));
-
-    private static string? Joined(Microsoft.Extensions.Primitives.StringValues field) =>
-        field.Count == 0 ? null : string.Join(", ", field.AsEnumerable());
 }

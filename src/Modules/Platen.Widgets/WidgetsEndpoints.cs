@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -188,7 +187,7 @@ internal static class WidgetsEndpoints
         CancellationToken ct
     )
     {
-        var body = await JsonBody.ReadAsync<CreateInstance.Body>(context, Limits.JsonBodyBytes, BodyJson, ct);
+        var body = await JsonBody.ReadAsync<CreateInstance.Body>(context, Limits.JsonBodyBytes, JsonBody.Shape, ct);
         var made = await create.RunAsync(context.Caller(), body, IdempotencyKey.Read(context), ct);
         context.Response.Headers.ETag = made.Detail.Instance.Tag;
         return made.Created
@@ -203,8 +202,8 @@ internal static class WidgetsEndpoints
         CancellationToken ct
     )
     {
-        var precondition = RequirePrecondition(context);
-        var body = await JsonBody.ReadAsync<ChangeInstance.Body>(context, Limits.JsonBodyBytes, BodyJson, ct);
+        var precondition = context.RequirePrecondition();
+        var body = await JsonBody.ReadAsync<ChangeInstance.Body>(context, Limits.JsonBodyBytes, JsonBody.Shape, ct);
         var id = InstanceRequests.ParseId(publicId);
         return Tagged(context, await change.RunAsync(context.Caller(), id, body, precondition, ct));
     }
@@ -217,7 +216,7 @@ internal static class WidgetsEndpoints
     )
     {
         var id = InstanceRequests.ParseId(publicId);
-        var gone = await delete.RunAsync(context.Caller(), id, RequirePrecondition(context), ct);
+        var gone = await delete.RunAsync(context.Caller(), id, context.RequirePrecondition(), ct);
         context.Response.Headers.ETag = gone.Instance.Tag;
         return TypedResults.Ok(new DeletedView(gone.Instance.PublicId, gone.Instance.Revision, gone.PurgeAt));
     }
@@ -230,7 +229,7 @@ internal static class WidgetsEndpoints
     )
     {
         var id = InstanceRequests.ParseId(publicId);
-        return Tagged(context, await delete.UndoAsync(context.Caller(), id, RequirePrecondition(context), ct));
+        return Tagged(context, await delete.UndoAsync(context.Caller(), id, context.RequirePrecondition(), ct));
     }
 
     private static async Task<Ok<SwitchType.Outcome>> Switch(
@@ -240,8 +239,8 @@ internal static class WidgetsEndpoints
         CancellationToken ct
     )
     {
-        var precondition = RequirePrecondition(context);
-        var body = await JsonBody.ReadAsync<SwitchType.Body>(context, Limits.JsonBodyBytes, BodyJson, ct);
+        var precondition = context.RequirePrecondition();
+        var body = await JsonBody.ReadAsync<SwitchType.Body>(context, Limits.JsonBodyBytes, JsonBody.Shape, ct);
         var id = InstanceRequests.ParseId(publicId);
         return TypedResults.Ok(await change.RunAsync(context.Caller(), id, body, precondition, ct));
     }
@@ -287,7 +286,7 @@ internal static class WidgetsEndpoints
     )
     {
         var id = InstanceRequests.ParseId(publicId);
-        var precondition = RequirePrecondition(context);
+        var precondition = context.RequirePrecondition();
         return Tagged(context, await history.RestoreAsync(context.Caller(), id, revision, precondition, ct));
     }
 
@@ -318,8 +317,8 @@ internal static class WidgetsEndpoints
     )
     {
         var id = InstanceRequests.ParseId(publicId);
-        var precondition = RequirePrecondition(context);
-        var body = await JsonBody.ReadAsync<SaveInstance.Body>(context, Limits.JsonBodyBytes, BodyJson, ct);
+        var precondition = context.RequirePrecondition();
+        var body = await JsonBody.ReadAsync<SaveInstance.Body>(context, Limits.JsonBodyBytes, JsonBody.Shape, ct);
         var saved = await save.RunAsync(context.Caller(), id, body, precondition, ct);
         context.Response.Headers.ETag = saved.Detail.Instance.Tag;
         return saved.Created
@@ -350,8 +349,8 @@ internal static class WidgetsEndpoints
     )
     {
         var id = InstanceRequests.ParseId(publicId);
-        var precondition = RequirePrecondition(context);
-        var body = await JsonBody.ReadAsync<SaveOverlay.Body>(context, Limits.JsonBodyBytes, BodyJson, ct);
+        var precondition = context.RequirePrecondition();
+        var body = await JsonBody.ReadAsync<SaveOverlay.Body>(context, Limits.JsonBodyBytes, JsonBody.Shape, ct);
         var saved = await save.RunAsync(context.Caller(), id, locale, body, precondition, ct);
         context.Response.Headers.ETag = saved.Overlay.Tag;
         var view = OverlayView.Of(id, saved.Overlay);
@@ -369,7 +368,7 @@ internal static class WidgetsEndpoints
     )
     {
         var id = InstanceRequests.ParseId(publicId);
-        await save.RemoveAsync(context.Caller(), id, locale, RequirePrecondition(context), ct);
+        await save.RemoveAsync(context.Caller(), id, locale, context.RequirePrecondition(), ct);
         return TypedResults.NoContent();
     }
 
@@ -408,11 +407,11 @@ internal static class WidgetsEndpoints
     )
     {
         var id = InstanceRequests.ParseId(publicId);
-        var precondition = RequirePrecondition(context);
+        var precondition = context.RequirePrecondition();
         var body =
             context.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: true }
             && context.Request.ContentLength != 0
-                ? await JsonBody.ReadAsync<PublishInstance.Body>(context, Limits.JsonBodyBytes, BodyJson, ct)
+                ? await JsonBody.ReadAsync<PublishInstance.Body>(context, Limits.JsonBodyBytes, JsonBody.Shape, ct)
                 : new PublishInstance.Body();
         var outcome = await publish.RunAsync(context.Caller(), id, body, precondition, ct);
         context.Response.Headers.ETag = outcome.Instance.Tag;
@@ -427,22 +426,7 @@ internal static class WidgetsEndpoints
     )
     {
         var id = InstanceRequests.ParseId(publicId);
-        await unpublish.RunAsync(context.Caller(), id, RequirePrecondition(context), ct);
+        await unpublish.RunAsync(context.Caller(), id, context.RequirePrecondition(), ct);
         return TypedResults.NoContent();
     }
-
-    private static Precondition RequirePrecondition(HttpContext context) =>
-        Precondition.Require(Joined(context.Request.Headers.IfMatch), Joined(context.Request.Headers.IfNoneMatch));
-
-    private static string? Joined(Microsoft.Extensions.Primitives.StringValues field) =>
-        field.Count == 0 ? null : string.Join(", ", field.AsEnumerable());
-
-    private static readonly JsonSerializerOptions BodyJson = new(JsonSerializerDefaults.Web)
-    {
-        UnmappedMemberHandling = System.Text.Json.Serialization.JsonUnmappedMemberHandling.Disallow,
-        RespectNullableAnnotations = true,
-        RespectRequiredConstructorParameters = true,
-        PropertyNameCaseInsensitive = false,
-        NumberHandling = System.Text.Json.Serialization.JsonNumberHandling.Strict,
-    };
 }

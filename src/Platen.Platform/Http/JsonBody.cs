@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using System.IO.Pipelines;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using System.Text.Unicode;
 using Microsoft.AspNetCore.Http;
 using Platen.Kernel;
@@ -18,6 +19,17 @@ public static class JsonBody
         CommentHandling = JsonCommentHandling.Disallow,
         MaxDepth = Limits.JsonDepth,
     };
+
+    /// <summary>How a body becomes a value: every member known, present and of its own type.</summary>
+    public static JsonSerializerOptions Shape { get; } =
+        new(JsonSerializerDefaults.Web)
+        {
+            UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+            RespectNullableAnnotations = true,
+            RespectRequiredConstructorParameters = true,
+            PropertyNameCaseInsensitive = false,
+            NumberHandling = JsonNumberHandling.Strict,
+        };
 
     /// <summary>The body as a document that the caller disposes.</summary>
     /// <exception cref="ProblemException"><see cref="KernelProblems.UnsupportedMediaType"/>, <see cref="KernelProblems.TooLarge"/>, or

@@ -6,6 +6,7 @@ using Platen.Access.Audit;
 using Platen.Access.People;
 using Platen.Access.SignIn;
 using Platen.Kernel;
+using Platen.Platform.Http;
 
 namespace Platen.Access.Members;
 
@@ -102,7 +103,7 @@ internal static class MembersEndpoints
         CancellationToken ct
     )
     {
-        var precondition = context.Precondition();
+        var precondition = context.RequirePrecondition();
         var body = await context.BodyAsync<ChangeMember.Body>(ct);
         return Answer(
             context,
@@ -118,7 +119,7 @@ internal static class MembersEndpoints
         CancellationToken ct
     )
     {
-        await change.RemoveAsync(context.Caller(), new PersonId(personId), context.Precondition(), ct);
+        await change.RemoveAsync(context.Caller(), new PersonId(personId), context.RequirePrecondition(), ct);
         return TypedResults.NoContent();
     }
 

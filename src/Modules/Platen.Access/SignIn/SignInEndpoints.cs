@@ -71,14 +71,6 @@ internal sealed record PasskeyAddedView(string Id);
 /// <summary>The routes of signing in, for scripts and programs; people without scripts have <see cref="SignInPages"/>.</summary>
 internal static class SignInEndpoints
 {
-    private static readonly JsonSerializerOptions BodyJson = new(JsonSerializerDefaults.Web)
-    {
-        UnmappedMemberHandling = System.Text.Json.Serialization.JsonUnmappedMemberHandling.Disallow,
-        RespectNullableAnnotations = true,
-        RespectRequiredConstructorParameters = true,
-        PropertyNameCaseInsensitive = false,
-    };
-
     public sealed record PasswordBody(string Email, string Password);
 
     public sealed record PasskeyBody(Guid Ceremony, JsonElement Credential);
@@ -353,7 +345,7 @@ internal static class SignInEndpoints
             : throw KernelProblems.NotFound.Because("You have no such passkey.").AsException();
 
     private static Task<T> ReadAsync<T>(HttpContext context, CancellationToken ct)
-        where T : class => JsonBody.ReadAsync<T>(context, PeopleLimits.BodyBytes, BodyJson, ct);
+        where T : class => JsonBody.ReadAsync<T>(context, PeopleLimits.BodyBytes, JsonBody.Shape, ct);
 
     /// <summary>What is about one person at one moment is stored nowhere.</summary>
     private static Ok<T> Fresh<T>(HttpContext context, T value)

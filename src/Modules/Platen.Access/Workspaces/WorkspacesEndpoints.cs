@@ -192,7 +192,7 @@ internal static class WorkspacesEndpoints
         CancellationToken ct
     )
     {
-        var precondition = context.Precondition();
+        var precondition = context.RequirePrecondition();
         var body = await context.BodyAsync<ChangeWorkspace.Body>(ct);
         return Answer(context, await change.ChangeAsync(context.Caller(), body, precondition, ct), options);
     }
@@ -203,7 +203,7 @@ internal static class WorkspacesEndpoints
         AccessOptions options,
         HttpContext context,
         CancellationToken ct
-    ) => Answer(context, await change.DeleteAsync(context.Caller(), context.Precondition(), ct), options);
+    ) => Answer(context, await change.DeleteAsync(context.Caller(), context.RequirePrecondition(), ct), options);
 
     private static async Task<Ok<WorkspaceView>> Restore(
         string ws,
@@ -211,7 +211,7 @@ internal static class WorkspacesEndpoints
         AccessOptions options,
         HttpContext context,
         CancellationToken ct
-    ) => Answer(context, await change.RestoreAsync(context.Caller(), context.Precondition(), ct), options);
+    ) => Answer(context, await change.RestoreAsync(context.Caller(), context.RequirePrecondition(), ct), options);
 
     private static async Task<Ok<WorkspaceView>> Allow(
         string ws,
@@ -222,7 +222,7 @@ internal static class WorkspacesEndpoints
         CancellationToken ct
     )
     {
-        var precondition = context.Precondition();
+        var precondition = context.RequirePrecondition();
         var body = await context.BodyAsync<ChangeWorkspace.Allowance>(ct);
         return Answer(context, await change.AllowAsync(context.Caller(), name, body, precondition, ct), options);
     }

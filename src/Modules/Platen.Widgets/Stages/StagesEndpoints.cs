@@ -1,5 +1,3 @@
-using System.Text.Json;
-using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -22,15 +20,6 @@ namespace Platen.Widgets.Stages;
 /// <summary>Publishing from one stage to another: what is compared, what travels, and the moment at which it is shown.</summary>
 internal static class StagesEndpoints
 {
-    private static readonly JsonSerializerOptions BodyJson = new(JsonSerializerDefaults.Web)
-    {
-        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
-        RespectNullableAnnotations = true,
-        RespectRequiredConstructorParameters = true,
-        PropertyNameCaseInsensitive = false,
-        NumberHandling = JsonNumberHandling.Strict,
-    };
-
     public static IServiceCollection AddStages(this IServiceCollection services, Stage stage)
     {
         services
@@ -177,7 +166,7 @@ internal static class StagesEndpoints
     {
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
             size.MaxRequestBodySize = 4L * WidgetsLimits.CutoverBytes;
-        var order = await JsonBody.ReadAsync<CutoverOrder>(context, WidgetsLimits.CutoverBytes, BodyJson, ct);
+        var order = await JsonBody.ReadAsync<CutoverOrder>(context, WidgetsLimits.CutoverBytes, JsonBody.Shape, ct);
         return TypedResults.Ok(CutoverView.Of(await cutOver.RunAsync(context.Caller(), id, order, ct)));
     }
 
@@ -211,7 +200,7 @@ internal static class StagesEndpoints
         var body =
             context.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: true }
             && context.Request.ContentLength != 0
-                ? await JsonBody.ReadAsync<PreviewLinks.Body>(context, Limits.JsonBodyBytes, BodyJson, ct)
+                ? await JsonBody.ReadAsync<PreviewLinks.Body>(context, Limits.JsonBodyBytes, JsonBody.Shape, ct)
                 : new PreviewLinks.Body();
         return TypedResults.Ok(await links.MakeAsync(context.Caller(), InstanceRequests.ParseId(publicId), body, ct));
     }
