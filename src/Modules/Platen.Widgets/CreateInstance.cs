@@ -129,9 +129,7 @@ internal sealed class CreateInstance(PostgresPools pools, SaveInstance save, Sav
     private async Task<InstanceDetail?> FindAsync(Caller caller, PublicId id, CancellationToken ct)
     {
         await using var session = await pools.OpenAsync(caller.Operation("create instance"), ct);
-        return await Instance.FindAsync(session, id, ct) is { } instance
-            ? await ReadInstances.DetailAsync(session, instance, ct)
-            : null;
+        return await InstanceDetail.FindAsync(session, id, Instance.Find(id), ct);
     }
 
     private static string Key(Caller caller, IdempotencyKey? key)

@@ -69,7 +69,7 @@ internal sealed class DeleteInstance(PostgresPools pools, TimeProvider time)
         var back = await MarkAsync(session, id, purgeAt: null, ct);
         if (
             back.Status != InstanceStatus.Unpublished
-            && await ChannelStore.FindWithLastMoveAsync(session, back.Live, ct)
+            && await session.FirstAsync(ChannelStore.FindWithLastMove(back.Live), ct)
                 is { Channel: { Release: null } channel, LastMove: { From: { } former } move }
             && move.Reason == "delete"
         )
@@ -77,9 +77,9 @@ internal sealed class DeleteInstance(PostgresPools pools, TimeProvider time)
             await ChannelStore.MoveAsync(session, back.Live, channel.Revision, former, ct);
         }
         await TellAsync(session, WidgetEvents.Restored, deleted, back, ct);
-        var detail = await ReadInstances.DetailAsync(session, back, ct);
+        var detail = await InstanceDetail.FindAsync(session, id, Instance.Find(id), ct);
         await session.CommitAsync(ct);
-        return detail;
+        return detail!;
     }
 
     private static async Task<Instance> MarkAsync(

@@ -44,7 +44,7 @@ internal sealed record Instance(
     public string Subject => Home.SubjectOf(PublicId);
 
     /// <summary>The channel that delivery reads.</summary>
-    public ChannelKey Live => new(Subject, "live");
+    public ChannelKey Live => Home.LiveOf(PublicId);
 
     public static Instance Read(NpgsqlDataReader row) =>
         new(
@@ -66,33 +66,32 @@ internal sealed record Instance(
 
     /// <summary>The current version of an instance, or null; what was deleted is not there.</summary>
     public static Task<Instance?> FindAsync(Session session, PublicId id, CancellationToken ct) =>
-        SelectAsync(session, id, InstanceHome.Of(id).NotDeleted, ct);
+        session.FirstAsync(Find(id), ct);
+
+    /// <summary>Finds the current version of an instance; what was deleted is not there.</summary>
+    public static Query<Instance> Find(PublicId id) => Select(id, InstanceHome.Of(id).NotDeleted);
 
     /// <summary>As <see cref="FindAsync"/>, and holds off other writers of the row until the session ends.</summary>
     public static Task<Instance?> LockAsync(Session session, PublicId id, CancellationToken ct) =>
-        SelectAsync(session, id, InstanceHome.Of(id).NotDeleted + " for update", ct);
+        session.FirstAsync(Lock(id), ct);
+
+    /// <summary>As <see cref="Find"/>, and holds off other writers of the row until the session ends.</summary>
+    public static Query<Instance> Lock(PublicId id) => Select(id, InstanceHome.Of(id).NotDeleted + " for update");
 
     /// <summary>As <see cref="LockAsync"/>, for one that was deleted and is not gone yet.</summary>
     public static Task<Instance?> LockDeletedAsync(Session session, PublicId.User id, CancellationToken ct) =>
-        SelectAsync(session, id, " and deleted_at is not null for update", ct);
+        session.FirstAsync(Select(id, " and deleted_at is not null for update"), ct);
 
     // The owner is named beside the policy that holds anyway: it begins the key.
-    private static Task<Instance?> SelectAsync(Session session, PublicId id, string rest, CancellationToken ct)
+    private static Query<Instance> Select(PublicId id, string rest)
     {
         var home = InstanceHome.Of(id);
-        return id is PublicId.User
-            ? session.FirstAsync(
-                $"select {home.Columns} from {home.Table} where owner = platform.current_owner() and public_id = $1{rest}",
-                Read,
-                ct,
-                Sql.Text(id.ToString())
-            )
-            : session.FirstAsync(
-                $"select {home.Columns} from {home.Table} where public_id = $1{rest}",
-                Read,
-                ct,
-                Sql.Text(id.ToString())
-            );
+        var owned = id is PublicId.User ? "owner = platform.current_owner() and " : "";
+        return new Query<Instance>(
+            $"select {home.Columns} from {home.Table} where {owned}public_id = $1{rest}",
+            Read,
+            Sql.Text(id.ToString())
+        );
     }
 }
 

@@ -1,4 +1,5 @@
 using Platen.Kernel;
+using Platen.Platform.Channels;
 using Platen.Platform.Postgres;
 
 namespace Platen.Widgets;
@@ -49,6 +50,9 @@ internal sealed class InstanceHome
 
     /// <summary>The repository of an instance's releases within its owner.</summary>
     public string SubjectOf(string publicId) => (this == User ? "widgets/" : "curated/") + publicId;
+
+    /// <summary>The channel of an instance that delivery reads.</summary>
+    public ChannelKey LiveOf(string publicId) => new(SubjectOf(publicId), "live");
 
     /// <summary>Whose the rows are, for a session that reads them: curated ones are the platform's, whoever reads.</summary>
     public OwnerId OwnerIn(Session session) => this == User ? session.Context.Owner : OwnerId.Platform;

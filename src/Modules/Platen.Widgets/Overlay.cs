@@ -29,13 +29,25 @@ internal sealed record Overlay(
     public const string Columns = "locale, ops::text, base_digest, revision, updated_at, updated_by_name";
 
     public static Task<List<Overlay>> ListAsync(Session session, PublicId id, CancellationToken ct) =>
-        session.ListAsync(
+        session.ListAsync(List(session, id), ct);
+
+    /// <summary>Lists the overlays of an instance by their locale.</summary>
+    public static Query<Overlay> List(Session session, PublicId id) =>
+        new(
             $"""
             select {Columns} from widgets.widget_instance_locales where owner = $2 and public_id = $1
             order by locale limit {WidgetsLimits.Locales}
             """,
             Read,
-            ct,
+            Sql.Text(id.ToString()),
+            Sql.Owner(InstanceHome.Of(id).OwnerIn(session))
+        );
+
+    /// <summary>Lists the locales in which an instance has an overlay.</summary>
+    public static Query<string> Locales(Session session, PublicId id) =>
+        new(
+            "select locale from widgets.widget_instance_locales where owner = $2 and public_id = $1 order by locale",
+            row => row.GetString(0),
             Sql.Text(id.ToString()),
             Sql.Owner(InstanceHome.Of(id).OwnerIn(session))
         );

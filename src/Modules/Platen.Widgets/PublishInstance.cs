@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.Json;
-using Npgsql;
 using Platen.Access;
 using Platen.Access.Audit;
 using Platen.Kernel;
@@ -74,8 +73,12 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
             await ReleaseStore.StoreBytesAsync(blobs, operation.Owner, made.Draft, ct);
 
         await using var session = await pools.OpenAsync(operation, ct);
-        var publishedRevision = await CheckUnchangedAsync(session, id, instance, overlays, ct);
-        await ReleaseStore.RecordAsync(session, made.Draft, ct);
+        var (states, _) = await session.TogetherAsync(
+            Lock(id, instance.Home),
+            ReleaseStore.Record(session, made.Draft),
+            ct
+        );
+        var publishedRevision = CheckUnchanged(states.FirstOrDefault(), id, instance, overlays);
         var (moved, revision) = await MoveAsync(session, instance, channel?.Revision ?? 0, made.Draft.Digest, ct);
         if (moved || publishedRevision != instance.Revision)
         {
@@ -151,39 +154,41 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
     )
     {
         await using var session = await pools.OpenAsync(operation, ct);
-        var instance = await Instance.FindAsync(session, id, ct) ?? throw InstanceRequests.NotFound(id);
-        var overlays = await Overlay.ListAsync(session, id, ct);
-        return (instance, overlays, await ChannelStore.FindAsync(session, instance.Live, ct));
+        var (instance, overlays, channel) = await session.TogetherAsync(
+            Instance.Find(id),
+            Overlay.List(session, id),
+            ChannelStore.Find(InstanceHome.Of(id).LiveOf(id.ToString())),
+            ct
+        );
+        return (instance.FirstOrDefault() ?? throw InstanceRequests.NotFound(id), overlays, channel.FirstOrDefault());
     }
 
-    /// <summary>Locks the instance and returns which of its versions is published.</summary>
-    private static async Task<long?> CheckUnchangedAsync(
-        Session session,
-        PublicId id,
-        Instance rendered,
-        List<Overlay> overlays,
-        CancellationToken ct
-    )
-    {
-        var now = await session.FirstAsync(
+    /// <param name="Locales">Each overlay's locale and revision, with a space between.</param>
+    private sealed record LockedState(long Revision, long? PublishedRevision, string[] Locales);
+
+    /// <summary>Locks the instance and tells what it is now.</summary>
+    private static Query<LockedState> Lock(PublicId id, InstanceHome home) =>
+        new(
             $"""
             select i.revision, i.published_revision,
                    array(select l.locale || ' ' || l.revision from widgets.widget_instance_locales l
                          where l.owner = platform.current_owner() and l.public_id = $1 order by l.locale)
-            from {rendered.Home.Table} i
-            where i.public_id = $1{rendered.Home.NotDeleted}
+            from {home.Table} i
+            where i.public_id = $1{home.NotDeleted}
             for update
             """,
-            row => new
-            {
-                Tag = Precondition.TagOf(row.GetInt64(0)),
-                PublishedRevision = row.IsDBNull(1) ? (long?)null : row.GetInt64(1),
-                Locales = row.GetFieldValue<string[]>(2),
-            },
-            ct,
+            row => new LockedState(
+                row.GetInt64(0),
+                row.IsDBNull(1) ? null : row.GetInt64(1),
+                row.GetFieldValue<string[]>(2)
+            ),
             Sql.Text(id.ToString())
         );
-        new Precondition.OneOf([rendered.Tag]).Check(now?.Tag);
+
+    /// <summary>Returns which version is published, when the one that was rendered is still the current one.</summary>
+    private static long? CheckUnchanged(LockedState? now, PublicId id, Instance rendered, List<Overlay> overlays)
+    {
+        new Precondition.OneOf([rendered.Tag]).Check(now is null ? null : Precondition.TagOf(now.Revision));
         if (
             !now!.Locales.SequenceEqual(
                 overlays.Select(o => string.Create(CultureInfo.InvariantCulture, $"{o.Locale} {o.Revision}"))
@@ -252,16 +257,12 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
     ) =>
         EventLog.AppendWithAsync(
             session,
-            new NpgsqlBatchCommand(
-                $"""
-                update {instance.Home.Table} set published_revision = $2 where public_id = $1
-                returning public_id
-                """
-            )
-            {
-                Parameters = { Sql.Text(instance.PublicId), Sql.Long(sourceRevision) },
-            },
-            row => row.GetString(0),
+            new Query<string>(
+                $"update {instance.Home.Table} set published_revision = $2 where public_id = $1 returning public_id",
+                row => row.GetString(0),
+                Sql.Text(instance.PublicId),
+                Sql.Long(sourceRevision)
+            ),
             WidgetEvents.Stream(instance.PublicId),
             WidgetEvents.Published,
             JsonSerializer.SerializeToUtf8Bytes(

@@ -16,7 +16,31 @@ internal sealed record InstanceDetail(
     IReadOnlyList<string> Locales,
     Channel? Live,
     ChannelMoveRecord? LastMove
-);
+)
+{
+    /// <summary>The instance with what is live of it, in one round trip; null when there is none.</summary>
+    /// <param name="session">Which sees it.</param>
+    /// <param name="id">Its id.</param>
+    /// <param name="instance"><see cref="Widgets.Instance.Find"/> or <see cref="Widgets.Instance.Lock"/> of the id.</param>
+    /// <param name="ct">Cancels.</param>
+    public static async Task<InstanceDetail?> FindAsync(
+        Session session,
+        PublicId id,
+        Query<Instance> instance,
+        CancellationToken ct
+    )
+    {
+        var (found, locales, live) = await session.TogetherAsync(
+            instance,
+            Overlay.Locales(session, id),
+            ChannelStore.FindWithLastMove(InstanceHome.Of(id).LiveOf(id.ToString())),
+            ct
+        );
+        return found is [var one]
+            ? new InstanceDetail(one, locales, live.FirstOrDefault()?.Channel, live.FirstOrDefault()?.LastMove)
+            : null;
+    }
+}
 
 /// <summary>A line of a list: everything but the config.</summary>
 internal sealed record InstanceSummary(
@@ -47,24 +71,8 @@ internal sealed class ReadInstances(PostgresPools pools)
     public async Task<InstanceDetail> OneAsync(Caller caller, PublicId id, CancellationToken ct)
     {
         await using var session = await pools.OpenAsync(caller.Operation("read instance"), ct);
-        var instance = await Instance.FindAsync(session, id, ct) ?? throw InstanceRequests.NotFound(id);
-        return await DetailAsync(session, instance, ct);
-    }
-
-    /// <summary>The instance with what is live of it, as the session sees them.</summary>
-    public static async Task<InstanceDetail> DetailAsync(Session session, Instance instance, CancellationToken ct)
-    {
-        var locales = await session.ListAsync(
-            """
-            select locale from widgets.widget_instance_locales where owner = $2 and public_id = $1 order by locale
-            """,
-            row => row.GetString(0),
-            ct,
-            Sql.Text(instance.PublicId),
-            Sql.Owner(instance.Home.OwnerIn(session))
-        );
-        var live = await ChannelStore.FindWithLastMoveAsync(session, instance.Live, ct);
-        return new InstanceDetail(instance, locales, live?.Channel, live?.LastMove);
+        return await InstanceDetail.FindAsync(session, id, Instance.Find(id), ct)
+            ?? throw InstanceRequests.NotFound(id);
     }
 
     public async Task<Publication> PublicationAsync(

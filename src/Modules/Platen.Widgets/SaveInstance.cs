@@ -39,16 +39,13 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
         var wanted = Validate(id, body);
 
         await using var session = await pools.OpenAsync(operation, ct);
-        var current = await Instance.LockAsync(session, id, ct);
+        var before = await InstanceDetail.FindAsync(session, id, Instance.Lock(id), ct);
+        var current = before?.Instance;
         precondition.Check(current?.Tag);
         // To open it to every site is something that is said, not something left out.
         if (body.AllowedOrigins is null && current is not null)
             wanted = wanted with { AllowedOrigins = current.AllowedOrigins };
-        if (
-            current is not null
-            && wanted.BaseLocale != current.BaseLocale
-            && await Overlay.FindAsync(session, id, wanted.BaseLocale, ct) is not null
-        )
+        if (before?.Locales.Contains(wanted.BaseLocale, StringComparer.Ordinal) ?? false)
         {
             throw KernelProblems
                 .Conflict.Because(
@@ -62,9 +59,16 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
             _ when Same(current, wanted) => current,
             _ => await UpdateAsync(session, current, wanted, ct),
         };
-        var outcome = new Outcome(await ReadInstances.DetailAsync(session, saved, ct), Created: current is null);
+        // What is live of it was read with the lock, and a save does not change it unless it ends it.
+        var detail =
+            before is null || saved.Status == InstanceStatus.Unpublished
+                ? await InstanceDetail.FindAsync(session, id, Instance.Find(id), ct)
+                : before with
+                {
+                    Instance = saved,
+                };
         await session.CommitAsync(ct);
-        return outcome;
+        return new Outcome(detail!, Created: current is null);
     }
 
     private Wanted Validate(PublicId id, Body body)
@@ -176,31 +180,26 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
         await AuditAsync(session, current, changed, ct);
         var updatedAt = await EventLog.AppendWithAsync(
             session,
-            new NpgsqlBatchCommand(
+            new Query<DateTimeOffset>(
                 $"""
                 update {current.Home.Table}
                 set widget_type = $2, status = $3, base_locale = $4, config = $5, config_digest = $6, revision = $7,
                     updated_at = clock_timestamp(), updated_by = $8, updated_by_name = $9, allowed_origins = $10
                 where public_id = $1
                 returning updated_at
-                """
-            )
-            {
-                Parameters =
-                {
-                    Sql.Text(current.PublicId),
-                    Sql.Text(wanted.WidgetType),
-                    Sql.Text(wanted.Status),
-                    Sql.Text(wanted.BaseLocale),
-                    Sql.Json(wanted.Config),
-                    Sql.Digest(wanted.ConfigDigest),
-                    Sql.Long(changed.Revision),
-                    Sql.Uuid(session.Context.Actor.Id.Value),
-                    Sql.Text(changed.UpdatedBy),
-                    AllowedOrigins.Parameter(changed.AllowedOrigins),
-                },
-            },
-            row => row.GetFieldValue<DateTimeOffset>(0),
+                """,
+                row => row.GetFieldValue<DateTimeOffset>(0),
+                Sql.Text(current.PublicId),
+                Sql.Text(wanted.WidgetType),
+                Sql.Text(wanted.Status),
+                Sql.Text(wanted.BaseLocale),
+                Sql.Json(wanted.Config),
+                Sql.Digest(wanted.ConfigDigest),
+                Sql.Long(changed.Revision),
+                Sql.Uuid(session.Context.Actor.Id.Value),
+                Sql.Text(changed.UpdatedBy),
+                AllowedOrigins.Parameter(changed.AllowedOrigins)
+            ),
             WidgetEvents.Stream(changed.PublicId),
             WidgetEvents.Saved,
             SavedEvent(changed),

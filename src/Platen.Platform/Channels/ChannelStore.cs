@@ -44,6 +44,9 @@ public sealed record ChannelMoveRecord(
     DateTimeOffset At
 );
 
+/// <summary>A channel with the move that made it what it is.</summary>
+public sealed record MovedChannel(Channel Channel, ChannelMoveRecord LastMove);
+
 /// <summary>What became of an attempt to move a channel.</summary>
 public abstract record ChannelMove
 {
@@ -73,22 +76,20 @@ public static class ChannelStore
 
     /// <summary>The channel, or null when it has never moved.</summary>
     public static Task<Channel?> FindAsync(Session session, ChannelKey key, CancellationToken ct) =>
-        session.FirstAsync(
+        session.FirstAsync(Find(key), ct);
+
+    /// <summary>Finds the channel; no row when it has never moved.</summary>
+    public static Query<Channel> Find(ChannelKey key) =>
+        new(
             $"select {Columns} from platform.channel where subject = $1 and name = $2 and revision > 0",
             ReadChannel,
-            ct,
             Sql.Text(key.Subject),
             Sql.Text(key.Name)
         );
 
-    /// <summary>The channel with its last move, or null when it has never moved.</summary>
-    public static async Task<(Channel Channel, ChannelMoveRecord LastMove)?> FindWithLastMoveAsync(
-        Session session,
-        ChannelKey key,
-        CancellationToken ct
-    )
-    {
-        await using var command = session.Command(
+    /// <summary>Finds the channel with its last move; no row when it has never moved.</summary>
+    public static Query<MovedChannel> FindWithLastMove(ChannelKey key) =>
+        new(
             """
             select c.subject, c.name, c.release_digest, c.revision, c.candidate_digest, c.candidate_percent, c.moved_at,
                    m.revision, m.from_digest, m.to_digest, m.candidate_digest, m.candidate_percent, m.actor, m.actor_name,
@@ -98,12 +99,10 @@ public static class ChannelStore
                 on (m.owner, m.subject, m.name, m.revision) = (c.owner, c.subject, c.name, c.revision)
             where c.subject = $1 and c.name = $2
             """,
+            row => new MovedChannel(ReadChannel(row), ReadMove(row, from: 7)),
             Sql.Text(key.Subject),
             Sql.Text(key.Name)
         );
-        await using var reader = await command.ExecuteReaderAsync(ct);
-        return await reader.ReadAsync(ct) ? (ReadChannel(reader), ReadMove(reader, from: 7)) : null;
-    }
 
     /// <summary>Points the channel at <paramref name="to"/> (null: at nothing) and drops its candidate.</summary>
     /// <param name="session">Open for the channel's owner; the caller commits.</param>

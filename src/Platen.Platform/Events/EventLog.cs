@@ -11,8 +11,6 @@ public static class EventLog
     /// <summary>The PostgreSQL channel that is notified with <c>{owner} {revision} {stream}</c> at commit.</summary>
     public const string Channel = "platen_event";
 
-    private const string AppendSql = "select platform.append_event($1, $2, $3)";
-
     /// <summary>
     /// Appends to a stream of the session's owner. The stream's row stays locked until the session ends, so that revisions
     /// have no gaps and become visible in order: append last, and to several streams in the order of their ids.
@@ -38,14 +36,7 @@ public static class EventLog
         using var activity = Begin(stream, type, jsonData);
         try
         {
-            var revision = await session.FirstAsync(
-                AppendSql,
-                row => row.GetInt64(0),
-                ct,
-                Sql.Text(stream.Value),
-                Sql.Text(type),
-                Sql.Json(jsonData)
-            );
+            var revision = await session.FirstAsync(Append(stream, type, jsonData), ct);
             EventsTelemetry.Appended.Add(1);
             return revision;
         }
@@ -60,8 +51,7 @@ public static class EventLog
     /// depend on what the statement returns.
     /// </summary>
     /// <param name="session">The transaction of the fact.</param>
-    /// <param name="fact">The statement and its parameters; it returns one row.</param>
-    /// <param name="read">Makes the row into a value.</param>
+    /// <param name="fact">The statement; it returns one row.</param>
     /// <param name="stream">The stream; it begins with its first event.</param>
     /// <param name="type">As in <see cref="AppendAsync"/>.</param>
     /// <param name="jsonData">As in <see cref="AppendAsync"/>.</param>
@@ -70,8 +60,7 @@ public static class EventLog
     /// <remarks>Its other exceptions are those of <see cref="AppendAsync"/>.</remarks>
     public static async Task<T> AppendWithAsync<T>(
         Session session,
-        NpgsqlBatchCommand fact,
-        Func<NpgsqlDataReader, T> read,
+        Query<T> fact,
         StreamId stream,
         string type,
         ReadOnlyMemory<byte> jsonData,
@@ -81,28 +70,26 @@ public static class EventLog
         using var activity = Begin(stream, type, jsonData);
         try
         {
-            await using var batch = session.Batch();
-            batch.BatchCommands.Add(fact);
-            batch.BatchCommands.Add(
-                new NpgsqlBatchCommand(AppendSql)
-                {
-                    Parameters = { Sql.Text(stream.Value), Sql.Text(type), Sql.Json(jsonData) },
-                }
-            );
-            await using var reader = await batch.ExecuteReaderAsync(ct);
-            if (!await reader.ReadAsync(ct))
+            var (written, _) = await session.TogetherAsync(fact, Append(stream, type, jsonData), ct);
+            if (written is not [var row, ..])
                 throw new InvalidOperationException($"The fact of a {type} event returned no row.");
-            var written = read(reader);
-            // Reads the second answer as well: an append that was refused throws here.
-            await reader.NextResultAsync(ct);
             EventsTelemetry.Appended.Add(1);
-            return written;
+            return row;
         }
         catch (PostgresException refused) when (IsUnstorable(refused))
         {
             throw Unstorable();
         }
     }
+
+    private static Query<long> Append(StreamId stream, string type, ReadOnlyMemory<byte> jsonData) =>
+        new(
+            "select platform.append_event($1, $2, $3)",
+            row => row.GetInt64(0),
+            Sql.Text(stream.Value),
+            Sql.Text(type),
+            Sql.Json(jsonData)
+        );
 
     private static Activity? Begin(StreamId stream, string type, ReadOnlyMemory<byte> jsonData)
     {

@@ -114,6 +114,15 @@ public sealed class Session : IAsyncDisposable
     /// <summary>Statements of this transaction that go to the server together, in one round trip.</summary>
     public NpgsqlBatch Batch() => new(connection, transaction);
 
+    /// <summary>A statement for <see cref="Batch"/>; parameters are positional, <c>$1</c> onwards.</summary>
+    public static NpgsqlBatchCommand Statement(string sql, params ReadOnlySpan<NpgsqlParameter> parameters)
+    {
+        var statement = new NpgsqlBatchCommand(Rewrite is null ? sql : Rewrite(sql));
+        foreach (var parameter in parameters)
+            statement.Parameters.Add(parameter);
+        return statement;
+    }
+
     /// <summary>Runs a statement and returns how many rows it changed.</summary>
     public async Task<int> ExecuteAsync(string sql, CancellationToken ct, params NpgsqlParameter[] parameters)
     {
@@ -144,23 +153,57 @@ public sealed class Session : IAsyncDisposable
     {
         await using var command = Command(sql, parameters);
         await using var reader = await command.ExecuteReaderAsync(ct);
-        var rows = new List<T>();
-        while (await reader.ReadAsync(ct))
-            rows.Add(read(reader));
-        return rows;
+        return await Query<T>.RowsAsync(reader, read, ct);
+    }
+
+    /// <summary>Runs a query and returns its first row's value, or <c>default</c> when there is none.</summary>
+    public Task<T?> FirstAsync<T>(Query<T> query, CancellationToken ct) =>
+        FirstAsync(query.Text, query.Read, ct, query.Parameters);
+
+    /// <summary>Runs a query and returns the value of each row.</summary>
+    public Task<List<T>> ListAsync<T>(Query<T> query, CancellationToken ct) =>
+        ListAsync(query.Text, query.Read, ct, query.Parameters);
+
+    /// <summary>Runs two queries in one round trip, one after the other: the second sees what the first has locked.</summary>
+    public async Task<(List<T1>, List<T2>)> TogetherAsync<T1, T2>(
+        Query<T1> first,
+        Query<T2> second,
+        CancellationToken ct
+    )
+    {
+        await using var batch = Batch();
+        batch.BatchCommands.Add(first.Statement());
+        batch.BatchCommands.Add(second.Statement());
+        await using var reader = await batch.ExecuteReaderAsync(ct);
+        return (await first.RowsAsync(reader, ct), await second.NextRowsAsync(reader, ct));
+    }
+
+    /// <summary>Runs three queries in one round trip, one after the other: each sees what those before it have locked.</summary>
+    public async Task<(List<T1>, List<T2>, List<T3>)> TogetherAsync<T1, T2, T3>(
+        Query<T1> first,
+        Query<T2> second,
+        Query<T3> third,
+        CancellationToken ct
+    )
+    {
+        await using var batch = Batch();
+        batch.BatchCommands.Add(first.Statement());
+        batch.BatchCommands.Add(second.Statement());
+        batch.BatchCommands.Add(third.Statement());
+        await using var reader = await batch.ExecuteReaderAsync(ct);
+        return (
+            await first.RowsAsync(reader, ct),
+            await second.NextRowsAsync(reader, ct),
+            await third.NextRowsAsync(reader, ct)
+        );
     }
 
     /// <summary>
     /// Adds a statement whose result nobody waits for: it travels with the commit, in its round trip, before it. When it fails the
     /// commit does not happen. A session that does not commit never runs it.
     /// </summary>
-    public void AtCommit(string sql, params ReadOnlySpan<NpgsqlParameter> parameters)
-    {
-        var statement = new NpgsqlBatchCommand(sql);
-        foreach (var parameter in parameters)
-            statement.Parameters.Add(parameter);
-        (atCommit ??= []).Add(statement);
-    }
+    public void AtCommit(string sql, params ReadOnlySpan<NpgsqlParameter> parameters) =>
+        (atCommit ??= []).Add(Statement(sql, parameters));
 
     /// <summary>Commits, after the statements of <see cref="AtCommit"/>. After it the session is only good for disposing.</summary>
     public async Task CommitAsync(CancellationToken ct)
@@ -197,6 +240,38 @@ public sealed class Session : IAsyncDisposable
             SessionRole.Edge => "platen_edge",
             _ => throw new ArgumentOutOfRangeException(nameof(role)),
         };
+}
+
+/// <summary>A query with what makes its rows into values, for <see cref="Session.TogetherAsync{T1, T2}"/>.</summary>
+/// <param name="Text">The statement. It carries its own LIMIT, or finds one row.</param>
+/// <param name="Read">Makes a row into a value.</param>
+/// <param name="Parameters">Positional, <c>$1</c> onwards.</param>
+/// <remarks>For one use: the parameters go to one command.</remarks>
+public sealed record Query<T>(string Text, Func<NpgsqlDataReader, T> Read, params NpgsqlParameter[] Parameters)
+{
+    internal NpgsqlBatchCommand Statement() => Session.Statement(Text, Parameters);
+
+    /// <summary>The rows of the reader's current result.</summary>
+    internal Task<List<T>> RowsAsync(NpgsqlDataReader reader, CancellationToken ct) => RowsAsync(reader, Read, ct);
+
+    /// <summary>The rows of the reader's next result.</summary>
+    internal async Task<List<T>> NextRowsAsync(NpgsqlDataReader reader, CancellationToken ct)
+    {
+        await reader.NextResultAsync(ct);
+        return await RowsAsync(reader, ct);
+    }
+
+    internal static async Task<List<T>> RowsAsync(
+        NpgsqlDataReader reader,
+        Func<NpgsqlDataReader, T> read,
+        CancellationToken ct
+    )
+    {
+        var rows = new List<T>();
+        while (await reader.ReadAsync(ct))
+            rows.Add(read(reader));
+        return rows;
+    }
 }
 
 /// <summary>Positional parameters with their PostgreSQL types spelled out.</summary>

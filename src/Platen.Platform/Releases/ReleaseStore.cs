@@ -97,7 +97,11 @@ public static class ReleaseStore
     /// <summary>Records a draft whose bytes are stored. Recording the same content again changes nothing.</summary>
     /// <returns>Whether the release is new in its subject, or was withdrawn before.</returns>
     public static Task<bool> RecordAsync(Session session, ReleaseDraft draft, CancellationToken ct) =>
-        RecordAsync(session, draft.Subject, draft.Manifest, draft.ManifestBytes, ct);
+        session.FirstAsync(Record(session, draft), ct);
+
+    /// <summary>As <see cref="RecordAsync(Session, ReleaseDraft, CancellationToken)"/>, to go with another statement.</summary>
+    public static Query<bool> Record(Session session, ReleaseDraft draft) =>
+        Record(session.Context, draft.Subject, draft.Manifest, draft.ManifestBytes);
 
     /// <summary>Records a manifest whose files are stored. Recording the same content again changes nothing.</summary>
     /// <param name="session">Open for the release's owner; the caller commits.</param>
@@ -106,15 +110,21 @@ public static class ReleaseStore
     /// <param name="manifestBytes">Its canonical bytes, which are stored as a blob too.</param>
     /// <param name="ct">Cancels.</param>
     /// <returns>Whether the release is new in its subject, or was withdrawn before.</returns>
-    public static async Task<bool> RecordAsync(
+    public static Task<bool> RecordAsync(
         Session session,
         string subject,
         ReleaseManifest manifest,
         ReadOnlyMemory<byte> manifestBytes,
         CancellationToken ct
+    ) => session.FirstAsync(Record(session.Context, subject, manifest, manifestBytes), ct);
+
+    private static Query<bool> Record(
+        OperationContext context,
+        string subject,
+        ReleaseManifest manifest,
+        ReadOnlyMemory<byte> manifestBytes
     )
     {
-        var owner = Sql.Owner(session.Context.Owner);
         var files = manifest.Files;
         var blobs = files
             .Select(f => (f.Digest, f.SizeBytes, f.MediaType))
@@ -129,7 +139,7 @@ public static class ReleaseStore
             // One order for every writer: two releases that share blobs cannot deadlock.
             .OrderBy(b => b.Digest)
             .ToList();
-        await using var command = session.Command(
+        return new Query<bool>(
             """
             with held as materialized (
                 -- A collection that removes one of them now is waited for, and none does before this commits.
@@ -153,9 +163,10 @@ public static class ReleaseStore
                 from made, unnest($11::text[], $12::text[]) as f (path, digest)
                 on conflict do nothing
             )
-            select count(*) from made
+            select count(*) = 1 from made
             """,
-            owner,
+            row => row.GetBoolean(0),
+            Sql.Owner(context.Owner),
             Texts(blobs.Select(b => b.Digest.ToString())),
             new NpgsqlParameter<long[]> { TypedValue = [.. blobs.Select(b => b.SizeBytes)] },
             Texts(blobs.Select(b => b.MediaType)),
@@ -163,12 +174,11 @@ public static class ReleaseStore
             Sql.Digest(Digest.Of(manifestBytes.Span)),
             Sql.Text(manifest.ArtifactType),
             Sql.Bytes(manifestBytes),
-            Sql.Uuid(session.Context.Actor.Id.Value),
-            Sql.Text(session.Context.Actor.Name),
+            Sql.Uuid(context.Actor.Id.Value),
+            Sql.Text(context.Actor.Name),
             Texts(files.Select(f => f.Path)),
             Texts(files.Select(f => f.Digest.ToString()))
         );
-        return (long)(await command.ExecuteScalarAsync(ct))! == 1;
     }
 
     /// <summary>The release of a subject with this digest; null when there is none, or it was withdrawn.</summary>

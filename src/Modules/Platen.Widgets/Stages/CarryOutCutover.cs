@@ -562,13 +562,8 @@ internal sealed class CarryOutCutover(
         while (await reader.NextResultAsync(ct)) { }
         return revision;
 
-        void Add(string sql, params ReadOnlySpan<NpgsqlParameter> parameters)
-        {
-            var command = new NpgsqlBatchCommand(sql);
-            foreach (var parameter in parameters)
-                command.Parameters.Add(parameter);
-            batch.BatchCommands.Add(command);
-        }
+        void Add(string sql, params ReadOnlySpan<NpgsqlParameter> parameters) =>
+            batch.BatchCommands.Add(Session.Statement(sql, parameters));
 
         void AddOverlays()
         {
@@ -635,13 +630,12 @@ internal sealed class CarryOutCutover(
         }
         await EventLog.AppendWithAsync(
             session,
-            new NpgsqlBatchCommand(
-                "update widgets.curated_widget_instances set published_revision = $2 where public_id = $1 returning public_id"
-            )
-            {
-                Parameters = { Sql.Text(id), Sql.Long(to is null ? null : revision) },
-            },
-            row => row.GetString(0),
+            new Query<string>(
+                "update widgets.curated_widget_instances set published_revision = $2 where public_id = $1 returning public_id",
+                row => row.GetString(0),
+                Sql.Text(id),
+                Sql.Long(to is null ? null : revision)
+            ),
             WidgetEvents.Stream(id),
             to is null ? WidgetEvents.Unpublished : WidgetEvents.Published,
             JsonSerializer.SerializeToUtf8Bytes(
