@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Npgsql;
+using Platen.Kernel;
 using Platen.Platform.Postgres;
 
 namespace Platen.Delivery;
@@ -91,7 +92,13 @@ internal sealed class ChannelListener(
     {
         var afterOwner = payload.IndexOf(' ', StringComparison.Ordinal);
         var afterRevision = afterOwner < 0 ? -1 : payload.IndexOf(' ', afterOwner + 1);
-        if (afterRevision > 0 && ChannelLookup.InstanceOf(payload.AsSpan(afterRevision + 1)) is { } instance)
+        if (
+            afterRevision > 0
+            && payload.AsSpan(afterRevision + 1).StartsWith("owner/", StringComparison.Ordinal)
+            && OwnerId.TryParse(payload[..afterOwner], null, out var owner)
+        )
+            cache.Announce(owner);
+        else if (afterRevision > 0 && ChannelLookup.InstanceOf(payload.AsSpan(afterRevision + 1)) is { } instance)
             cache.Announce(instance);
     }
 

@@ -160,6 +160,16 @@ internal sealed class InstanceCache : IDisposable
         }
     }
 
+    /// <summary>An owner was closed or opened again: looks again for everything of theirs, and for what was not to be found.</summary>
+    public void Announce(OwnerId owner)
+    {
+        foreach (var (_, slot) in slots)
+        {
+            if (slot.Item is null || (slot.Item is PublishedInstance instance && instance.Owner == owner))
+                Announce(slot.Key);
+        }
+    }
+
     /// <summary>The instances in memory with their revisions; unknown ids are forgotten, so that they are looked up again.</summary>
     public List<PublishedInstance> Recheck()
     {

@@ -9,6 +9,7 @@ using Platen.Access.Tokens;
 using Platen.Access.Workspaces;
 using Platen.Kernel;
 using Platen.Platform.Events;
+using Platen.Platform.Owners;
 using Platen.Testing;
 
 namespace Platen.Access.Tests;
@@ -26,7 +27,8 @@ internal sealed class AccessNode : IAsyncDisposable
         Options = new AccessOptions { Stage = stage };
         Keys = new KeyVerifier(postgres.Pools, Invalidation, Options, clock, NullLogger<KeyVerifier>.Instance);
         Ring = new KeyRing(postgres.Pools, Invalidation, clock, NullLogger<KeyRing>.Instance);
-        Signer = new TokenSigner(Ring, clock);
+        Closed = new ClosedOwners(postgres.Pools, Listener, NullLogger<ClosedOwners>.Instance, clock);
+        Signer = new TokenSigner(Ring, Closed, clock);
         Directory = new WorkspaceDirectory(postgres.Pools, Invalidation, clock);
         CreateKey = new CreateKey(postgres.Pools, Options, clock);
         RevokeKey = new RevokeKey(postgres.Pools, Invalidation, clock);
@@ -44,6 +46,7 @@ internal sealed class AccessNode : IAsyncDisposable
     public AccessOptions Options { get; }
     public KeyVerifier Keys { get; }
     public KeyRing Ring { get; }
+    public ClosedOwners Closed { get; }
     public TokenSigner Signer { get; }
     public WorkspaceDirectory Directory { get; }
     public CreateKey CreateKey { get; }
@@ -134,6 +137,7 @@ internal sealed class AccessNode : IAsyncDisposable
         await Listener.StopAsync(CancellationToken.None);
         Listener.Dispose();
         Invalidation.Dispose();
+        Closed.Dispose();
         Keys.Dispose();
         Ring.Dispose();
     }

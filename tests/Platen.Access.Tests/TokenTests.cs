@@ -1,6 +1,8 @@
 using System.Text;
+using Microsoft.Extensions.Logging.Abstractions;
 using Platen.Access.Tokens;
 using Platen.Kernel;
+using Platen.Platform.Owners;
 using Platen.Testing;
 
 namespace Platen.Access.Tests;
@@ -130,7 +132,8 @@ public sealed class TokenTests(PostgresFixture postgres) : IAsyncLifetime
         using var second = NewRing();
         await first.LoadAsync(Ct);
         await second.LoadAsync(Ct);
-        var (signing, verifying) = (new TokenSigner(first, clock), new TokenSigner(second, clock));
+        using var closed = new ClosedOwners(runtime.Pools, listener, NullLogger<ClosedOwners>.Instance, clock);
+        var (signing, verifying) = (new TokenSigner(first, closed, clock), new TokenSigner(second, closed, clock));
         var before = Of(signing);
         await first.RotateAsync(endFormer: false, Ct);
 

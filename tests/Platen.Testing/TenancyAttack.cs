@@ -20,6 +20,19 @@ public static class TenancyAttack
         CancellationToken ct
     )
     {
+        var tables = await FillAsync(admin, Victim, ct);
+        var attack = new Attack(admin);
+        foreach (var table in tables)
+            await attack.OnAsync(table, tables, ct);
+        return (attack.Breaches, attack.Attempts);
+    }
+
+    /// <summary>Puts a row of the owner into every table that has one; returns the tables, each with its object id.</summary>
+    /// <param name="admin">A superuser's connection to a database of the test's own, which is spoilt.</param>
+    /// <param name="owner">Whose.</param>
+    /// <param name="ct">Stops.</param>
+    public static async Task<List<string[]>> FillAsync(NpgsqlConnection admin, Guid owner, CancellationToken ct)
+    {
         var tables = await ListAsync(
             admin,
             """
@@ -44,12 +57,8 @@ public static class TenancyAttack
             ct
         );
         foreach (var table in tables)
-            await InsertAsync(admin, table, Victim, ct);
-
-        var attack = new Attack(admin);
-        foreach (var table in tables)
-            await attack.OnAsync(table, tables, ct);
-        return (attack.Breaches, attack.Attempts);
+            await InsertAsync(admin, table, owner, ct);
+        return tables;
     }
 
     // Foreign keys and triggers are off, so that any order will do; the catalogue says what fits each column.
@@ -93,7 +102,7 @@ public static class TenancyAttack
                     when 'int2' then '1' when 'int4' then '1' when 'int8' then '1' when 'numeric' then '1' when 'float4' then '1' when 'float8' then '1'
                     when 'bool' then 'false'
                     when 'jsonb' then quote_literal('{}') when 'json' then quote_literal('{}')
-                    when 'bytea' then quote_literal('\x00')
+                    when 'bytea' then 'sha256(gen_random_uuid()::text::bytea)'
                     when 'timestamptz' then 'now()' when 'timestamp' then 'now()' when 'date' then 'now()'
                     when 'interval' then quote_literal('1 s')
                     when 'xid8' then 'pg_current_xact_id()'

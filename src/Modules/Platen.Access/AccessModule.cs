@@ -12,6 +12,7 @@ using Platen.Access.Tokens;
 using Platen.Access.Workspaces;
 using Platen.Platform.Events;
 using Platen.Platform.Jobs;
+using Platen.Platform.Owners;
 using Platen.Platform.Postgres;
 
 namespace Platen.Access;
@@ -47,11 +48,13 @@ public static class AccessModule
             .AddHostedService(provider => provider.GetRequiredService<KeyRing>())
             .AddSingleton(provider => new TokenSigner(
                 provider.GetRequiredService<KeyRing>(),
+                provider.GetRequiredService<ClosedOwners>(),
                 provider.GetRequiredService<TimeProvider>()
             ))
             .AddSingleton(provider => new LongRequests(
                 provider.GetRequiredService<PostgresPools>(),
                 provider.GetRequiredService<WorkspaceDirectory>(),
+                provider.GetRequiredService<ClosedOwners>(),
                 provider.GetRequiredService<Invalidation>(),
                 provider.GetRequiredService<TimeProvider>(),
                 provider.GetRequiredService<ILogger<LongRequests>>()

@@ -12,6 +12,7 @@ namespace Platen.Access;
 internal sealed class Invalidation : IDisposable
 {
     private const string Prefix = "access/";
+    private const string SessionEnded = "session/ended";
     private const int MostOwners = 10_000;
     private readonly ConcurrentDictionary<OwnerId, long> changed = new();
     private readonly NotificationListener listener;
@@ -30,7 +31,8 @@ internal sealed class Invalidation : IDisposable
     public long Now => Volatile.Read(ref clock);
 
     /// <summary>
-    /// Adds who is told of each change: the owner, or null for all. Runs on the listening flow, so it only sets a flag.
+    /// Adds who is told of each change: the owner, or null for all. A person whose session has ended is told as the owner that their id
+    /// would be. Runs on the listening flow, so it only sets a flag.
     /// </summary>
     /// <returns>Dispose it to be told no more.</returns>
     public IDisposable Watch(Action<OwnerId?> changed)
@@ -85,6 +87,15 @@ internal sealed class Invalidation : IDisposable
         )
         {
             Drop(owner);
+        }
+        // Sessions are not remembered: there is nothing to forget.
+        else if (
+            second > 0
+            && payload.AsSpan(second + 1).SequenceEqual(SessionEnded)
+            && OwnerId.TryParse(payload[..first], null, out var person)
+        )
+        {
+            Tell(person);
         }
     }
 

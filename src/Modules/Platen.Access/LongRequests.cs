@@ -2,15 +2,17 @@ using System.Collections.Concurrent;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Npgsql;
+using Platen.Access.SignIn;
 using Platen.Access.Workspaces;
 using Platen.Kernel;
+using Platen.Platform.Owners;
 using Platen.Platform.Postgres;
 
 namespace Platen.Access;
 
 /// <summary>
 /// Ends requests that last, such as a followed stream, when their caller may no longer make them: the key was revoked or has expired,
-/// the member was removed or has another role, the workspace was closed. Thread-safe.
+/// the person's session has ended, the member was removed or has another role, the workspace was closed. Thread-safe.
 /// </summary>
 public sealed class LongRequests : IDisposable
 {
@@ -19,6 +21,7 @@ public sealed class LongRequests : IDisposable
     private readonly ConcurrentDictionary<Request, bool> open = new();
     private readonly PostgresPools pools;
     private readonly WorkspaceDirectory directory;
+    private readonly ClosedOwners closed;
     private readonly TimeProvider clock;
     private readonly ILogger logger;
     private readonly IDisposable watch;
@@ -27,6 +30,7 @@ public sealed class LongRequests : IDisposable
     internal LongRequests(
         PostgresPools pools,
         WorkspaceDirectory directory,
+        ClosedOwners closed,
         Invalidation invalidation,
         TimeProvider clock,
         ILogger<LongRequests> logger
@@ -34,6 +38,7 @@ public sealed class LongRequests : IDisposable
     {
         this.pools = pools;
         this.directory = directory;
+        this.closed = closed;
         this.clock = clock;
         this.logger = logger;
         watch = invalidation.Watch(Look);
@@ -46,7 +51,7 @@ public sealed class LongRequests : IDisposable
     /// <param name="scope">What the request needs.</param>
     public void Watch(HttpContext context, string scope)
     {
-        var request = new Request(this, context, context.Caller(), scope);
+        var request = new Request(this, context, context.Caller(), context.FindSignedIn()?.SessionId, scope);
         open[request] = true;
         context.Response.RegisterForDispose(request);
         request.EndInTime(clock);
@@ -70,12 +75,12 @@ public sealed class LongRequests : IDisposable
 
     private async Task LookAsync(List<Request> requests)
     {
-        foreach (var same in requests.GroupBy(r => (r.Caller.Actor.Id, r.Caller.Owner, r.Scope)))
+        foreach (var same in requests.GroupBy(r => (r.Caller.Actor.Id, r.Caller.Owner, r.Session, r.Scope)))
         {
             try
             {
                 var first = same.First();
-                if (await MayGoOnAsync(first.Caller, first.Scope, CancellationToken.None))
+                if (await MayGoOnAsync(first.Caller, first.Session, first.Scope, CancellationToken.None))
                     continue;
             }
             catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException)
@@ -88,13 +93,15 @@ public sealed class LongRequests : IDisposable
         }
     }
 
-    private async Task<bool> MayGoOnAsync(Caller caller, string scope, CancellationToken ct)
+    private async Task<bool> MayGoOnAsync(Caller caller, Guid? session, string scope, CancellationToken ct)
     {
-        // A token holds until it expires, whatever becomes of who had it made.
+        // A token holds until it expires, whatever becomes of who had it made; but not longer than what it opens.
         if (caller.Token is not null)
-            return true;
+            return !closed.IsClosed(caller.Owner);
         if (caller.Person is { } person)
         {
+            if (session is { } id && !await PersonSessions.IsLiveAsync(pools, id, ct))
+                return false;
             var outside = await directory.CallerOfAsync(person, caller.Actor.Name, ct);
             if (caller.Owner == outside.Owner)
                 return outside.Has(scope);
@@ -109,8 +116,8 @@ public sealed class LongRequests : IDisposable
         }
         // A key of the platform may have entered a workspace: it is the platform's all the same.
         var owner = caller.IsVisitingOperator ? OwnerId.Platform : caller.Owner;
-        await using var session = await pools.OpenAsync(OperationContext.ForSystem(owner, "look after request"), ct);
-        return await session.FirstAsync(
+        await using var looking = await pools.OpenAsync(OperationContext.ForSystem(owner, "look after request"), ct);
+        return await looking.FirstAsync(
             """
             select exists (
                 select from access.machine_key
@@ -124,16 +131,21 @@ public sealed class LongRequests : IDisposable
         );
     }
 
-    private sealed class Request(LongRequests all, HttpContext context, Caller caller, string scope) : IDisposable
+    private sealed class Request(LongRequests all, HttpContext context, Caller caller, Guid? session, string scope)
+        : IDisposable
     {
         private ITimer? end;
 
         public Caller Caller => caller;
 
+        public Guid? Session => session;
+
         public string Scope => scope;
 
         public bool Concerns(OwnerId owner) =>
-            owner == caller.Owner || (owner.IsPlatform && (caller.IsVisitingOperator || caller.Person is not null));
+            owner == caller.Owner
+            || owner.Value == caller.Person?.Value
+            || (owner.IsPlatform && (caller.IsVisitingOperator || caller.Person is not null));
 
         public void EndInTime(TimeProvider clock)
         {

@@ -2,6 +2,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Platen.Platform.Owners;
 using Platen.Platform.Postgres;
 
 namespace Platen.Platform.Events;
@@ -28,6 +29,8 @@ public static class EventsServices
         ));
         services.AddHostedService(provider => provider.GetRequiredService<EventHub>());
         services.AddHostedService(provider => provider.GetRequiredService<NotificationListener>());
+        services.AddSingleton<ClosedOwners>();
+        services.AddHostedService(provider => provider.GetRequiredService<ClosedOwners>());
         return services;
     }
 

@@ -59,6 +59,8 @@ public sealed class Migrator(NpgsqlDataSource database, IReadOnlyList<SqlModule>
                 scripts += module.Files.Scripts.Count;
             }
         }
+        if (scripts > 0)
+            await ApplyLastScriptsAsync(connection, ct);
         var summary = new MigrationSummary(total, scripts, Stopwatch.GetElapsedTime(started));
         PostgresLog.Migrated(logger, summary.Migrations, summary.Scripts, summary.Took.TotalMilliseconds);
         return summary;
@@ -202,28 +204,62 @@ public sealed class Migrator(NpgsqlDataSource database, IReadOnlyList<SqlModule>
             module,
             async () =>
             {
-                foreach (var script in module.Files.Scripts)
+                var scripts = module.Files.Scripts.Where(script => !script.IsLast).ToList();
+                foreach (var script in scripts)
                     await RunFileAsync(connection, module, script.Path, script.Text, ct);
+                // The last ones come after what has changed now: until they have run, they are not in force.
                 await using var forget = new NpgsqlCommand(
-                    "delete from platform.applied_script where module = $1",
+                    "delete from platform.applied_script where module = $1 or starts_with(path, $2)",
                     connection
                 );
                 forget.Parameters.Add(Sql.Text(module.Name));
+                forget.Parameters.Add(Sql.Text(SqlModule.LastFolder));
                 await forget.ExecuteNonQueryAsync(ct);
-                foreach (var script in module.Files.Scripts)
-                {
-                    await using var book = new NpgsqlCommand(
-                        "insert into platform.applied_script (module, path, checksum) values ($1, $2, $3)",
-                        connection
-                    );
-                    book.Parameters.Add(Sql.Text(module.Name));
-                    book.Parameters.Add(Sql.Text(script.Path));
-                    book.Parameters.Add(Sql.Digest(script.Checksum));
-                    await book.ExecuteNonQueryAsync(ct);
-                }
+                await BookAsync(connection, module, scripts, ct);
             },
             ct
         );
+
+    private async Task ApplyLastScriptsAsync(NpgsqlConnection connection, CancellationToken ct)
+    {
+        foreach (var module in modules)
+        {
+            var scripts = module.Files.Scripts.Where(script => script.IsLast).ToList();
+            if (scripts.Count == 0)
+                continue;
+            await WithLockRetriesAsync(
+                connection,
+                module,
+                async () =>
+                {
+                    foreach (var script in scripts)
+                        await RunFileAsync(connection, module, script.Path, script.Text, ct);
+                    await BookAsync(connection, module, scripts, ct);
+                },
+                ct
+            );
+        }
+    }
+
+    private static async Task BookAsync(
+        NpgsqlConnection connection,
+        SqlModule module,
+        IEnumerable<SqlScript> scripts,
+        CancellationToken ct
+    )
+    {
+        foreach (var script in scripts)
+        {
+            await using var book = new NpgsqlCommand(
+                "insert into platform.applied_script (module, path, checksum) values ($1, $2, $3)",
+                connection
+            );
+            book.Parameters.Add(Sql.Text(module.Name));
+            book.Parameters.Add(Sql.Text(script.Path));
+            book.Parameters.Add(Sql.Digest(script.Checksum));
+            await book.ExecuteNonQueryAsync(ct);
+        }
+    }
 
     private async Task WithLockRetriesAsync(
         NpgsqlConnection connection,

@@ -7,13 +7,16 @@ namespace Platen.Platform.Postgres;
 
 /// <summary>
 /// The SQL of one module, embedded in its assembly: <c>Sql/Migrations/NNNN_name.sql</c> (forward only, numbered from 0001),
-/// <c>Sql/Functions/*.sql</c> and <c>Sql/Policies/*.sql</c> (applied whole again when their text changes). Immutable.
+/// <c>Sql/Functions/*.sql</c> and <c>Sql/Policies/*.sql</c> (applied whole again when their text changes), and <c>Sql/Last/*.sql</c>
+/// (applied after every module's files whenever any of them was). Immutable.
 /// </summary>
 public sealed class SqlModule
 {
     private const string MigrationsMark = ".Sql.Migrations.";
     private const string FunctionsMark = ".Sql.Functions.";
     private const string PoliciesMark = ".Sql.Policies.";
+    internal const string LastFolder = "Last/";
+    private const string LastMark = ".Sql.Last.";
     private readonly Lazy<SqlFiles> files;
 
     /// <summary>Names a module's SQL; the files are read at the first use.</summary>
@@ -43,7 +46,7 @@ public sealed class SqlModule
                 continue;
             using var stream = assembly.GetManifestResourceStream(resource)!;
             using var reader = new StreamReader(stream, Encoding.UTF8);
-            foreach (var mark in (string[])[MigrationsMark, FunctionsMark, PoliciesMark])
+            foreach (var mark in (string[])[MigrationsMark, FunctionsMark, PoliciesMark, LastMark])
             {
                 var at = resource.IndexOf(mark, StringComparison.Ordinal);
                 if (at >= 0)
@@ -92,7 +95,11 @@ internal sealed record SqlFiles(IReadOnlyList<SqlMigration> Migrations, IReadOnl
 
 internal sealed record SqlMigration(int Number, string Name, string Text, Digest Checksum);
 
-internal sealed record SqlScript(string Path, string Text, Digest Checksum);
+internal sealed record SqlScript(string Path, string Text, Digest Checksum)
+{
+    /// <summary>Whether it waits for every module's files.</summary>
+    public bool IsLast => Path.StartsWith(SqlModule.LastFolder, StringComparison.Ordinal);
+}
 
 /// <summary>The database cannot be brought to this version; the message names the file and says what to do.</summary>
 public sealed class MigrationException : Exception

@@ -78,6 +78,22 @@ internal sealed class PersonSessions(PostgresPools pools)
         return found?.SignedIn;
     }
 
+    /// <summary>Whether a session has neither ended nor expired. That it is idle says nothing: whoever asks is using it.</summary>
+    public static async Task<bool> IsLiveAsync(PostgresPools pools, Guid id, CancellationToken ct)
+    {
+        await using var session = await pools.OpenAsync(Person.ByServer("look after session"), ct);
+        return await session.FirstAsync(
+            """
+            select exists (
+                select from access.person_session s join access.person p on p.id = s.person_id
+                where s.id = $1 and s.ended_at is null and s.expires_at > now() and p.disabled_at is null)
+            """,
+            row => row.GetBoolean(0),
+            ct,
+            Sql.Uuid(id)
+        );
+    }
+
     /// <summary>
     /// Begins a session in the transaction that found out who it is. The cookie's former session ends, so that a cookie
     /// planted before the sign-in is worth nothing after it.

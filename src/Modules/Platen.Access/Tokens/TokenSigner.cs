@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using Platen.Kernel;
+using Platen.Platform.Owners;
 using Platen.Platform.Postgres;
 
 namespace Platen.Access.Tokens;
@@ -28,7 +29,7 @@ public abstract record TokenCheck
 /// {"alg":"HS256","kid":KEY,"typ":"JWT"} . {"aud":PURPOSE,"own":OWNER,"sub":SUBJECT,"iat":S,"exp":S,"jti":ID,"act":ID,"nam":NAME,"f":{…}} . MAC
 /// </code>
 /// It works wherever the ring is the same, with clocks up to <see cref="Skew"/> apart, until it expires: it cannot be revoked by itself,
-/// so keep its life short; <see cref="SpendAsync"/> makes one work once. Thread-safe.
+/// so keep its life short; those of a closed owner open nothing; <see cref="SpendAsync"/> makes one work once. Thread-safe.
 /// </summary>
 public sealed class TokenSigner
 {
@@ -43,11 +44,13 @@ public sealed class TokenSigner
 
     private static readonly string[] Purposes = ["realtime", "embed", "snapshot", "registry"];
     private readonly KeyRing ring;
+    private readonly ClosedOwners closed;
     private readonly TimeProvider clock;
 
-    internal TokenSigner(KeyRing ring, TimeProvider clock)
+    internal TokenSigner(KeyRing ring, ClosedOwners closed, TimeProvider clock)
     {
         this.ring = ring;
+        this.closed = closed;
         this.clock = clock;
     }
 
@@ -139,6 +142,8 @@ public sealed class TokenSigner
             return new TokenCheck.Refused("The token has expired: get a new one.");
         if (now < claims.IssuedAt - Skew)
             return new TokenCheck.Refused("The token is from the future: the clocks differ by more than five minutes.");
+        if (closed.IsClosed(claims.Owner))
+            return new TokenCheck.Refused("The workspace that the token is for is closed.");
         return new TokenCheck.Valid(claims);
     }
 

@@ -3,6 +3,7 @@ using System.Text.Json;
 using Npgsql;
 using Platen.Kernel;
 using Platen.Platform.Jobs;
+using Platen.Platform.Owners;
 using Platen.Platform.Postgres;
 
 namespace Platen.Access.Workspaces;
@@ -57,7 +58,7 @@ internal sealed class ChangeWorkspace(PostgresPools pools, Invalidation invalida
         return await CommitAsync(session, caller, ct);
     }
 
-    /// <summary>Closes it: nobody can use it any more, and after the grace it is purged. Closing it again changes nothing.</summary>
+    /// <summary>Closes it: nobody can use it any more, nothing of it is served, and after the grace it is purged. Closing it again changes nothing.</summary>
     public async Task<ReadWorkspaces.Detail> DeleteAsync(Caller caller, Precondition precondition, CancellationToken ct)
     {
         await using var session = await pools.OpenAsync(caller.Operation("delete workspace"), ct);
@@ -66,6 +67,7 @@ internal sealed class ChangeWorkspace(PostgresPools pools, Invalidation invalida
         {
             var now = clock.GetUtcNow();
             var purgeAt = now.AddDays(AccessLimits.GraceDays);
+            await ClosedOwners.CloseAsync(session, ct);
             await session.ExecuteAsync(
                 """
                 update access.workspace set status = 'deleted', deleted_at = $1, purge_at = $2, revision = revision + 1,
@@ -113,6 +115,14 @@ internal sealed class ChangeWorkspace(PostgresPools pools, Invalidation invalida
         var current = await LockAsync(session, precondition, ct);
         if (current.IsDeleted)
         {
+            if (!await ClosedOwners.ReopenAsync(session, ct))
+            {
+                throw KernelProblems
+                    .Conflict.Because(
+                        "Its grace is over, and it is being removed: what is left of it cannot be had back."
+                    )
+                    .AsException();
+            }
             await session.ExecuteAsync(
                 """
                 update access.workspace set status = 'active', deleted_at = null, purge_at = null, revision = revision + 1,

@@ -43,7 +43,7 @@ select c.owner, c.subject, c.name, c.revision, c.release_digest, r.manifest, c.m
 from platform.channel c
 left join platform.release r
     on r.owner = c.owner and r.subject = c.subject and r.digest = c.release_digest
-where c.name = 'live';
+where c.name = 'live' and not exists (select from platform.closed_owner o where o.owner = c.owner);
 alter view platform.edge_channel owner to platen_view;
 grant select on platform.edge_channel to platen_edge;
 
@@ -52,6 +52,6 @@ create or replace view platform.edge_artifact with (security_barrier) as
 select distinct b.owner, b.subject, b.path, b.blob_digest
 from platform.release_blob b
 join platform.channel c on c.owner = b.owner and c.subject = b.subject and c.name = 'live'
-where c.release_digest is not null;
+where c.release_digest is not null and not exists (select from platform.closed_owner o where o.owner = c.owner);
 alter view platform.edge_artifact owner to platen_view;
 grant select on platform.edge_artifact to platen_edge;

@@ -51,6 +51,8 @@ create table access.workspace (
     purge_at timestamptz,
     constraint deleted_says_when check ((status = 'deleted') = (deleted_at is not null) and (deleted_at is null) = (purge_at is null))
 );
+comment on table access.workspace is
+    'kept after purge: the end of a purge removes the row itself; until then it says that there is something to purge';
 create unique index workspace_slug on access.workspace (slug);
 create index workspace_name on access.workspace (lower(name) text_pattern_ops);
 

@@ -17,3 +17,6 @@ create table access.audit_entry (
 );
 create index audit_entry_in_order on access.audit_entry (owner, at, id);
 create index audit_entry_of_subject on access.audit_entry (owner, subject text_pattern_ops, at, id);
+
+comment on table access.audit_entry is
+    'kept after purge: who did what outlives what it was done to; nobody may remove an entry';

@@ -28,6 +28,10 @@ as $$
 declare
     v_status text;
 begin
+    -- A workspace that is purged takes its versions along.
+    if platform.purged_owner() = old.owner then
+        return old;
+    end if;
     select v.status into v_status from templates.template_version v
     where v.owner = old.owner and v.template = old.template and v.semver = old.semver;
     if v_status is distinct from 'draft' then
