@@ -10,6 +10,7 @@ using Platen.Platform.Http;
 using Platen.Platform.Http.RateLimits;
 using Platen.Platform.Jobs;
 using Platen.Platform.Postgres;
+using Platen.Platform.Webhooks;
 using Platen.Registry;
 using Platen.Submissions;
 using Platen.Templates;
@@ -102,6 +103,7 @@ public static class ServerHost
         services.AddWidgets(settings.WidgetsFolder, Stage.Named(settings.Profile));
         services.AddRegistry(settings.Registry);
         services.AddTemplates();
+        services.AddWebhooks(settings.Webhooks);
         services.AddSubmissions();
         if (settings.Roles.HasFlag(ServerRoles.Delivery))
             services.AddDelivery();
@@ -163,6 +165,7 @@ public static class ServerHost
             app.MapSubmissions();
             app.MapStreams();
             app.MapJobs();
+            app.MapWebhooks();
             app.MapCollections();
             app.MapAudit();
         }

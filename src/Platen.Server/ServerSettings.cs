@@ -3,6 +3,7 @@ using System.Globalization;
 using Platen.Access.People;
 using Platen.Platform.Http;
 using Platen.Platform.Postgres;
+using Platen.Platform.Webhooks;
 using Platen.Registry;
 
 namespace Platen.Server;
@@ -80,6 +81,9 @@ public sealed record ServerSettings
     /// <summary>Trusted proxies, allowed origins, limits.</summary>
     public HttpGuards Guards { get; init; } = new();
 
+    /// <summary><c>PLATEN_WEBHOOK_NETWORKS</c>: where messages of webhooks may go besides the public internet.</summary>
+    public WebhookOptions Webhooks { get; init; } = new();
+
     /// <summary>The folder of sample content that comes with the server.</summary>
     public static string SamplesFolder => Path.Combine(AppContext.BaseDirectory, "samples", "widgets");
 
@@ -129,6 +133,7 @@ public sealed record ServerSettings
             DemoUrl = ReadDemoUrl(configuration["PLATEN_DEMO_URL"], profile, urls),
             Domain = ReadDomain(configuration["PLATEN_DOMAIN"]),
             Guards = ReadGuards(configuration),
+            Webhooks = ReadWebhooks(configuration),
             People = PeopleSettings.Read(configuration, data),
             Postgres = PostgresOptions.From(configuration, data) with { Url = urls },
         };
@@ -202,6 +207,18 @@ public sealed record ServerSettings
         try
         {
             return HttpGuards.Read(name => configuration[name]);
+        }
+        catch (FormatException e)
+        {
+            throw new SettingException(e.Message);
+        }
+    }
+
+    private static WebhookOptions ReadWebhooks(IConfiguration configuration)
+    {
+        try
+        {
+            return WebhookOptions.Read(name => configuration[name]);
         }
         catch (FormatException e)
         {

@@ -14,6 +14,7 @@ using Platen.Access.People;
 using Platen.Kernel;
 using Platen.Platform.Http;
 using Platen.Platform.Postgres;
+using Platen.Platform.Webhooks;
 using Platen.Testing;
 
 namespace Platen.Server.Tests;
@@ -83,6 +84,12 @@ public sealed class ServerFixture : IAsyncLifetime
                 Postgres = new PostgresOptions { DataFolder = postgres.Folder },
                 Guards = guards ?? new HttpGuards(),
                 People = people,
+                Webhooks = new WebhookOptions
+                {
+                    Networks = [IPNetwork.Parse("127.0.0.0/8")],
+                    Patience = TimeSpan.FromSeconds(2),
+                    Waits = [TimeSpan.FromMilliseconds(10), TimeSpan.FromMilliseconds(10)],
+                },
             },
             postgres.Runtime
         );

@@ -71,6 +71,9 @@ public static class Scopes
     /// <summary>Read the audit log.</summary>
     public const string AuditRead = "audit:read";
 
+    /// <summary>See, make, change and remove webhooks, and what became of their messages.</summary>
+    public const string WebhooksManage = "webhooks:manage";
+
     /// <summary>Go past a gate that refuses a release, with a reason.</summary>
     public const string GatesForce = "gates:force";
 
@@ -98,6 +101,7 @@ public static class Scopes
         MembersManage,
         WorkspaceManage,
         AuditRead,
+        WebhooksManage,
         GatesForce,
     ];
 

@@ -9,6 +9,7 @@ using Platen.Kernel.Languages;
 using Platen.Platform.Events;
 using Platen.Platform.Http;
 using Platen.Platform.Postgres;
+using Platen.Platform.Webhooks;
 
 namespace Platen.Submissions;
 
@@ -133,6 +134,22 @@ internal sealed class ReceiveSubmission(PostgresPools pools, TimeProvider time)
         switch (outcome)
         {
             case "kept":
+                await WebhookQueue.EnqueueAsync(
+                    session,
+                    SubmissionEvents.Arrived,
+                    JsonSerializer.SerializeToUtf8Bytes(
+                        new
+                        {
+                            id = keptId,
+                            publicId,
+                            widgetType = published.WidgetType,
+                            locale,
+                            receivedAt = at,
+                            path = PathOf(published.Owner, keptId),
+                        }
+                    ),
+                    ct
+                );
                 await EventLog.AppendAsync(
                     session,
                     SubmissionEvents.Stream(publicId),
@@ -158,6 +175,9 @@ internal sealed class ReceiveSubmission(PostgresPools pools, TimeProvider time)
                     .AsException();
         }
     }
+
+    private static string PathOf(OwnerId owner, Guid id) =>
+        $"/v1/submissions/{id}" + (owner.IsPlatform ? "" : $"?workspace={owner}");
 
     private static void Count(string outcome) => Posts.Add(1, new KeyValuePair<string, object?>("outcome", outcome));
 }

@@ -8,6 +8,9 @@ internal static class SubmissionEvents
     /// <summary>A submission was kept; its id, instance and locale.</summary>
     public const string Received = "submission.received";
 
+    /// <summary>What webhooks are told of the same.</summary>
+    public const string Arrived = "submission.arrived";
+
     /// <summary>Submissions were erased: one, or all of an address.</summary>
     public const string Erased = "submission.erased";
 

@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Platen.Platform.Postgres;
+using Platen.Platform.Webhooks;
 
 namespace Platen.Submissions;
 
@@ -16,7 +17,11 @@ public static class SubmissionsModule
             .AddSingleton<ReceiveSubmission>()
             .AddSingleton<ReadSubmissions>()
             .AddSingleton<EraseSubmissions>()
-            .AddSingleton<SubmissionsAccess>();
+            .AddSingleton<SubmissionsAccess>()
+            .AddWebhookType(
+                SubmissionEvents.Arrived,
+                "A visitor sent a form: id, publicId, widgetType, locale, receivedAt and where it can be read. Never what was written."
+            );
 
     /// <summary>Maps the module's routes.</summary>
     public static void MapSubmissions(this IEndpointRouteBuilder app) => SubmissionsEndpoints.Map(app);

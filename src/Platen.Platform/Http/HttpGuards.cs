@@ -42,14 +42,14 @@ public sealed record HttpGuards
     public static HttpGuards Read(Func<string, string?> setting) =>
         new()
         {
-            TrustedProxies = ReadNetworks(setting("PLATEN_TRUSTED_PROXIES")),
+            TrustedProxies = ReadNetworks("PLATEN_TRUSTED_PROXIES", setting("PLATEN_TRUSTED_PROXIES")),
             CorsOrigins = AllowedOrigins.Parse(setting("PLATEN_CORS_ORIGINS")),
             RequestTimeout = ReadSeconds(setting("PLATEN_REQUEST_TIMEOUT")),
             Limits = RateLimitPolicies.Parse(setting("PLATEN_LIMITS")),
             Redis = RedisAddress.Parse(setting("PLATEN_REDIS")),
         };
 
-    private static List<IPNetwork> ReadNetworks(string? text)
+    internal static List<IPNetwork> ReadNetworks(string name, string? text)
     {
         var networks = new List<IPNetwork>();
         foreach (var part in Parts(text))
@@ -60,9 +60,7 @@ public sealed record HttpGuards
             else if (IPNetwork.TryParse(part, out var network))
                 networks.Add(network);
             else
-                throw new FormatException(
-                    $"PLATEN_TRUSTED_PROXIES has '{part}'; write networks such as 10.0.0.0/8 or addresses."
-                );
+                throw new FormatException($"{name} has '{part}'; write networks such as 10.0.0.0/8 or addresses.");
         }
         return networks;
     }

@@ -44,6 +44,7 @@ internal sealed class Maintain(IBlobStore blobs, PostgresPools pools, TimeProvid
             s => JobQueue.RemoveOldAsync(s, SucceededFor, DeadFor, RowsATransaction, ct),
             ct
         );
+        await RemoveAllAsync(s => Webhooks.WebhookQueue.RemoveOldAsync(s, RowsATransaction, ct), ct);
         Log.Maintained(logger, swept.Uploads, events, jobs);
     }
 
