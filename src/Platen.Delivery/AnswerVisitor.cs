@@ -152,7 +152,11 @@ internal sealed class AnswerVisitor(
             await RefuseAsync(context, 503, id);
             return;
         }
-        await RespondAsync(context, new Answer(target, own, shown, variant, selection.ByLanguage), CacheLevel.Store);
+        var level =
+            shownSlot.Stale ? CacheLevel.Stale
+            : shown.IsFromDisk ? CacheLevel.Disk
+            : CacheLevel.Store;
+        await RespondAsync(context, new Answer(target, own, shown, variant, selection.ByLanguage), level);
     }
 
     // The manifest of a deprecated instance is its baseline's, so a name found in it may be the baseline's artifact.

@@ -14,15 +14,11 @@ internal sealed class ChannelListener(
     PostgresPools pools,
     ChannelLookup channels,
     InstanceCache cache,
+    DatabaseReach database,
     TimeProvider time,
     ILogger<ChannelListener> logger
 ) : BackgroundService
 {
-    private volatile string? trouble = "The database has not been reached yet.";
-
-    /// <summary>Why moves are not heard of; null while they are.</summary>
-    public string? Trouble => trouble;
-
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
         Task.WhenAll(ListenAsync(stoppingToken), RetryAsync(stoppingToken));
 
@@ -37,9 +33,9 @@ internal sealed class ChannelListener(
                 connection.Notification += (_, note) => Hear(note.Payload);
                 await RunAsync(connection, "listen platen_event", stop);
                 await RevalidateAsync(stop);
-                if (trouble is not null)
+                if (database.Trouble is not null)
                     logger.Listening(cache.Count);
-                trouble = null;
+                database.Found();
                 backoff = DeliveryLimits.FirstBackoff;
                 while (true)
                 {
@@ -50,9 +46,9 @@ internal sealed class ChannelListener(
             }
             catch (Exception e) when (!stop.IsCancellationRequested)
             {
-                if (trouble is null)
+                if (!database.IsLost)
                     logger.ListeningLost(e);
-                trouble = $"The database cannot be reached: {e.Message}";
+                database.Lost($"The database cannot be reached: {e.Message}");
             }
             catch (OperationCanceledException)
             {
@@ -71,7 +67,7 @@ internal sealed class ChannelListener(
             await Task.Delay(Jittered(backoff), time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (stop.IsCancellationRequested)
                 return;
-            if (cache.StaleCount == 0)
+            if (cache.StaleCount == 0 || database.IsLost)
             {
                 backoff = TimeSpan.FromSeconds(1);
                 continue;

@@ -101,6 +101,35 @@ internal sealed class ChannelLookup(PostgresPools pools)
         return revisions;
     }
 
+    /// <summary>The instances that are live, those that changed last first.</summary>
+    public async Task<List<PublicId>> LatestAsync(int most, CancellationToken ct)
+    {
+        await using var session = await pools.OpenEdgeAsync(ct);
+        var subjects = await session.ListAsync(
+            """
+            select subject from platform.edge_channel
+            where name = $1 and release_digest is not null and (owner = $2 or starts_with(subject, 'widgets/'))
+            order by moved_at desc limit $3
+            """,
+            reader => reader.GetString(0),
+            ct,
+            Sql.Text(Live),
+            Sql.Owner(OwnerId.Platform),
+            Sql.Int(most)
+        );
+        return
+        [
+            .. subjects
+                .Select(subject =>
+                    PublicId.TryParse(subject[(subject.IndexOf('/', StringComparison.Ordinal) + 1)..], out var id)
+                    && SubjectOf(id) == subject
+                        ? id
+                        : null
+                )
+                .OfType<PublicId>(),
+        ];
+    }
+
     /// <summary>A file that any release of the instance has been published with, or null.</summary>
     public async Task<ArtifactRow?> FindArtifactAsync(PublishedInstance instance, string path, CancellationToken ct)
     {

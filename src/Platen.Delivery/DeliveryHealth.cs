@@ -4,9 +4,10 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 namespace Platen.Delivery;
 
 /// <summary>
-/// Healthy while moves are heard of and every instance in memory is current; degraded, and still serving, otherwise.
+/// Healthy while moves are heard of and every instance in memory is current; degraded, and still serving, otherwise. Unhealthy only
+/// when there is nothing to serve.
 /// </summary>
-internal sealed class DeliveryHealth(ChannelListener listener, InstanceCache cache) : IHealthCheck
+internal sealed class DeliveryHealth(DatabaseReach database, InstanceCache cache, DiskCache disk) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(
         HealthCheckContext context,
@@ -15,10 +16,20 @@ internal sealed class DeliveryHealth(ChannelListener listener, InstanceCache cac
     {
         var held = string.Create(
             CultureInfo.InvariantCulture,
-            $"{cache.Count} keys, {cache.Bytes} bytes in memory, {cache.StaleCount} stale"
+            $"{cache.Count} keys, {cache.Bytes} bytes in memory, {disk.Entries} entries, {disk.Bytes} bytes on disk, {cache.StaleCount} stale"
         );
-        if (listener.Trouble is { } trouble)
-            return Task.FromResult(HealthCheckResult.Degraded($"Serving from memory ({held}). {trouble}"));
+        if (database.Trouble is not null)
+        {
+            return Task.FromResult(
+                cache.Count == 0 && disk.Entries == 0
+                    ? HealthCheckResult.Unhealthy(
+                        $"The database does not answer, and there is nothing to serve ({held})."
+                    )
+                    : HealthCheckResult.Degraded(
+                        $"The database does not answer; serving what is here, which may not be the latest ({held})."
+                    )
+            );
+        }
         return Task.FromResult(
             cache.StaleCount > 0
                 ? HealthCheckResult.Degraded($"A later release cannot be loaded ({held}).")

@@ -59,4 +59,31 @@ internal static class DeliveryLimits
 
     /// <summary>Characters of a language tag in a query or a range (RFC 5646 section 4.4.1 expects 35).</summary>
     public const int LanguageTagLength = 35;
+
+    /// <summary>
+    /// How long the database may take to say what is live when the disk has what was live last. Longer than a busy one takes, shorter than
+    /// a visitor waits.
+    /// </summary>
+    public static readonly TimeSpan DatabasePatience = TimeSpan.FromSeconds(2);
+
+    /// <summary>Entries waiting to be written to the disk, each of them in memory.</summary>
+    public const int PendingWrites = 64;
+
+    /// <summary>An entry takes at most one part in this many of the disk's budget, so that none pushes out all others.</summary>
+    public const int LargestShare = 8;
+
+    /// <summary>Looks for room on the disk before a newcomer is turned away.</summary>
+    public const int EvictionTries = 64;
+
+    /// <summary>What was not used for this long goes without a contest, however often it was used before.</summary>
+    public static readonly TimeSpan ContestedAge = TimeSpan.FromMinutes(10);
+
+    /// <summary>A key's uses are counted once in this many milliseconds, which keeps counting off the way of most requests.</summary>
+    public const int UseMilliseconds = 1_000;
+
+    /// <summary>Instances loaded at start at most: their names are in memory while they are.</summary>
+    public const int WarmInstances = 100_000;
+
+    /// <summary>Instances loaded at one time while warming: visitors' loads go beside them.</summary>
+    public const int ConcurrentWarming = 4;
 }

@@ -15,6 +15,9 @@ internal enum CacheLevel
     /// <summary>It was in memory, and a later release could not be loaded.</summary>
     Stale,
 
+    /// <summary>It was read from this node's disk for this request.</summary>
+    Disk,
+
     /// <summary>It was loaded for this request.</summary>
     Store,
 }
@@ -26,16 +29,21 @@ internal enum CacheLevel
 internal sealed class DeliveryMetrics : IDisposable
 {
     private const int Encodings = 4;
-    private const int Levels = 4;
+    private const int Levels = 5;
     private static readonly int[] Statuses = [200, 206, 304, 400, 404, 405, 406, 412, 416, 500, 503];
-    private static readonly string[] LevelNames = ["none", "memory", "stale", "store"];
+    private static readonly string[] LevelNames = ["none", "memory", "stale", "disk", "store"];
     private static readonly string[] EncodingNames = ["identity", "br", "gzip", "none"];
 
     private readonly Meter meter = new("Platen.Delivery");
     private readonly Counter<long> evictions;
     private readonly Histogram<double> loads;
+    private readonly Counter<long> diskEvictions;
+    private readonly Counter<long> diskRefusals;
+    private readonly Counter<long> diskBroken;
+    private readonly Counter<long> diskFailures;
     private readonly Cell[] cells = new Cell[Levels * Statuses.Length * Encodings];
     private InstanceCache? cache;
+    private DiskCache? disk;
 
     public DeliveryMetrics()
     {
@@ -48,6 +56,33 @@ internal sealed class DeliveryMetrics : IDisposable
             "platen.delivery.load.duration",
             "s",
             "Time to load an instance or artifact."
+        );
+        diskEvictions = meter.CreateCounter<long>(
+            "platen.delivery.disk.evictions",
+            "{entry}",
+            "Entries removed from the disk to stay in its budget."
+        );
+        diskRefusals = meter.CreateCounter<long>(
+            "platen.delivery.disk.refusals",
+            "{entry}",
+            "Entries not kept on the disk because what is there is asked for more often, or because they are too large."
+        );
+        diskBroken = meter.CreateCounter<long>(
+            "platen.delivery.disk.broken",
+            "{entry}",
+            "Entries removed because they were not as they had been written."
+        );
+        diskFailures = meter.CreateCounter<long>(
+            "platen.delivery.disk.failures",
+            "{operation}",
+            "Reads and writes that the disk refused."
+        );
+        meter.CreateObservableGauge("platen.delivery.disk", () => disk?.Bytes ?? 0, "By", "Bytes on the disk.");
+        meter.CreateObservableGauge(
+            "platen.delivery.disk.entries",
+            () => disk?.Entries ?? 0,
+            "{entry}",
+            "Entries on the disk."
         );
         meter.CreateObservableCounter("platen.delivery.requests", Requests, "{request}", "Requests answered.");
         meter.CreateObservableGauge("platen.delivery.hit_ratio", HitRatio, "1", "Share of lookups found in memory.");
@@ -67,6 +102,16 @@ internal sealed class DeliveryMetrics : IDisposable
     }
 
     public void Observe(InstanceCache instances) => cache = instances;
+
+    public void Observe(DiskCache entries) => disk = entries;
+
+    public void DiskEntryEvicted() => diskEvictions.Add(1);
+
+    public void DiskEntryRefused() => diskRefusals.Add(1);
+
+    public void DiskEntryBroken() => diskBroken.Add(1);
+
+    public void DiskFailed() => diskFailures.Add(1);
 
     public void Answered(CacheLevel level, int status, ContentCoding? coding)
     {
@@ -97,7 +142,7 @@ internal sealed class DeliveryMetrics : IDisposable
     private double HitRatio()
     {
         var hits = CountOf(CacheLevel.Memory) + CountOf(CacheLevel.Stale);
-        var all = hits + CountOf(CacheLevel.Store);
+        var all = hits + CountOf(CacheLevel.Disk) + CountOf(CacheLevel.Store);
         return all == 0 ? 1 : (double)hits / all;
     }
 

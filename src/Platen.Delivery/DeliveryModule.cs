@@ -4,11 +4,24 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Platen.Delivery;
 
-/// <summary>The one setting of delivery.</summary>
+/// <summary>The settings of delivery.</summary>
 public sealed class DeliveryOptions
 {
     /// <summary>Bytes of published content kept in memory; 256 MiB unless set.</summary>
     public long MemoryBytes { get; set; } = 256L * 1024 * 1024;
+
+    /// <summary>
+    /// Where what was served is kept, for when database and store are away; a folder that no other process uses. Null for nowhere.
+    /// </summary>
+    public string? DiskFolder { get; set; }
+
+    /// <summary>Bytes kept in <see cref="DiskFolder"/>; 4 GiB unless set, 0 for none.</summary>
+    public long DiskBytes { get; set; } = 4L * 1024 * 1024 * 1024;
+
+    /// <summary>
+    /// How many instances are loaded at start without being asked for, those that changed last first; at most 100,000. None unless set.
+    /// </summary>
+    public int WarmInstances { get; set; }
 }
 
 /// <summary>Wires the public read path.</summary>
@@ -28,12 +41,18 @@ public static class DeliveryModule
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton(options);
         services.AddSingleton<DeliveryMetrics>();
+        services.AddSingleton<FrequencySketch>();
+        services.AddSingleton<DatabaseReach>();
+        services.AddSingleton<DiskCache>();
+        services.AddHostedService(provider => provider.GetRequiredService<DiskCache>());
         services.AddSingleton<ChannelLookup>();
         services.AddSingleton<InstanceLoader>();
         services.AddSingleton<InstanceCache>();
         services.AddSingleton<AnswerVisitor>();
         services.AddSingleton<ChannelListener>();
         services.AddHostedService(provider => provider.GetRequiredService<ChannelListener>());
+        if (options.WarmInstances > 0)
+            services.AddHostedService<Warming>();
         services.AddHealthChecks().AddCheck<DeliveryHealth>("delivery");
         return services;
     }

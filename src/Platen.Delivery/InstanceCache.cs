@@ -10,6 +10,9 @@ internal sealed class Slot(string key)
 {
     public string Key { get; } = key;
 
+    /// <summary>Of the key, for <see cref="FrequencySketch"/>.</summary>
+    public ulong Hash { get; } = DiskCache.HashOf(key);
+
     /// <summary>What visitors get; null while nothing is known or nothing is published.</summary>
     public CachedItem? Item
     {
@@ -22,6 +25,9 @@ internal sealed class Slot(string key)
 
     /// <summary>When it was last asked for, by the machine's tick count.</summary>
     public long LastUsed;
+
+    /// <summary>When its use was last counted, likewise.</summary>
+    public long LastCounted;
 
     /// <summary>Counts announcements; a load that began before the last one is repeated.</summary>
     public int Announced;
@@ -53,19 +59,22 @@ internal enum LookupOutcome
 /// <summary>
 /// Published instances in memory, within a budget of bytes. A key is a public id, or <c>{publicId}/{file}</c> for an
 /// artifact of a former release. Any number of misses of one key are one load; a known instance is served while its
-/// successor loads, and for as long as that fails.
+/// successor loads, and for as long as that fails. Beyond the budget a newcomer comes in only when it is asked for more often than
+/// what would have to go; its visitors get it in any case.
 /// </summary>
 internal sealed class InstanceCache : IDisposable
 {
     private readonly ConcurrentDictionary<string, Slot> slots = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, Slot>.AlternateLookup<ReadOnlySpan<char>> bySpan;
     private readonly ConcurrentDictionary<Slot, bool> stale = new();
+    private readonly ConcurrentDictionary<Variant, Task> variants = new();
     private readonly List<Slot> held = [];
     private readonly Lock gate = new();
     private readonly SemaphoreSlim permits = new(DeliveryLimits.ConcurrentLoads);
     private readonly CancellationToken stop;
     private readonly InstanceLoader loader;
     private readonly DeliveryOptions options;
+    private readonly FrequencySketch uses;
     private readonly DeliveryMetrics metrics;
     private readonly TimeProvider time;
     private readonly ILogger<InstanceCache> logger;
@@ -75,6 +84,7 @@ internal sealed class InstanceCache : IDisposable
     public InstanceCache(
         InstanceLoader loader,
         DeliveryOptions options,
+        FrequencySketch uses,
         DeliveryMetrics metrics,
         TimeProvider time,
         IHostApplicationLifetime lifetime,
@@ -83,6 +93,7 @@ internal sealed class InstanceCache : IDisposable
     {
         this.loader = loader;
         this.options = options;
+        this.uses = uses;
         this.metrics = metrics;
         this.time = time;
         this.logger = logger;
@@ -108,7 +119,14 @@ internal sealed class InstanceCache : IDisposable
         var now = Environment.TickCount64;
         // Writing only when it changed leaves the line shared between the processors.
         if (slot.LastUsed != now)
+        {
             slot.LastUsed = now;
+            if (now - slot.LastCounted >= DeliveryLimits.UseMilliseconds)
+            {
+                slot.LastCounted = now;
+                uses.Count(slot.Hash);
+            }
+        }
         return true;
     }
 
@@ -127,20 +145,40 @@ internal sealed class InstanceCache : IDisposable
     ) => GetAsync($"{instance.Id}/{file}", _ => LoadArtifactAsync(instance, file), ct);
 
     /// <summary>The bytes of a variant of an instance that is too large to be held whole.</summary>
-    public async Task LoadVariantAsync(Slot slot, Variant variant)
+    public Task LoadVariantAsync(Slot slot, Variant variant)
     {
-        await permits.WaitAsync(stop);
+        var own = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var first = variants.GetOrAdd(variant, own.Task);
+        return first == own.Task ? RunVariantAsync(slot, variant, own) : first;
+    }
+
+    private async Task RunVariantAsync(Slot slot, Variant variant, TaskCompletionSource done)
+    {
         try
         {
-            if (variant.Bytes is not null)
-                return;
-            using var limit = new CancellationTokenSource(DeliveryLimits.LoadTime, time);
-            using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, stop);
-            variant.Bytes = await loader.ReadAsync(variant, either.Token);
+            await permits.WaitAsync(stop);
+            try
+            {
+                using var limit = new CancellationTokenSource(DeliveryLimits.LoadTime, time);
+                using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, stop);
+                variant.Bytes ??= await loader.ReadAloneAsync(variant, either.Token);
+            }
+            finally
+            {
+                permits.Release();
+            }
+            done.SetResult();
+        }
+        catch (Exception e)
+        {
+            done.SetException(e);
+            // Seen here too, so that it is not unobserved when nobody else waits.
+            _ = done.Task.Exception;
+            throw;
         }
         finally
         {
-            permits.Release();
+            variants.TryRemove(variant, out _);
         }
         Account(slot);
     }
@@ -206,11 +244,12 @@ internal sealed class InstanceCache : IDisposable
 
     private async Task<(LookupOutcome Outcome, Slot Slot)> GetAsync(
         string key,
-        Func<CachedItem?, Task<CachedItem?>> load,
+        Func<CachedItem?, Task<Loaded>> load,
         CancellationToken ct
     )
     {
         var slot = slots.TryGetValue(key, out var there) ? there : Add(key);
+        uses.Count(slot.Hash);
         Task loading;
         lock (slot)
         {
@@ -235,7 +274,7 @@ internal sealed class InstanceCache : IDisposable
         }
     }
 
-    private async Task RunAsync(Slot slot, Func<CachedItem?, Task<CachedItem?>> load)
+    private async Task RunAsync(Slot slot, Func<CachedItem?, Task<Loaded>> load)
     {
         // Never under the slot's lock, which the caller holds.
         await Task.Yield();
@@ -249,7 +288,8 @@ internal sealed class InstanceCache : IDisposable
                 lock (slot)
                 {
                     slot.Failure = failure;
-                    if (failure is null)
+                    // With a failure beside it, it is what was served last, and maybe not the latest.
+                    if (failure is null || item is not null)
                         slot.Item = item;
                     slot.Stale = failure is not null && slot.Item is not null;
                     slot.StandsUntil = slot.Item is not null
@@ -275,7 +315,7 @@ internal sealed class InstanceCache : IDisposable
 
     private async Task<(CachedItem? Item, Exception? Failure)> LoadAsync(
         Slot slot,
-        Func<CachedItem?, Task<CachedItem?>> load
+        Func<CachedItem?, Task<Loaded>> load
     )
     {
         var began = time.GetTimestamp();
@@ -284,9 +324,17 @@ internal sealed class InstanceCache : IDisposable
             await permits.WaitAsync(stop);
             try
             {
-                var item = await load(slot.Item);
-                metrics.Loaded(time.GetElapsedTime(began), item is null ? "absent" : "found");
-                return (item, null);
+                var loaded = await load(slot.Item);
+                metrics.Loaded(
+                    time.GetElapsedTime(began),
+                    loaded.Item is null ? "absent"
+                        : loaded.Doubt is null ? "found"
+                        : "kept"
+                );
+                // That the database is lost was told once, when it was.
+                if (loaded.Doubt is { } doubt and not DatabaseLostException)
+                    logger.LoadFailed(slot.Key, true, doubt);
+                return (loaded.Item, loaded.Doubt);
             }
             finally
             {
@@ -303,14 +351,14 @@ internal sealed class InstanceCache : IDisposable
         }
     }
 
-    private async Task<CachedItem?> LoadInstanceAsync(PublicId id, CachedItem? former)
+    private async Task<Loaded> LoadInstanceAsync(PublicId id, CachedItem? former)
     {
         using var limit = new CancellationTokenSource(DeliveryLimits.LoadTime, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, stop);
         return await loader.LoadAsync(id, former as PublishedInstance, either.Token);
     }
 
-    private async Task<CachedItem?> LoadArtifactAsync(PublishedInstance instance, string file)
+    private async Task<Loaded> LoadArtifactAsync(PublishedInstance instance, string file)
     {
         using var limit = new CancellationTokenSource(DeliveryLimits.LoadTime, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, stop);
@@ -334,7 +382,7 @@ internal sealed class InstanceCache : IDisposable
             held.Add(slot);
             slots[key] = slot;
             Interlocked.Add(ref bytes, slot.CountedBytes);
-            Evict(slot);
+            Evict(slot, isContest: false);
             return slot;
         }
     }
@@ -348,13 +396,14 @@ internal sealed class InstanceCache : IDisposable
             var size = slot.Item?.SizeBytes ?? DeliveryLimits.SlotBytes;
             Interlocked.Add(ref bytes, size - slot.CountedBytes);
             slot.CountedBytes = size;
-            Evict(slot);
+            Evict(slot, isContest: true);
         }
     }
 
     // Of a few picked at random, the one goes that takes the most memory for the longest time unused. That needs no list in
-    // order of use, which every hit would have to write to.
-    private void Evict(Slot spared)
+    // order of use, which every hit would have to write to. What was used lately, and more often than the newcomer, stays:
+    // somebody who reads every page once pushes nothing out.
+    private void Evict(Slot newcomer, bool isContest)
     {
         const int sample = 8;
         for (var tries = 0; bytes > options.MemoryBytes && held.Count > 1 && tries < 4 * held.Count; tries++)
@@ -365,14 +414,26 @@ internal sealed class InstanceCache : IDisposable
             for (var i = 0; i < sample; i++)
             {
                 var candidate = held[Random.Shared.Next(held.Count)];
-                if (candidate == spared || candidate.Loading is not null)
+                if (candidate == newcomer || candidate.Loading is not null)
                     continue;
-                var cost = (now - candidate.LastUsed + 1.0) * candidate.CountedBytes;
+                var cost = (now - candidate.LastUsed + 1.0) * candidate.CountedBytes / (1 + uses.Of(candidate.Hash));
                 if (cost > worstCost)
                     (worst, worstCost) = (candidate, cost);
             }
-            if (worst is not null)
-                Remove(worst);
+            if (worst is null)
+                continue;
+            // Not before it is loaded: until then others may come to wait for it.
+            if (
+                isContest
+                && newcomer is { Position: >= 0, Loading: null }
+                && now - worst.LastUsed < DeliveryLimits.ContestedAge.TotalMilliseconds
+                && uses.Of(newcomer.Hash) < uses.Of(worst.Hash)
+            )
+            {
+                Remove(newcomer);
+                return;
+            }
+            Remove(worst);
         }
     }
 

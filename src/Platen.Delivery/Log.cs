@@ -20,4 +20,24 @@ internal static partial class Log
 
     [LoggerMessage(7003, LogLevel.Error, "Answering {Path} failed.")]
     public static partial void AnswerFailed(this ILogger logger, string? path, Exception cause);
+
+    [LoggerMessage(7004, LogLevel.Warning, "The disk cache's entry of {Key} is not as it was written, and is removed.")]
+    public static partial void DiskEntryBroken(this ILogger logger, string key);
+
+    [LoggerMessage(7005, LogLevel.Warning, "The disk cache cannot be read or written: going on without it.")]
+    public static partial void DiskFailed(this ILogger logger, Exception cause);
+
+    [LoggerMessage(
+        7006,
+        LogLevel.Information,
+        "Warmed {Instances} instances in {Seconds:0.0} s; {Failed} could not be loaded."
+    )]
+    public static partial void Warmed(this ILogger logger, int instances, double seconds, int failed);
+
+    [LoggerMessage(
+        7007,
+        LogLevel.Warning,
+        "Warming could not read what is live, and begins again when the database is back."
+    )]
+    public static partial void WarmingFailed(this ILogger logger, Exception cause);
 }

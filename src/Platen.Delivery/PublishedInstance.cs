@@ -10,7 +10,15 @@ internal abstract class CachedItem
 {
     /// <summary>Bytes of memory it takes, near enough to hold a budget.</summary>
     public abstract long SizeBytes { get; }
+
+    /// <summary>Whether its bytes came from this node's disk.</summary>
+    public bool IsFromDisk { get; init; }
 }
+
+/// <summary>What a load came to.</summary>
+/// <param name="Item">What there is; null when nothing is published.</param>
+/// <param name="Doubt">Why it may not be the latest: it is what was served last, and the truth could not be asked. Null when it was.</param>
+internal readonly record struct Loaded(CachedItem? Item, Exception? Doubt = null);
 
 /// <summary>
 /// One release of one instance as visitors see it, with every header value made beforehand. Immutable but for the bytes of
@@ -79,13 +87,15 @@ internal sealed class PublishedInstance : CachedItem
         string subject,
         ChannelRow row,
         ReleaseFiles files,
-        Deprecation? deprecated
+        Deprecation? deprecated,
+        bool isFromDisk
     )
     {
         var movedAt = row.MovedAt.ToUniversalTime();
         return new PublishedInstance
         {
             Id = id,
+            IsFromDisk = isFromDisk,
             Owner = owner,
             Subject = subject,
             Revision = row.Revision,

@@ -7,6 +7,18 @@ internal static class OperatingEndpoints
 {
     public static void MapOperating(this WebApplication app)
     {
+        app.MapHealth();
+        app.MapOpenApi("/openapi/{documentName}.json").AllowAnonymous();
+        app.MapGet("/", FrontPage.Get).ExcludeFromDescription().AllowAnonymous();
+        app.MapGet("/gallery", Gallery.Get).ExcludeFromDescription().AllowAnonymous();
+        app.MapGet("/demo", DemoSite.Redirect).ExcludeFromDescription().AllowAnonymous();
+        app.MapGet("/problems", ProblemPages.List).ExcludeFromDescription().AllowAnonymous();
+        app.MapGet("/problems/{slug}", ProblemPages.Get).ExcludeFromDescription().AllowAnonymous();
+    }
+
+    /// <summary>What every process answers, whatever else it is.</summary>
+    public static void MapHealth(this WebApplication app)
+    {
         // Liveness asks nothing of the parts: a restart does not mend a database.
         app.MapGet("/healthz", () => TypedResults.Ok(new { status = "live", version = ServerProcess.Version }))
             .WithName("getHealth")
@@ -22,18 +34,12 @@ internal static class OperatingEndpoints
             .WithTags("operating")
             .NotRateLimited()
             .AllowAnonymous();
-        app.MapOpenApi("/openapi/{documentName}.json").AllowAnonymous();
-        app.MapGet("/", FrontPage.Get).ExcludeFromDescription().AllowAnonymous();
-        app.MapGet("/gallery", Gallery.Get).ExcludeFromDescription().AllowAnonymous();
-        app.MapGet("/demo", DemoSite.Redirect).ExcludeFromDescription().AllowAnonymous();
-        app.MapGet("/problems", ProblemPages.List).ExcludeFromDescription().AllowAnonymous();
-        app.MapGet("/problems/{slug}", ProblemPages.Get).ExcludeFromDescription().AllowAnonymous();
     }
 
     private static async Task<IResult> Ready(Readiness readiness, HttpContext context, CancellationToken ct)
     {
         context.Response.Headers.CacheControl = "no-store";
         var report = await readiness.LookAsync(ct);
-        return TypedResults.Json(report, statusCode: report.Status == "ready" ? 200 : 503);
+        return TypedResults.Json(report, statusCode: report.Status == "notReady" ? 503 : 200);
     }
 }

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text.Json;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Platen.Kernel;
 using Platen.Kernel.Schemas;
 using Platen.Platform.Blobs;
 using Platen.Platform.Postgres;
@@ -16,7 +17,7 @@ namespace Platen.Server;
 public sealed record ReadinessCheck(string Name, bool Ok, string Detail, double DurationMs);
 
 /// <summary>Whether the server can take requests: <c>/readyz</c>.</summary>
-/// <param name="Status"><c>ready</c> or <c>notReady</c>.</param>
+/// <param name="Status"><c>ready</c>; <c>degraded</c> when it does its work without something that does not answer; <c>notReady</c>.</param>
 /// <param name="Version">Of the server.</param>
 /// <param name="Profile">Which stage it is.</param>
 /// <param name="Roles">Which parts this process is.</param>
@@ -31,16 +32,16 @@ public sealed record ReadinessReport(
     IReadOnlyList<ReadinessCheck> Checks
 );
 
-/// <summary>
-/// Looks at each part for real, at most once a second however often it is asked. A validator that accepted everything would be
-/// worse than none, so the schema check validates a document that must be refused.
-/// </summary>
+/// <summary>A part that readiness looks at.</summary>
+/// <param name="Name">Such as <c>database</c>.</param>
+/// <param name="Look">Says what was found, or throws.</param>
+/// <param name="IsNeeded">Whether the process cannot do its work without it.</param>
+internal sealed record ReadinessPart(string Name, Func<CancellationToken, Task<string>> Look, bool IsNeeded = true);
+
+/// <summary>Looks at each part for real, at most once a second however often it is asked.</summary>
 internal sealed class Readiness(
-    PostgresPools pools,
-    IBlobStore blobs,
-    WidgetRegistry registry,
+    IReadOnlyList<ReadinessPart> parts,
     ServerSettings settings,
-    HealthCheckService health,
     TimeProvider clock,
     ILogger<Readiness> logger
 ) : IDisposable
@@ -57,18 +58,12 @@ internal sealed class Readiness(
         {
             if (last is { } report && clock.GetUtcNow() - report.Time is var age && age >= TimeSpan.Zero && age < Fresh)
                 return report;
-            List<Task<ReadinessCheck>> looks =
-            [
-                CheckAsync("database", DatabaseAsync, ct),
-                CheckAsync("blobs", BlobsAsync, ct),
-                CheckAsync("schema-validator", ValidatorAsync, ct),
-                CheckAsync("widget-types", WidgetTypesAsync, ct),
-            ];
-            if (settings.Roles.HasFlag(ServerRoles.Delivery))
-                looks.Add(CheckAsync("delivery", DeliveryAsync, ct));
-            var checks = await Task.WhenAll(looks);
+            var checks = await Task.WhenAll(parts.Select(part => CheckAsync(part.Name, part.Look, ct)));
+            var failed = parts.Where(part => checks.Any(check => check.Name == part.Name && !check.Ok)).ToList();
             last = new ReadinessReport(
-                checks.All(c => c.Ok) ? "ready" : "notReady",
+                failed.Any(part => part.IsNeeded) ? "notReady"
+                    : failed.Count > 0 ? "degraded"
+                    : "ready",
                 ServerProcess.Version,
                 settings.Profile,
                 settings.Roles.ToString().ToLowerInvariant(),
@@ -112,21 +107,75 @@ internal sealed class Readiness(
 
         double Elapsed() => Math.Round(Stopwatch.GetElapsedTime(started).TotalMilliseconds, 2);
     }
+}
 
-    private async Task<string> DatabaseAsync(CancellationToken ct)
+/// <summary>What there is to look at in a process, by what it is.</summary>
+internal static class ReadinessParts
+{
+    /// <summary>Of a process that is more than delivery: nothing of it can be missing.</summary>
+    public static IReadOnlyList<ReadinessPart> Of(IServiceProvider services)
+    {
+        var pools = services.GetRequiredService<PostgresPools>();
+        var blobs = services.GetRequiredService<IBlobStore>();
+        var registry = services.GetRequiredService<WidgetRegistry>();
+        var health = services.GetRequiredService<HealthCheckService>();
+        List<ReadinessPart> parts =
+        [
+            new("database", ct => DatabaseAsync(pools, ct)),
+            new("blobs", ct => BlobsAsync(blobs, ct)),
+            new("schema-validator", ValidatorAsync),
+            new("widget-types", _ => WidgetTypesAsync(registry)),
+        ];
+        if (services.GetRequiredService<ServerSettings>().Roles.HasFlag(ServerRoles.Delivery))
+            parts.Add(new("delivery", ct => DeliveryAsync(health, ct)));
+        return parts;
+    }
+
+    /// <summary>Of a process that is delivery alone: it needs nothing as long as it has something to serve.</summary>
+    public static IReadOnlyList<ReadinessPart> OfDelivery(IServiceProvider services)
+    {
+        var pools = services.GetRequiredService<PostgresPools>();
+        var blobs = services.GetRequiredService<IBlobStore>();
+        var health = services.GetRequiredService<HealthCheckService>();
+        return
+        [
+            new("database", ct => EdgeAsync(pools, ct), IsNeeded: false),
+            new("blobs", ct => ReadableAsync(blobs, ct), IsNeeded: false),
+            new("delivery", ct => DeliveryAsync(health, ct)),
+        ];
+    }
+
+    private static async Task<string> DatabaseAsync(PostgresPools pools, CancellationToken ct)
     {
         await using var session = await pools.OpenWorkerAsync("readiness", ct);
         var version = await session.FirstAsync("select current_setting('server_version')", row => row.GetString(0), ct);
-        await using var edge = await pools.OpenEdgeAsync(ct);
+        await EdgeAsync(pools, ct);
         return $"PostgreSQL {version}";
     }
 
-    private async Task<string> BlobsAsync(CancellationToken ct)
+    private static async Task<string> EdgeAsync(PostgresPools pools, CancellationToken ct)
+    {
+        await using var edge = await pools.OpenEdgeAsync(ct);
+        var version = await edge.FirstAsync("select current_setting('server_version')", row => row.GetString(0), ct);
+        return $"PostgreSQL {version}";
+    }
+
+    private static async Task<string> BlobsAsync(IBlobStore blobs, CancellationToken ct)
     {
         await blobs.CheckAsync(ct);
         return "wrote, read and removed a probe";
     }
 
+    // Its credentials may allow reading alone, so no probe is written; whether this blob is there makes no difference.
+    private static async Task<string> ReadableAsync(IBlobStore blobs, CancellationToken ct)
+    {
+        await blobs.StatAsync(OwnerId.Platform, Digest.Of("{}"u8), ct);
+        return "answers";
+    }
+
+    /// <summary>
+    /// A validator that accepted everything would be worse than none, so this validates a document that must be refused.
+    /// </summary>
     private static Task<string> ValidatorAsync(CancellationToken ct)
     {
         var schema = JsonSchema.Compile(
@@ -139,19 +188,19 @@ internal sealed class Readiness(
             : throw new InvalidOperationException("The schema validator does not tell valid from invalid.");
     }
 
-    /// <summary>Delivery that serves from memory what it has is degraded, and says so; it still serves.</summary>
-    private async Task<string> DeliveryAsync(CancellationToken ct)
+    /// <summary>Delivery that serves what it has is degraded, and says so; it still serves.</summary>
+    private static async Task<string> DeliveryAsync(HealthCheckService health, CancellationToken ct)
     {
         var report = await health.CheckHealthAsync(ct);
         return report.Status switch
         {
             HealthStatus.Healthy => "serves what is live",
-            HealthStatus.Degraded => "serves from memory what it has, and may not know the latest",
+            HealthStatus.Degraded => "serves what it has, in memory and on its disk, and may not know the latest",
             _ => throw new InvalidOperationException("Delivery cannot serve."),
         };
     }
 
-    private Task<string> WidgetTypesAsync(CancellationToken ct) =>
+    private static Task<string> WidgetTypesAsync(WidgetRegistry registry) =>
         registry.Packages.Count > 0
             ? Task.FromResult($"{registry.Packages.Count} types")
             : throw new InvalidOperationException("There are no widget packages.");

@@ -23,7 +23,7 @@ namespace Platen.Server;
 public static class ServerHost
 {
     /// <summary>Meters whose instruments are exported.</summary>
-    private static readonly string[] Meters =
+    internal static readonly string[] Meters =
     [
         "Platen.",
         "Microsoft.AspNetCore.Hosting",
@@ -51,6 +51,17 @@ public static class ServerHost
         Use(app, settings);
         return app;
     }
+
+    internal static void AddReadiness(
+        this IServiceCollection services,
+        Func<IServiceProvider, IReadOnlyList<ReadinessPart>> parts
+    ) =>
+        services.AddSingleton(provider => new Readiness(
+            parts(provider),
+            provider.GetRequiredService<ServerSettings>(),
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<ILogger<Readiness>>()
+        ));
 
     internal static void ConfigureLogging(ILoggingBuilder logging)
     {
@@ -106,11 +117,11 @@ public static class ServerHost
         services.AddWebhooks(settings.Webhooks);
         services.AddSubmissions();
         if (settings.Roles.HasFlag(ServerRoles.Delivery))
-            services.AddDelivery();
+            services.AddDelivery(settings.Delivery.Apply);
         if (settings.Roles.HasFlag(ServerRoles.Api) && settings is { Profile: "standalone", Samples: true })
             services.AddSampleWidgets(ServerSettings.SamplesFolder);
         services.AddHealthChecks();
-        services.AddSingleton<Readiness>();
+        services.AddReadiness(ReadinessParts.Of);
         services.AddSingleton<DemoAddress>();
         services.AddSingleton(_ => new PrometheusText(Meters));
         services.AddPlatenOpenApi();

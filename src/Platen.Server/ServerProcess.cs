@@ -53,6 +53,10 @@ internal static class ServerProcess
           PLATEN_PUBLIC_URL            address that people use               where it listens
           PLATEN_MAIL                  file:PATH or smtp://…?from=ADDRESS    file:$PLATEN_DATA/mail
           SignIn__Providers__NAME__…   a provider that people sign in with   none
+          PLATEN_DELIVERY_MEMORY       MiB of published content in memory    256
+          PLATEN_DELIVERY_CACHE        folder of delivery's disk cache       delivery alone: $PLATEN_DATA/delivery-cache
+          PLATEN_DELIVERY_DISK         MiB of it; 0 for none                 4096
+          PLATEN_DELIVERY_WARM         instances loaded at start             delivery alone: 1000
           PLATEN_WIDGETS               folder of widget packages             the one that comes with the server
           PLATEN_SAMPLES               on or off: publish samples when empty on
           PLATEN_DEMO_URL              where the demo page is, or off        standalone: the next port
@@ -64,6 +68,7 @@ internal static class ServerProcess
           PLATEN_LIMITS                off, or POLICY=REQUESTS/SECONDS,…     see docs/operating/limits.md
           PLATEN_REDIS                 redis://… to count requests in        PostgreSQL counts them
           ConnectionStrings__Platen    an external PostgreSQL 15 to 18       an embedded one in the data folder
+          ConnectionStrings__PlatenEdge  delivery's own login                as ConnectionStrings__Platen
           OTEL_EXPORTER_OTLP_ENDPOINT  where to send traces and metrics      nowhere
 
         docs/operating explains each.
@@ -122,6 +127,11 @@ internal static class ServerProcess
         if (!Directory.Exists(settings.WidgetsFolder))
             throw new SettingException($"PLATEN_WIDGETS is {settings.WidgetsFolder}, which is not a folder.");
         CreateDataFolder(settings.DataFolder);
+        if (settings.Roles == ServerRoles.Delivery)
+        {
+            await DeliveryNode.ServeAsync(settings, started, ct);
+            return;
+        }
         using var logging = LoggerFactory.Create(ServerHost.ConfigureLogging);
 
         await using var postgres = await PostgresSetup.StartAsync(

@@ -78,6 +78,9 @@ public sealed record ServerSettings
     /// <summary><c>ConnectionStrings__Platen*</c> and what else concerns the database.</summary>
     public required PostgresOptions Postgres { get; init; }
 
+    /// <summary><c>PLATEN_DELIVERY_*</c>: what delivery keeps in memory and on the disk.</summary>
+    public DeliverySettings Delivery { get; init; } = new();
+
     /// <summary>Trusted proxies, allowed origins, limits.</summary>
     public HttpGuards Guards { get; init; } = new();
 
@@ -110,12 +113,14 @@ public sealed record ServerSettings
                 throw new SettingException($"PLATEN_URLS has '{url}'; write addresses such as http://127.0.0.1:5080.");
             }
         }
+        var roles = ReadRoles(configuration["PLATEN_ROLES"]);
         return new ServerSettings
         {
             DataFolder = data,
             Urls = urls,
             Profile = profile,
-            Roles = ReadRoles(configuration["PLATEN_ROLES"]),
+            Roles = roles,
+            Delivery = DeliverySettings.Read(configuration, data, isAlone: roles == ServerRoles.Delivery),
             BlobsRegion = configuration["PLATEN_BLOBS_REGION"] is { Length: > 0 } region ? region : null,
             Blobs = configuration["PLATEN_BLOBS"] is { Length: > 0 } blobs
                 ? blobs

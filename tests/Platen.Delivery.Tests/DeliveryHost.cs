@@ -15,10 +15,12 @@ namespace Platen.Delivery.Tests;
 internal sealed class DeliveryHost : IAsyncDisposable
 {
     private readonly WebApplication app;
+    private readonly bool ownsBlobs;
 
-    private DeliveryHost(WebApplication app, string folder, Publisher publisher)
+    private DeliveryHost(WebApplication app, string folder, bool ownsBlobs, Publisher publisher)
     {
         this.app = app;
+        this.ownsBlobs = ownsBlobs;
         BlobFolder = folder;
         Publisher = publisher;
         Client = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false })
@@ -31,12 +33,20 @@ internal sealed class DeliveryHost : IAsyncDisposable
     public Publisher Publisher { get; }
     public string BlobFolder { get; }
     public InstanceCache Cache => app.Services.GetRequiredService<InstanceCache>();
+    public DiskCache Disk => app.Services.GetRequiredService<DiskCache>();
     public DeliveryMetrics Metrics => app.Services.GetRequiredService<DeliveryMetrics>();
     public HealthCheckService Health => app.Services.GetRequiredService<HealthCheckService>();
 
-    public static async Task<DeliveryHost> StartAsync(PostgresPools pools, Action<DeliveryOptions>? configure = null)
+    /// <param name="pools">The database.</param>
+    /// <param name="configure">Delivery's settings.</param>
+    /// <param name="blobFolder">A store that is not this host's; null for one that goes with it.</param>
+    public static async Task<DeliveryHost> StartAsync(
+        PostgresPools pools,
+        Action<DeliveryOptions>? configure = null,
+        string? blobFolder = null
+    )
     {
-        var folder = PostgresFixture.NewFolder();
+        var folder = blobFolder ?? PostgresFixture.NewFolder();
         var blobs = new FileBlobStore(folder, TimeProvider.System, NullLogger<FileBlobStore>.Instance);
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -52,7 +62,7 @@ internal sealed class DeliveryHost : IAsyncDisposable
             return Task.CompletedTask;
         });
         await built.StartAsync(TestContext.Current.CancellationToken);
-        return new DeliveryHost(built, folder, new Publisher(pools, blobs));
+        return new DeliveryHost(built, folder, blobFolder is null, new Publisher(pools, blobs));
     }
 
     public Task<HttpResponseMessage> GetAsync(string path, params (string Name, string Value)[] headers) =>
@@ -96,7 +106,7 @@ internal sealed class DeliveryHost : IAsyncDisposable
         Client.Dispose();
         await app.StopAsync(CancellationToken.None);
         await app.DisposeAsync();
-        if (Directory.Exists(BlobFolder))
+        if (ownsBlobs && Directory.Exists(BlobFolder))
             Directory.Delete(BlobFolder, recursive: true);
     }
 }

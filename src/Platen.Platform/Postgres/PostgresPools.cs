@@ -12,15 +12,18 @@ public sealed class PostgresPools : IAsyncDisposable
     // Planning a statement with its policies takes longer than running it; a statement in use since then is planned once.
     private const int PreparedStatements = 64;
 
-    private readonly NpgsqlDataSource app;
+    // How long delivery waits for a connection when its connection string does not say: it has something else to show.
+    private const int EdgePatienceSeconds = 3;
+
+    private readonly NpgsqlDataSource? app;
     private readonly NpgsqlDataSource edge;
-    private readonly NpgsqlDataSource listen;
+    private readonly NpgsqlDataSource? listen;
     private readonly NpgsqlDataSource listenEdge;
 
     private PostgresPools(
-        NpgsqlDataSource app,
+        NpgsqlDataSource? app,
         NpgsqlDataSource edge,
-        NpgsqlDataSource listen,
+        NpgsqlDataSource? listen,
         NpgsqlDataSource listenEdge
     )
     {
@@ -30,14 +33,44 @@ public sealed class PostgresPools : IAsyncDisposable
         this.listenEdge = listenEdge;
     }
 
+    /// <summary>
+    /// The pools of a process that is delivery and nothing else. It knows delivery's login alone, and asks the database nothing until it is
+    /// needed: whether it answers, and what it is, need not be known for a start.
+    /// </summary>
+    /// <exception cref="PostgresStartException">No connection string leads to a database.</exception>
+    public static PostgresPools OpenEdgeAlone(PostgresOptions options)
+    {
+        var login =
+            options.EdgeConnectionString
+            ?? options.ConnectionString
+            ?? throw new PostgresStartException(
+                "A process that is delivery alone has no database of its own. Set ConnectionStrings__PlatenEdge to the login that may "
+                    + "act as platen_edge, in the database of the other processes."
+            );
+        var direct =
+            options.EdgeDirectConnectionString
+            ?? options.EdgeConnectionString
+            ?? options.DirectConnectionString
+            ?? login;
+        return new PostgresPools(
+            null,
+            Pool(Impatient(login), options.EdgeConnections, pooled: true),
+            null,
+            Single(Impatient(direct))
+        );
+    }
+
+    /// <summary>Whether there is delivery's login and no other: only <see cref="OpenEdgeAsync"/> and <see cref="ListenEdgeAsync"/> work.</summary>
+    public bool IsEdgeAlone => app is null;
+
     /// <summary>Begins a transaction for the owner of <paramref name="context"/>.</summary>
     /// <exception cref="NpgsqlException">The database does not answer, or refuses.</exception>
     public ValueTask<Session> OpenAsync(OperationContext context, CancellationToken ct) =>
-        Session.OpenAsync(app, SessionRole.App, context, ct);
+        Session.OpenAsync(App(app), SessionRole.App, context, ct);
 
     /// <summary>Begins a transaction that sees the jobs, events and channels of every owner.</summary>
     public ValueTask<Session> OpenWorkerAsync(string reason, CancellationToken ct) =>
-        Session.OpenAsync(app, SessionRole.Worker, OperationContext.ForSystem(OwnerId.Platform, reason), ct);
+        Session.OpenAsync(App(app), SessionRole.Worker, OperationContext.ForSystem(OwnerId.Platform, reason), ct);
 
     /// <summary>Begins a transaction that can only select from the public views.</summary>
     public ValueTask<Session> OpenEdgeAsync(CancellationToken ct) =>
@@ -47,16 +80,18 @@ public sealed class PostgresPools : IAsyncDisposable
     /// A connection outside any transaction and outside the pools, for LISTEN; it goes to the server itself, also when the
     /// pools lead through a pooler. The caller keeps it open and disposes it.
     /// </summary>
-    public ValueTask<NpgsqlConnection> ListenAsync(CancellationToken ct) => listen.OpenConnectionAsync(ct);
+    public ValueTask<NpgsqlConnection> ListenAsync(CancellationToken ct) => App(listen).OpenConnectionAsync(ct);
 
     /// <summary>As <see cref="ListenAsync"/>, with the delivery login.</summary>
     public ValueTask<NpgsqlConnection> ListenEdgeAsync(CancellationToken ct) => listenEdge.OpenConnectionAsync(ct);
 
     public async ValueTask DisposeAsync()
     {
-        await app.DisposeAsync();
+        if (app is not null)
+            await app.DisposeAsync();
         await edge.DisposeAsync();
-        await listen.DisposeAsync();
+        if (listen is not null)
+            await listen.DisposeAsync();
         await listenEdge.DisposeAsync();
     }
 
@@ -71,8 +106,20 @@ public sealed class PostgresPools : IAsyncDisposable
     /// <summary>Drops idle connections: the server they led to is gone.</summary>
     internal void Forget()
     {
-        app.Clear();
+        app?.Clear();
         edge.Clear();
+    }
+
+    private static NpgsqlDataSource App(NpgsqlDataSource? source) =>
+        source
+        ?? throw new InvalidOperationException("This process is delivery alone: it has delivery's login and no other.");
+
+    private static string Impatient(string connectionString)
+    {
+        var settings = new NpgsqlConnectionStringBuilder(connectionString);
+        if (!settings.ShouldSerialize("Timeout"))
+            settings.Timeout = EdgePatienceSeconds;
+        return settings.ConnectionString;
     }
 
     private static NpgsqlDataSource Pool(string connectionString, int connections, bool pooled)

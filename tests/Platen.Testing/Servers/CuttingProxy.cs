@@ -9,7 +9,7 @@ namespace Platen.Testing.Servers;
 /// </summary>
 public sealed class CuttingProxy : IAsyncDisposable
 {
-    private readonly TcpListener listener = new(IPAddress.Loopback, 0);
+    private readonly TcpListener listener;
     private readonly CancellationTokenSource stop = new();
     private readonly Uri target;
     private readonly Task accepting;
@@ -17,9 +17,11 @@ public sealed class CuttingProxy : IAsyncDisposable
     private int cuts;
 
     /// <param name="target">Where it leads.</param>
-    public CuttingProxy(Uri target)
+    /// <param name="port">Where it listens, such as where a former one did; 0 for a free port.</param>
+    public CuttingProxy(Uri target, int port = 0)
     {
         this.target = target;
+        listener = new TcpListener(IPAddress.Loopback, port);
         listener.Start();
         accepting = AcceptAsync();
     }

@@ -38,7 +38,11 @@ public static class RateLimitStages
             RateLimiter.Open(
                 policies,
                 redis,
-                provider.GetRequiredService<PostgresPools>(),
+                // Delivery alone may count nothing in the database: without Redis each node counts for itself.
+                provider.GetRequiredService<PostgresPools>()
+                    is { IsEdgeAlone: false } pools
+                    ? pools
+                    : null,
                 provider.GetRequiredService<TimeProvider>(),
                 provider.GetRequiredService<ILogger<RateLimiter>>(),
                 patience

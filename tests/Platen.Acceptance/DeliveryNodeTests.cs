@@ -1,0 +1,193 @@
+using System.Globalization;
+using System.Net;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Npgsql;
+using Platen.Testing;
+using Platen.Testing.Servers;
+
+namespace Platen.Acceptance;
+
+/// <summary>A node that is delivery alone, beside a server that is everything, over one database and one store.</summary>
+public sealed class DeliveryNodeTests
+{
+    private const string Asked = "wgt_main_content.faq";
+    private const string Unasked = "wgt_main_social.proof";
+    private const string Withdrawn = "wgt_main_engagement.newsletter";
+    private const string Login = "edge_node";
+
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task It_outlives_database_and_store_also_across_a_restart_and_learns_what_it_missed()
+    {
+        await using var postgres = await ExternalPostgres.StartAsync(Ct);
+        await RunAsync(postgres.Superuser(), "create database platen template template0 encoding 'UTF8'");
+        await using var server = await PlatenServer.StartAsync(
+            PostgresFixture.NewFolder(),
+            Ct,
+            ("ConnectionStrings__Platen", postgres.Superuser("platen"))
+        );
+        await RunAsync(
+            postgres.Superuser(),
+            $"create role {Login} login nosuperuser password 'secret'; grant platen_edge to {Login}"
+        );
+        var database = new Uri($"http://127.0.0.1:{postgres.Port}");
+        var blobs = Path.Combine(server.DataFolder, "blobs");
+        var nodeFolder = PostgresFixture.NewFolder();
+        using var visitor = new HttpClient();
+        byte[] original;
+        int port;
+        await using (var proxy = new CuttingProxy(database))
+        {
+            port = proxy.Address.Port;
+            await using var node = await StartNodeAsync(nodeFolder, blobs, port);
+            original = await visitor.GetByteArrayAsync(new Uri(node.Address, "/e/" + Asked), Ct);
+            original.ShouldBe(await visitor.GetByteArrayAsync(new Uri(server.Address, "/e/" + Asked), Ct));
+            await ServerProcess.WaitUntilAsync(
+                "the warming",
+                TimeSpan.FromSeconds(30),
+                _ => Task.FromResult(node.Output.Contains("Warmed", StringComparison.Ordinal)),
+                Ct
+            );
+            (await ReadinessAsync(visitor, node)).ShouldBe((HttpStatusCode.OK, "ready"));
+            // No other part of the server is here.
+            using var api = await visitor.GetAsync(new Uri(node.Address, "/v1/curated-instances"), Ct);
+            api.StatusCode.ShouldBe(HttpStatusCode.NotFound);
+            await node.KillAsync(Ct);
+        }
+
+        Directory.Move(blobs, blobs + ".away");
+        await using (var alone = await StartNodeAsync(nodeFolder, blobs, port))
+        {
+            (await visitor.GetByteArrayAsync(new Uri(alone.Address, "/e/" + Asked), Ct)).ShouldBe(original);
+            foreach (var path in new[] { $"/e/{Unasked}", $"/w/{Unasked}/manifest.json", "/embed/v1/loader.js" })
+                (await visitor.GetAsync(new Uri(alone.Address, path), Ct)).StatusCode.ShouldBe(HttpStatusCode.OK, path);
+            using (var manifest = await visitor.GetAsync(new Uri(alone.Address, $"/w/{Asked}/manifest.json"), Ct))
+            {
+                var locales = JsonNode.Parse(await manifest.Content.ReadAsStringAsync(Ct))!["locales"]!.AsObject();
+                foreach (var (_, locale) in locales)
+                {
+                    using var artifact = await visitor.GetAsync(
+                        new Uri(alone.Address, locale!["artifact"]!.GetValue<string>()),
+                        Ct
+                    );
+                    artifact.StatusCode.ShouldBe(HttpStatusCode.OK);
+                }
+            }
+            await ServerProcess.WaitUntilAsync(
+                "the node's word that it is degraded",
+                TimeSpan.FromSeconds(20),
+                async _ => await ReadinessAsync(visitor, alone) == (HttpStatusCode.OK, "degraded"),
+                Ct
+            );
+
+            // What happens meanwhile, it does not hear of.
+            Directory.Delete(blobs, recursive: true);
+            Directory.Move(blobs + ".away", blobs);
+            await PublishChangedAsync(server);
+            using (var client = server.OpenClient())
+            {
+                using var instance = await client.GetAsync("v1/instances/" + Withdrawn, Ct);
+                using var gone = new HttpRequestMessage(HttpMethod.Delete, $"v1/instances/{Withdrawn}/publication");
+                gone.Headers.TryAddWithoutValidation("If-Match", instance.Headers.ETag!.ToString());
+                (await client.SendAsync(gone, Ct)).EnsureSuccessStatusCode();
+            }
+            (await visitor.GetByteArrayAsync(new Uri(alone.Address, "/e/" + Asked), Ct)).ShouldBe(original);
+            (await visitor.GetAsync(new Uri(alone.Address, "/e/" + Withdrawn), Ct)).StatusCode.ShouldBe(
+                HttpStatusCode.OK
+            );
+
+            await using var again = new CuttingProxy(database, port);
+            await ServerProcess.WaitUntilAsync(
+                "what was missed",
+                TimeSpan.FromSeconds(30),
+                async ct =>
+                    (await visitor.GetStringAsync(new Uri(alone.Address, "/e/" + Asked), ct)).Contains(
+                        "Changed meanwhile",
+                        StringComparison.Ordinal
+                    )
+                    && (await visitor.GetAsync(new Uri(alone.Address, "/e/" + Withdrawn), ct)).StatusCode
+                        == HttpStatusCode.NotFound
+                    && await ReadinessAsync(visitor, alone) == (HttpStatusCode.OK, "ready"),
+                Ct
+            );
+        }
+    }
+
+    [Fact]
+    public async Task Without_a_database_to_go_to_it_says_what_is_missing()
+    {
+        var (code, output) = await PlatenServer.RunToEndAsync(
+            PostgresFixture.NewFolder(),
+            Ct,
+            ("PLATEN_ROLES", "delivery")
+        );
+        code.ShouldBe(1);
+        output.ShouldContain("ConnectionStrings__PlatenEdge");
+    }
+
+    [Fact]
+    public async Task Cold_and_without_a_database_it_is_not_ready_and_says_so()
+    {
+        await using var node = await StartNodeAsync(
+            PostgresFixture.NewFolder(),
+            PostgresFixture.NewFolder(),
+            ServerProcess.FreePort()
+        );
+        using var visitor = new HttpClient();
+        await ServerProcess.WaitUntilAsync(
+            "the node's word that it is not ready",
+            TimeSpan.FromSeconds(20),
+            async _ => await ReadinessAsync(visitor, node) == (HttpStatusCode.ServiceUnavailable, "notReady"),
+            Ct
+        );
+        using var page = await visitor.GetAsync(new Uri(node.Address, "/e/" + Asked), Ct);
+        page.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
+        page.Headers.RetryAfter.ShouldNotBeNull();
+        using var live = await visitor.GetAsync(new Uri(node.Address, "/healthz"), Ct);
+        live.StatusCode.ShouldBe(HttpStatusCode.OK);
+    }
+
+    private static Task<PlatenServer> StartNodeAsync(string folder, string blobs, int databasePort) =>
+        PlatenServer.StartAsync(
+            folder,
+            Ct,
+            ("PLATEN_ROLES", "delivery"),
+            ("PLATEN_BLOBS", "file:" + blobs),
+            (
+                "ConnectionStrings__PlatenEdge",
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"Host=127.0.0.1;Port={databasePort};Username={Login};Password=secret;Database=platen;SSL Mode=Disable"
+                )
+            )
+        );
+
+    private static async Task<(HttpStatusCode, string)> ReadinessAsync(HttpClient visitor, PlatenServer node)
+    {
+        using var answer = await visitor.GetAsync(new Uri(node.Address, "/readyz"), Ct);
+        using var report = JsonDocument.Parse(await answer.Content.ReadAsStringAsync(Ct));
+        return (answer.StatusCode, report.RootElement.GetProperty("status").GetString()!);
+    }
+
+    private static async Task PublishChangedAsync(PlatenServer server)
+    {
+        var sample = JsonNode.Parse(
+            await File.ReadAllTextAsync(Path.Combine(Build.Repository, "samples", "widgets", Asked + ".json"), Ct)
+        )!;
+        sample["config"]!["intro"] = "Changed meanwhile.";
+        var file = Path.Combine(PostgresFixture.NewFolder(), Asked + ".json");
+        await File.WriteAllTextAsync(file, sample.ToJsonString(), Ct);
+        var published = await server.RunCliAsync(Ct, "publish", file);
+        published.ExitCode.ShouldBe(0, published.Errors);
+    }
+
+    private static async Task RunAsync(string connectionString, string sql)
+    {
+        await using var connection = new NpgsqlConnection(connectionString + ";Pooling=false");
+        await connection.OpenAsync(Ct);
+        await using var command = new NpgsqlCommand(sql, connection);
+        await command.ExecuteNonQueryAsync(Ct);
+    }
+}

@@ -1,0 +1,251 @@
+using System.Net;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Platen.Platform.Postgres;
+using Platen.Testing;
+
+namespace Platen.Delivery.Tests;
+
+/// <summary>What a node keeps on its disk, and what it is good for when nothing else is there.</summary>
+public sealed class DiskTests(PostgresFixture postgres)
+{
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task What_was_served_is_served_after_a_restart_without_database_and_store()
+    {
+        var folder = PostgresFixture.NewFolder();
+        var id = Publisher.NewId();
+        var former = $"/w/{id}/{Publisher.ArtifactName("1", "en")}";
+        using (var before = await ServeAsync(folder, id, former))
+        {
+            await using var node = await WithoutAnythingAsync(folder);
+            await DeliveryHost.UntilAsync(
+                async () => await node.HealthAsync() == HealthStatus.Degraded,
+                "the loss was not noticed"
+            );
+
+            using var page = await node.GetAsync($"/e/{id}?theme=dark");
+            page.StatusCode.ShouldBe(HttpStatusCode.OK);
+            (await page.Content.ReadAsStringAsync(Ct)).ShouldBe(Publisher.PageText(id, "2", "en", "dark"));
+            page.Headers.ETag.ShouldBe(before.Headers.ETag);
+            (await node.TextAsync(former)).ShouldBe(Publisher.ConfigText("1", "en"));
+            node.Metrics.CountOf(CacheLevel.Stale).ShouldBeGreaterThan(0);
+            using var unknown = await node.GetAsync($"/e/{Publisher.NewId()}");
+            unknown.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
+        }
+    }
+
+    [Fact]
+    public async Task A_node_with_nothing_at_all_is_not_ready()
+    {
+        await using var node = await WithoutAnythingAsync(PostgresFixture.NewFolder());
+        await DeliveryHost.UntilAsync(
+            async () => await node.HealthAsync() == HealthStatus.Unhealthy,
+            "it says that it can serve"
+        );
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(10)]
+    [InlineData(60)]
+    [InlineData(600)]
+    [InlineData(-1)]
+    public async Task An_entry_with_one_other_bit_drops_out(int position)
+    {
+        var folder = PostgresFixture.NewFolder();
+        var id = Publisher.NewId();
+        (await ServeAsync(folder, id, $"/w/{id}/manifest.json")).Dispose();
+        var file = Entries(folder).Single();
+        var bytes = await File.ReadAllBytesAsync(file, Ct);
+        bytes[position < 0 ? bytes.Length + position : position] ^= 1;
+        await File.WriteAllBytesAsync(file, bytes, Ct);
+
+        await using var node = await WithoutAnythingAsync(folder);
+        using var page = await node.GetAsync($"/e/{id}");
+        page.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
+        Entries(folder).ShouldBeEmpty();
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(30)]
+    [InlineData(900)]
+    public async Task An_entry_that_was_cut_off_drops_out_and_is_made_anew_where_it_can_be(int length)
+    {
+        var folder = PostgresFixture.NewFolder();
+        var id = Publisher.NewId();
+        await using var host = await DeliveryHost.StartAsync(postgres.Pools, options => options.DiskFolder = folder);
+        await host.Publisher.PublishAsync(id, "1");
+        await host.TextAsync($"/e/{id}");
+        await DeliveryHost.UntilAsync(() => Task.FromResult(host.Disk.Entries == 1), "nothing was written");
+        var file = Entries(folder).Single();
+        await using (var cut = File.OpenWrite(file))
+            cut.SetLength(length);
+        await File.WriteAllBytesAsync(file + ".new", [1, 2, 3], Ct);
+
+        await using var other = await DeliveryHost.StartAsync(
+            postgres.Pools,
+            options => options.DiskFolder = folder,
+            host.BlobFolder
+        );
+        (await other.TextAsync($"/e/{id}")).ShouldBe(Publisher.PageText(id, "1", "en", "auto"));
+        await DeliveryHost.UntilAsync(
+            () => Task.FromResult(Entries(folder) is [var one] && new FileInfo(one).Length > 900),
+            "it was not made anew"
+        );
+    }
+
+    [Fact]
+    public async Task What_is_withdrawn_leaves_the_disk()
+    {
+        var folder = PostgresFixture.NewFolder();
+        var id = Publisher.NewId();
+        await using var host = await DeliveryHost.StartAsync(postgres.Pools, options => options.DiskFolder = folder);
+        await host.Publisher.PublishAsync(id, "1");
+        await host.TextAsync($"/e/{id}");
+        await DeliveryHost.UntilAsync(() => Task.FromResult(Entries(folder).Count == 1), "nothing was written");
+        await host.Publisher.UnpublishAsync(id);
+        await DeliveryHost.UntilAsync(
+            () => Task.FromResult(Entries(folder).Count == 0 && host.Disk.Bytes == 0),
+            "it is still there"
+        );
+    }
+
+    [Fact]
+    public async Task A_node_that_comes_back_learns_what_it_missed()
+    {
+        var folder = PostgresFixture.NewFolder();
+        string moved = Publisher.NewId(),
+            gone = Publisher.NewId();
+        (await ServeAsync(folder, moved, $"/e/{moved}")).Dispose();
+        (await ServeAsync(folder, gone, $"/e/{gone}")).Dispose();
+        await using var publishing = await DeliveryHost.StartAsync(postgres.Pools);
+        await publishing.Publisher.PublishAsync(moved, "3");
+        await publishing.Publisher.UnpublishAsync(gone);
+
+        await using var node = await DeliveryHost.StartAsync(
+            postgres.Pools,
+            options => options.DiskFolder = folder,
+            publishing.BlobFolder
+        );
+        (await node.TextAsync($"/e/{moved}")).ShouldContain("3 en");
+        (await node.GetAsync($"/e/{gone}")).StatusCode.ShouldBe(HttpStatusCode.NotFound);
+    }
+
+    [Fact]
+    public async Task The_disk_stays_in_its_budget_and_keeps_what_is_asked_for_most()
+    {
+        const long budget = 400 * 1024;
+        var folder = PostgresFixture.NewFolder();
+        var hot = Publisher.NewId();
+        await using (
+            var host = await DeliveryHost.StartAsync(
+                postgres.Pools,
+                options =>
+                {
+                    options.DiskFolder = folder;
+                    options.DiskBytes = budget;
+                    // Nothing stays in memory, so that each request is one of the disk's.
+                    options.MemoryBytes = 1;
+                }
+            )
+        )
+        {
+            await host.Publisher.PublishAsync(hot, "1");
+            for (var i = 0; i < 10; i++)
+                await host.TextAsync($"/e/{hot}");
+            for (var i = 0; i < 120; i++)
+            {
+                var id = Publisher.NewId();
+                await host.Publisher.PublishAsync(id, "1");
+                (await host.TextAsync($"/e/{id}")).ShouldContain("1 en");
+                host.Disk.Bytes.ShouldBeLessThanOrEqualTo(budget);
+            }
+        }
+        Entries(folder).Sum(file => new FileInfo(file).Length).ShouldBeLessThanOrEqualTo(budget);
+        Entries(folder).Count.ShouldBeInRange(5, 119);
+        await using var node = await WithoutAnythingAsync(folder);
+        (await node.TextAsync($"/e/{hot}")).ShouldContain("1 en");
+    }
+
+    [Fact]
+    public async Task What_nobody_asked_for_is_there_when_the_node_was_warmed()
+    {
+        var ct = Ct;
+        await using var database = await postgres.CreateDatabaseAsync(ct);
+        await using var runtime = await database.StartAsync(postgres.Modules, ct);
+        await using var publishing = await DeliveryHost.StartAsync(runtime.Pools);
+        var ids = Enumerable.Range(0, 5).Select(_ => Publisher.NewId()).ToArray();
+        foreach (var id in ids)
+            await publishing.Publisher.PublishAsync(id, "1");
+        var folder = PostgresFixture.NewFolder();
+        await using (
+            var warmed = await DeliveryHost.StartAsync(
+                runtime.Pools,
+                options =>
+                {
+                    options.DiskFolder = folder;
+                    options.WarmInstances = 3;
+                },
+                publishing.BlobFolder
+            )
+        )
+            await DeliveryHost.UntilAsync(() => Task.FromResult(warmed.Disk.Entries == 3), "it was not warmed");
+
+        await using var node = await WithoutAnythingAsync(folder);
+        foreach (var id in ids[2..])
+            (await node.TextAsync($"/e/{id}")).ShouldContain("1 en");
+        (await node.GetAsync($"/e/{ids[0]}")).StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
+    }
+
+    [Fact]
+    public async Task A_disk_that_fails_stops_nobody()
+    {
+        var folder = PostgresFixture.NewFolder();
+        await using var host = await DeliveryHost.StartAsync(postgres.Pools, options => options.DiskFolder = folder);
+        // A file where each of the cache's folders would be.
+        for (var i = 0; i < 4_096; i++)
+            await File.WriteAllBytesAsync(Path.Combine(folder, i.ToString("x3")), [], Ct);
+        var id = Publisher.NewId();
+        await host.Publisher.PublishAsync(id, "1");
+        (await host.TextAsync($"/e/{id}")).ShouldContain("1 en");
+        await host.Publisher.PublishAsync(id, "2");
+        await DeliveryHost.UntilAsync(async () => (await host.TextAsync($"/e/{id}")).Contains("2 en"), "not seen");
+        host.Disk.Entries.ShouldBe(0);
+    }
+
+    // Publishes 1 and 2, asks for the page and another address, and leaves what came of it in the folder.
+    private async Task<HttpResponseMessage> ServeAsync(string folder, string id, string other)
+    {
+        var already = Entries(folder).Count;
+        var isFormer = other.Contains(Publisher.ArtifactName("1", "en"), StringComparison.Ordinal);
+        await using var host = await DeliveryHost.StartAsync(postgres.Pools, options => options.DiskFolder = folder);
+        await host.Publisher.PublishAsync(id, "1");
+        await host.Publisher.PublishAsync(id, "2");
+        var page = await host.GetAsync($"/e/{id}?theme=dark");
+        page.StatusCode.ShouldBe(HttpStatusCode.OK);
+        (await host.GetAsync(other)).StatusCode.ShouldBe(HttpStatusCode.OK);
+        await DeliveryHost.UntilAsync(
+            () => Task.FromResult(Entries(folder).Count == already + (isFormer ? 2 : 1)),
+            "nothing was written"
+        );
+        return page;
+    }
+
+    /// <summary>A node whose database does not answer and whose store is empty.</summary>
+    private static Task<DeliveryHost> WithoutAnythingAsync(string folder)
+    {
+        var nowhere = PostgresPools.OpenEdgeAlone(
+            new PostgresOptions
+            {
+                DataFolder = "/nonexistent",
+                EdgeConnectionString = "Host=127.0.0.1;Port=1;Username=nobody;Database=none",
+            }
+        );
+        return DeliveryHost.StartAsync(nowhere, options => options.DiskFolder = folder);
+    }
+
+    private static List<string> Entries(string folder) =>
+        [.. Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Where(file => !file.EndsWith(".new"))];
+}
