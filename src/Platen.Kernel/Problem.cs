@@ -142,6 +142,13 @@ public static class KernelProblems
         "Try again after the time in Retry-After; /readyz names the part."
     );
 
+    public static readonly ProblemType LimitReached = new(
+        "limit-reached",
+        409,
+        "The plan does not allow more of this",
+        "Remove some, or ask the platform's operator for another plan; 'limit', 'used' and 'allowed' say which and how much."
+    );
+
     public static readonly ProblemType StorageFull = new(
         "storage-full",
         507,

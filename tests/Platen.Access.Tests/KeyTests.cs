@@ -194,7 +194,45 @@ public sealed class KeyTests(PostgresFixture postgres) : IAsyncLifetime
         (await VerifyAsync(node, second.Secret)).ShouldBeNull();
         (await VerifyAsync(node, third.Secret)).ShouldNotBeNull();
         var uses = await node.ReadWorkspaces.OneAsync(owner, Ct);
-        uses.Entitlements.Single(e => e.Name == Entitlements.Keys).Used.ShouldBe(1);
+        // By the database's clock the first one has most of its hour left, and counts until then.
+        uses.Entitlements.Single(e => e.Name == Entitlements.Keys).Used.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task A_key_that_goes_on_after_its_rotation_counts_until_it_ends()
+    {
+        var owner = await OwnerAsync();
+        await using (var admin = await postgres.OpenAdminAsync(Ct))
+        {
+            await using var two = new Npgsql.NpgsqlCommand(
+                "insert into access.entitlement (owner, name, allowed) values ($1, 'keys', 2)",
+                admin
+            );
+            two.Parameters.AddWithValue(owner.Owner.Value);
+            await two.ExecuteNonQueryAsync(Ct);
+        }
+        var first = await MakeAsync(owner, [Scopes.FilesRead]);
+        var second = await node.RevokeKey.RotateAsync(owner, first.Key.Id, new RevokeKey.RotateBody(3600), Ct);
+        (
+            await Problems.RefusedAsync(() =>
+                node.RevokeKey.RotateAsync(owner, second.Key.Id, new RevokeKey.RotateBody(3600), Ct)
+            )
+        ).Type.Slug.ShouldBe("limit-reached");
+        (await Problems.RefusedAsync(() => MakeAsync(owner, [Scopes.FilesRead]))).Type.Slug.ShouldBe("limit-reached");
+        await node.RevokeKey.RotateAsync(owner, second.Key.Id, new RevokeKey.RotateBody(), Ct);
+
+        // What has ended counts no more, without anybody's doing.
+        await using (var admin = await postgres.OpenAdminAsync(Ct))
+        {
+            await using var over = new Npgsql.NpgsqlCommand(
+                "update access.machine_key set expires_at = now() where owner = $1 and id = $2",
+                admin
+            );
+            over.Parameters.AddWithValue(owner.Owner.Value);
+            over.Parameters.AddWithValue(first.Key.Id);
+            await over.ExecuteNonQueryAsync(Ct);
+        }
+        await MakeAsync(owner, [Scopes.FilesRead]);
     }
 
     [Fact]

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Platen.Access;
 using Platen.Access.Audit;
+using Platen.Access.Workspaces;
 using Platen.Kernel;
 using Platen.Kernel.Templates;
 using Platen.Platform.Events;
@@ -95,6 +96,7 @@ internal sealed class SaveTemplate(PostgresPools pools)
         );
         if (made == 0)
             return;
+        await Entitlements.UseAsync(session, Entitlements.Templates, 1, ct);
         await EventLog.AppendAsync(
             session,
             TemplateEvents.Stream(name),

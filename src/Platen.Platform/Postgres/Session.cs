@@ -1,3 +1,4 @@
+using System.Globalization;
 using Npgsql;
 using NpgsqlTypes;
 using Platen.Kernel;
@@ -24,6 +25,8 @@ public enum SessionRole
 /// </summary>
 public sealed class Session : IAsyncDisposable
 {
+    // Raised by what counts at the commit.
+    private const string LimitState = "PLT20";
     private readonly NpgsqlConnection connection;
     private readonly NpgsqlTransaction transaction;
     private List<NpgsqlBatchCommand>? atCommit;
@@ -206,7 +209,21 @@ public sealed class Session : IAsyncDisposable
         (atCommit ??= []).Add(Statement(sql, parameters));
 
     /// <summary>Commits, after the statements of <see cref="AtCommit"/>. After it the session is only good for disposing.</summary>
+    /// <exception cref="ProblemException"><see cref="KernelProblems.LimitReached"/>: what is counted at the commit is too much, and
+    /// nothing was written.</exception>
     public async Task CommitAsync(CancellationToken ct)
+    {
+        try
+        {
+            await CommitOrThrowAsync(ct);
+        }
+        catch (PostgresException refused) when (refused.SqlState == LimitState)
+        {
+            throw LimitReached(refused).AsException();
+        }
+    }
+
+    private async Task CommitOrThrowAsync(CancellationToken ct)
     {
         if (atCommit is null)
         {
@@ -222,6 +239,18 @@ public sealed class Session : IAsyncDisposable
             await last.ExecuteNonQueryAsync(ct);
         }
         committed = true;
+    }
+
+    // The hint is "name used allowed".
+    private static Problem LimitReached(PostgresException refused)
+    {
+        var problem = KernelProblems.LimitReached.Because(refused.MessageText + ".");
+        return
+            refused.Hint?.Split(' ') is [var name, var used, var allowed]
+            && long.TryParse(used, NumberStyles.None, CultureInfo.InvariantCulture, out var usedNow)
+            && long.TryParse(allowed, NumberStyles.None, CultureInfo.InvariantCulture, out var most)
+            ? problem.With("limit", name).With("used", usedNow).With("allowed", most)
+            : problem;
     }
 
     /// <summary>Rolls back unless committed, and gives the connection back.</summary>

@@ -49,6 +49,7 @@ internal sealed class CreateKey(PostgresPools pools, AccessOptions options, Time
         CancellationToken ct
     )
     {
+        await Entitlements.UseAsync(session, Entitlements.Keys, 1, ct);
         var made = await session.FirstAsync(
             $"""
             insert into access.machine_key (owner, id, name, prefix, hash, scopes, expires_at, stage, created_by, created_by_name, asked)
@@ -68,7 +69,6 @@ internal sealed class CreateKey(PostgresPools pools, AccessOptions options, Time
             Sql.Text(session.Context.Actor.Name),
             Sql.Digest(wanted.Asked)
         );
-        await Entitlements.UseAsync(session, Entitlements.Keys, 1, ct);
         await AccessEvents.TellAsync(
             session,
             AccessEvents.Keys,

@@ -1,4 +1,3 @@
-using Platen.Access.Workspaces;
 using Platen.Kernel;
 using Platen.Platform.Postgres;
 
@@ -41,7 +40,7 @@ internal sealed class RevokeKey(PostgresPools pools, Invalidation invalidation, 
                 .AsException();
         }
         CreateKey.CheckGrant(caller, former.Scopes, former.ExpiresAt);
-        // Counted down before the new one is counted up: a full workspace can rotate.
+        // Before the new one is counted: a full workspace can rotate, unless both are to go on for a while.
         await RevokeAsync(
             session,
             former,
@@ -82,7 +81,6 @@ internal sealed class RevokeKey(PostgresPools pools, Invalidation invalidation, 
             StoredKey.Time(until),
             Sql.Text(session.Context.Actor.Name)
         );
-        await Entitlements.GiveBackAsync(session, Entitlements.Keys, 1, ct);
         await AccessEvents.TellAsync(
             session,
             AccessEvents.Keys,

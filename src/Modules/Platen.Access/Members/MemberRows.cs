@@ -16,7 +16,7 @@ public static class MemberRows
     /// <param name="role">As what.</param>
     /// <param name="ct">Cancels.</param>
     /// <returns>Whether they are new.</returns>
-    /// <exception cref="ProblemException"><see cref="WorkspaceProblems.LimitReached"/>.</exception>
+    /// <exception cref="ProblemException"><see cref="KernelProblems.LimitReached"/>.</exception>
     public static async Task<bool> AddAsync(Session session, PersonId person, Role role, CancellationToken ct)
     {
         var added = await session.ExecuteAsync(

@@ -22,7 +22,7 @@ public static class Entitlements
     /// <summary>Invitations that nobody has accepted yet.</summary>
     public const string Invitations = "invitations";
 
-    /// <summary>Machine keys that are not revoked.</summary>
+    /// <summary>Machine keys that open something: neither revoked nor at their end. Counted from the keys themselves.</summary>
     public const string Keys = "keys";
 
     /// <summary>Widget instances.</summary>
@@ -37,7 +37,10 @@ public static class Entitlements
     /// <summary>Themes.</summary>
     public const string Themes = "themes";
 
-    /// <summary>Bytes in the blob store.</summary>
+    /// <summary>
+    /// Bytes in the blob store, as <c>platform.blob</c> records them. Counted as a transaction commits that records some, whichever part
+    /// does it: then <see cref="Session.CommitAsync"/> throws <see cref="KernelProblems.LimitReached"/>.
+    /// </summary>
     public const string StorageBytes = "storage-bytes";
 
     /// <summary>Uses some, for the session's owner; the counter is locked until the session ends.</summary>
@@ -45,7 +48,7 @@ public static class Entitlements
     /// <param name="name">One of the names above, or a module's own: <c>[a-z][a-z0-9-]*</c>.</param>
     /// <param name="amount">How much more, at least 1.</param>
     /// <param name="ct">Cancels.</param>
-    /// <exception cref="ProblemException"><see cref="WorkspaceProblems.LimitReached"/> with <c>limit</c>, <c>used</c> and
+    /// <exception cref="ProblemException"><see cref="KernelProblems.LimitReached"/> with <c>limit</c>, <c>used</c> and
     /// <c>allowed</c>.</exception>
     public static async Task UseAsync(Session session, string name, long amount, CancellationToken ct)
     {
@@ -70,14 +73,13 @@ public static class Entitlements
     public static Task<List<Entitlement>> ListAsync(Session session, CancellationToken ct) =>
         session.ListAsync(
             """
-            select n.name, coalesce(u.used, 0), access.allowed(n.name)
+            select n.name, access.used(n.name), access.allowed(n.name)
             from (
                 select p.name from access.workspace w join access.plan_entitlement p on p.plan = w.plan
                     where w.owner = platform.current_owner()
                 union select e.name from access.entitlement e where e.owner = platform.current_owner()
                 union select x.name from access.usage x where x.owner = platform.current_owner()
             ) n
-            left join access.usage u on u.owner = platform.current_owner() and u.name = n.name
             order by n.name
             limit 200
             """,
@@ -86,7 +88,7 @@ public static class Entitlements
         );
 
     internal static Problem Reached(string name, long used, long allowed) =>
-        WorkspaceProblems
+        KernelProblems
             .LimitReached.Because(
                 string.Create(
                     CultureInfo.InvariantCulture,

@@ -12,13 +12,6 @@ public static class WorkspaceProblems
         "Take the one under 'suggestion', or leave the slug out: one is made from the name."
     );
 
-    public static readonly ProblemType LimitReached = new(
-        "limit-reached",
-        409,
-        "The plan does not allow more of this",
-        "Remove some, or ask the platform's operator for another plan; 'limit', 'used' and 'allowed' say which and how much."
-    );
-
     public static readonly ProblemType IdempotencyKeyReused = new(
         "idempotency-key-reused",
         422,

@@ -15,6 +15,22 @@ as $$
     end
 $$;
 
+-- How much of it is used. Keys end by themselves, so they are counted when somebody asks.
+create or replace function access.used(p_name text)
+returns bigint
+language sql
+stable
+set search_path = ''
+as $$
+    select case
+        when p_name = 'keys' then (
+            select count(*) from access.machine_key k
+            where k.owner = platform.current_owner() and k.revoked_at is null
+                and (k.expires_at is null or k.expires_at > clock_timestamp()))
+        else coalesce((select u.used from access.usage u where u.owner = platform.current_owner() and u.name = p_name), 0)
+    end
+$$;
+
 -- Uses some of it, in the transaction of the use; or tells that there is not enough left. A negative amount gives back.
 -- The counter's row is locked until the transaction ends, so two at once cannot both take the last one.
 create or replace function access.use(p_name text, p_amount bigint)
@@ -28,10 +44,8 @@ declare
     v_used bigint;
 begin
     insert into access.usage as u (owner, name) values (platform.current_owner(), p_name) on conflict do nothing;
-    select u.used into strict v_used
-    from access.usage u
-    where u.owner = platform.current_owner() and u.name = p_name
-    for update;
+    perform from access.usage u where u.owner = platform.current_owner() and u.name = p_name for update;
+    v_used := access.used(p_name);
     if p_amount > 0 and v_used + p_amount > v_allowed then
         return query select false, v_used, v_allowed;
         return;
@@ -42,5 +56,5 @@ begin
 end
 $$;
 
-revoke all on function access.allowed(text), access.use(text, bigint) from public;
-grant execute on function access.allowed(text), access.use(text, bigint) to platen_app;
+revoke all on function access.allowed(text), access.used(text), access.use(text, bigint) from public;
+grant execute on function access.allowed(text), access.used(text), access.use(text, bigint) to platen_app;

@@ -129,6 +129,8 @@ alter table access.machine_key
     add last_used_at timestamptz,
     add revoked_by_name text;
 
+create index machine_key_by_id on access.machine_key (id);
+
 -- It comes to tell the stage as well, so it is made anew.
 drop function if exists access.find_key(bytea);
 

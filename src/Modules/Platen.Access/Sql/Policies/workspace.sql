@@ -30,6 +30,10 @@ grant update (role, token_hash, expires_at, sent_at, times_sent, accepted_at, ac
 grant update (allowed) on access.entitlement to platen_app;
 grant update (used) on access.usage to platen_app;
 
+-- Bytes that a garbage collection removes are counted down by a function of the table's owner.
+drop policy if exists storage on access.usage;
+create policy storage on access.usage to platen_owner using (name = 'storage-bytes') with check (name = 'storage-bytes');
+
 -- The worker sweeps what has expired.
 drop policy if exists expired on access.used_token;
 create policy expired on access.used_token to platen_worker using (true);
