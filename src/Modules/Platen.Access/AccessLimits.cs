@@ -36,6 +36,9 @@ internal static class AccessLimits
     /// <summary>Invitations of a workspace that nobody has accepted yet: more is a mailing list.</summary>
     public const int PendingInvitations = 200;
 
+    /// <summary>Invitations that a workspace makes in a day, whatever becomes of them: each is a mail to a stranger.</summary>
+    public const int InvitationsADay = 200;
+
     /// <summary>Days a key may be given to live at most; a key may also have no end.</summary>
     public const int MostKeyDays = 3650;
 

@@ -49,6 +49,47 @@ public sealed class PasswordTests(ServerFixture server)
         );
     }
 
+    // The change holds the row, uncommitted, while the sign-in has verified the old password and waits for it.
+    [Fact]
+    public async Task A_sign_in_that_meets_a_change_of_the_password_is_refused()
+    {
+        var ada = await TestPerson.AddAsync(server);
+        await using var admin = await server.Postgres.OpenAdminAsync(Ct);
+        await using var watch = await server.Postgres.OpenAdminAsync(Ct);
+        await using var change = await admin.BeginTransactionAsync(Ct);
+        await using (
+            var update = new NpgsqlCommand(
+                "update access.person_secret set password_hash = 'another' where person_id = $1",
+                admin
+            )
+        )
+        {
+            update.Parameters.AddWithValue(ada.Id);
+            (await update.ExecuteNonQueryAsync(Ct)).ShouldBe(1);
+        }
+        using var browser = new Browser(server.Address, "127.0.7.9");
+        var signingIn = browser.SendAsync(
+            HttpMethod.Post,
+            "/v1/session",
+            new { email = ada.Email, password = ada.Password }
+        );
+        await Testing.Servers.ServerProcess.WaitUntilAsync(
+            "the sign-in waits",
+            TimeSpan.FromSeconds(30),
+            async ct =>
+            {
+                await using var waiting = new NpgsqlCommand(
+                    "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and query like '%person_secret%')",
+                    watch
+                );
+                return await waiting.ExecuteScalarAsync(ct) is true;
+            },
+            Ct
+        );
+        await change.CommitAsync(Ct);
+        (await signingIn).Problem.ShouldBe("sign-in-refused");
+    }
+
     [Fact]
     public async Task Asking_for_a_link_answers_the_same_for_nobody_and_mails_them_nothing()
     {

@@ -200,16 +200,21 @@ internal sealed partial class InviteMember(PostgresPools pools, TimeProvider clo
     // Locked by the workspace's row.
     private static async Task CheckPendingAsync(Session session, string email, CancellationToken ct)
     {
-        var (pending, same, member) = await session.FirstAsync(
+        var (pending, same, member, lately, mails) = await session.FirstAsync(
             $"""
             select
                 (select count(*) from access.invitation where owner = platform.current_owner() and {Pending}),
                 (select count(*) from access.invitation
                     where owner = platform.current_owner() and {Pending} and lower(email) = lower($1)),
                 (select count(*) from access.member m join access.person p on p.id = m.person_id
-                    where m.owner = platform.current_owner() and lower(p.email) = lower($1))
+                    where m.owner = platform.current_owner() and lower(p.email) = lower($1)),
+                (select count(*) from access.invitation
+                    where owner = platform.current_owner() and created_at > clock_timestamp() - interval '1 day'),
+                (select coalesce(sum(times_sent), 0) from access.invitation
+                    where owner = platform.current_owner() and created_at > clock_timestamp() - interval '1 day'
+                        and lower(email) = lower($1))
             """,
-            row => (row.GetInt64(0), row.GetInt64(1), row.GetInt64(2)),
+            row => (row.GetInt64(0), row.GetInt64(1), row.GetInt64(2), row.GetInt64(3), row.GetInt64(4)),
             ct,
             Sql.Text(email)
         );
@@ -225,6 +230,11 @@ internal sealed partial class InviteMember(PostgresPools pools, TimeProvider clo
         {
             throw Entitlements.Reached("pending-invitations", pending, AccessLimits.PendingInvitations).AsException();
         }
+        // Taken back or not, the mail was sent.
+        if (lately >= AccessLimits.InvitationsADay)
+            throw Entitlements.Reached("invitations-a-day", lately, AccessLimits.InvitationsADay).AsException();
+        if (mails >= AccessLimits.InvitationSendings)
+            throw Entitlements.Reached("invitation-sendings", mails, AccessLimits.InvitationSendings).AsException();
     }
 
     private static ProblemException Repeated(Invitation former, Digest asked) =>

@@ -100,6 +100,8 @@ internal sealed class SetPassword(PostgresPools pools, Passwords passwords, Sign
         }
         PasswordRules.Check(password, person.DisplayName, person.Email, "/newPassword");
         await using var session = await pools.OpenAsync(Person.ByServer("change password"), ct);
+        if (!await Passwords.HoldAsync(session, person, ct))
+            throw KernelProblems.Conflict.Because("The password was changed meanwhile: look again.").AsException();
         if (attempt is not null)
             await SignInThrottle.ForgiveAsync(session, attempt, ct);
         await ChangeAsync(session, person.Id, password, signedIn, ct);

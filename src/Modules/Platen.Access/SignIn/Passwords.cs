@@ -29,6 +29,24 @@ internal sealed class Passwords(IPasswordHasher<Person> hasher)
         return person?.PasswordHash is null ? PasswordVerificationResult.Failed : result;
     }
 
+    /// <summary>
+    /// Whether what was verified is still the person's password and they may still sign in. Both stay so until the session ends: whoever
+    /// changes them waits, and then ends what was begun.
+    /// </summary>
+    public static async Task<bool> HoldAsync(Session session, Person verified, CancellationToken ct) =>
+        await session.FirstAsync(
+            """
+            select s.password_hash is not distinct from $2 and p.disabled_at is null
+            from access.person_secret s join access.person p on p.id = s.person_id
+            where s.person_id = $1
+            for update of s, p
+            """,
+            row => row.GetBoolean(0),
+            ct,
+            Sql.Uuid(verified.Id.Value),
+            Sql.Text(verified.PasswordHash)
+        );
+
     /// <summary>Gives the person a password; whatever else the old one opened is the caller's to close.</summary>
     public async Task SetAsync(Session session, PersonId person, string password, CancellationToken ct) =>
         await session.ExecuteAsync(

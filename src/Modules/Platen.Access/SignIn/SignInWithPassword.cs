@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Identity;
 using Platen.Access.People;
+using Platen.Kernel;
 using Platen.Platform.Postgres;
 
 namespace Platen.Access.SignIn;
@@ -8,7 +9,7 @@ namespace Platen.Access.SignIn;
 /// <summary>E-mail address and password in, a session's cookie out. Every refusal is the same and costs the same.</summary>
 internal sealed class SignInWithPassword(PostgresPools pools, Passwords passwords, SignInThrottle throttle)
 {
-    /// <exception cref="Kernel.ProblemException"><see cref="PeopleProblems.SignInRefused"/> or
+    /// <exception cref="ProblemException"><see cref="PeopleProblems.SignInRefused"/> or
     /// <see cref="PeopleProblems.SignInLocked"/>.</exception>
     public async Task RunAsync(HttpContext context, string email, string password, CancellationToken ct)
     {
@@ -21,9 +22,12 @@ internal sealed class SignInWithPassword(PostgresPools pools, Passwords password
         // No transaction is open meanwhile: hashing takes longer than everything else.
         var verified = passwords.Verify(person, password);
         if (person is null or { DisabledAt: not null } || verified == PasswordVerificationResult.Failed)
-            throw PeopleProblems.SignInRefused.Because("The e-mail address or the password is wrong.").AsException();
+            throw Refused();
 
         await using var session = await pools.OpenAsync(Person.ByServer("sign in"), ct);
+        // It took a while to verify: the password may be another one by now.
+        if (!await Passwords.HoldAsync(session, person, ct))
+            throw Refused();
         await SignInThrottle.ForgiveAsync(session, attempt, ct);
         if (verified == PasswordVerificationResult.SuccessRehashNeeded)
         {
@@ -39,4 +43,7 @@ internal sealed class SignInWithPassword(PostgresPools pools, Passwords password
         await session.CommitAsync(ct);
         PersonSessions.SendCookie(context, secret);
     }
+
+    private static ProblemException Refused() =>
+        PeopleProblems.SignInRefused.Because("The e-mail address or the password is wrong.").AsException();
 }
