@@ -164,6 +164,7 @@ public static class ServerHost
         app.UseAuthentication();
         app.UseCallerLimits();
         app.UseAuthorization();
+        app.UseWorkspaceLimit();
 
         app.MapOperating();
         if (settings.Roles.HasFlag(ServerRoles.Api))

@@ -62,6 +62,40 @@ public sealed class RateLimitTests(ServerFixture server)
     }
 
     [Fact]
+    public async Task People_take_from_the_quota_of_the_workspace_that_they_are_in()
+    {
+        await using var node = await StartAsync("workspace=10/86400");
+        var made = await server.Owner.SendAsync(
+            HttpMethod.Post,
+            "/v1/workspaces",
+            new { name = "w" + Guid.CreateVersion7().ToString("N") }
+        );
+        var owner = new Kernel.OwnerId(made.Json["id"]!.GetValue<Guid>());
+        var path = "/v1/workspaces/" + made.Json["slug"];
+        await using var admin = await server.Postgres.OpenAdminAsync(Ct);
+        var people = new List<HttpClient>();
+        for (var i = 0; i < 3; i++)
+        {
+            var person = await TestPersonSession.AddAsync(admin, $"{Guid.CreateVersion7():N}@example.org", Ct);
+            await person.JoinAsync(admin, owner, "viewer", Ct);
+            var client = ServerFixture.ClientOf(node);
+            client.DefaultRequestHeaders.Add("Cookie", person.Cookie);
+            people.Add(client);
+        }
+        // Outside of it they are nobody's.
+        for (var i = 0; i < 12; i++)
+            ((int)(await people[0].GetAsync("/v1/whoami", Ct)).StatusCode).ShouldBe(200);
+        var statuses = new List<int>();
+        for (var i = 0; i < 12; i++)
+            statuses.Add((int)(await people[i % 3].GetAsync(path + "/members", Ct)).StatusCode);
+        statuses.ShouldBe([.. Enumerable.Repeat(200, 10), 429, 429]);
+        // Operators who look after it are not in its way, nor it in theirs.
+        using var visitor = ServerFixture.ClientOf(node, server.OwnerKeyText);
+        ((int)(await visitor.GetAsync(path + "/members", Ct)).StatusCode).ShouldBe(200);
+        people.ForEach(client => client.Dispose());
+    }
+
+    [Fact]
     public async Task An_address_is_counted_before_its_key_is_looked_at_and_cannot_be_made_up()
     {
         await using var node = await StartAsync("address=10/86400");

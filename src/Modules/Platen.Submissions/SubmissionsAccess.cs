@@ -27,6 +27,7 @@ internal sealed class SubmissionsAccess(WorkspaceDirectory directory, PublishedF
             caller =
                 (owner.IsPlatform ? null : await directory.EnterAsync(caller, owner.ToString(), ct))
                 ?? throw NoSuchInstance();
+            await context.CountWorkspaceAsync(caller);
         }
         return (Checked(caller, Scopes.SubmissionsRead), id);
     }
@@ -40,6 +41,7 @@ internal sealed class SubmissionsAccess(WorkspaceDirectory directory, PublishedF
             caller =
                 await directory.EnterAsync(caller, workspace, ct)
                 ?? throw KernelProblems.NotFound.Because("There is no such workspace.").AsException();
+            await context.CountWorkspaceAsync(caller);
         }
         return Checked(caller, Scopes.SubmissionsWrite);
     }

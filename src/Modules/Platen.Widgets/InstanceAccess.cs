@@ -47,6 +47,7 @@ internal sealed class InstanceAccess(WorkspaceDirectory directory, PostgresPools
                 ? WidgetsProblems.IdTaken.Because($"'{id}' is in use, or was.").AsException()
                 : InstanceRequests.NotFound(id);
         }
+        await context.CountWorkspaceAsync(entered);
         context.User = CallerPrincipal.Of(entered, context.User.Identity!.AuthenticationType!);
         return entered;
     }

@@ -109,10 +109,10 @@ public static class RateLimitStages
 
     /// <summary>Counts requests by who acts and for which workspace. Stands after authentication.</summary>
     /// <param name="app">The pipeline.</param>
-    /// <param name="caller">Says who acts for whom; null for nobody.</param>
+    /// <param name="caller">Says who acts for whom; null for nobody, and a null owner when that is not known yet.</param>
     public static IApplicationBuilder UseCallerLimits(
         this IApplicationBuilder app,
-        Func<HttpContext, (ActorId Actor, OwnerId Owner)?> caller
+        Func<HttpContext, (ActorId Actor, OwnerId? Owner)?> caller
     )
     {
         var limiter = app.ApplicationServices.GetRequiredService<RateLimiter>();
@@ -128,21 +128,38 @@ public static class RateLimitStages
                 }
                 if (!await PassesAsync(limiter, byKey, RateLimitSubject.Actor, RateLimitKey.Of(actor.Value), context))
                     return;
-                // The platform is not one tenant among others: its keys are limited each for itself.
-                if (
-                    owner.IsPlatform
-                    || await PassesAsync(
-                        limiter,
-                        byWorkspace,
-                        RateLimitSubject.Owner,
-                        RateLimitKey.Of(owner.Value),
-                        context
-                    )
-                )
+                if (await PassesAsync(limiter, byWorkspace, owner, context))
                     await next(context);
             }
         );
     }
+
+    /// <summary>Counts requests by the workspace that authorization has led into. Stands after authorization.</summary>
+    /// <param name="app">The pipeline.</param>
+    /// <param name="entered">Says which; null for none, or when it was counted before.</param>
+    public static IApplicationBuilder UseOwnerLimit(this IApplicationBuilder app, Func<HttpContext, OwnerId?> entered)
+    {
+        var limiter = app.ApplicationServices.GetRequiredService<RateLimiter>();
+        var byWorkspace = limiter.Policies.Find(RateLimitPolicies.Workspace);
+        return app.Use(
+            async (context, next) =>
+            {
+                if (await PassesAsync(limiter, byWorkspace, entered(context), context))
+                    await next(context);
+            }
+        );
+    }
+
+    // The platform is not one tenant among others: its keys are limited each for itself.
+    private static ValueTask<bool> PassesAsync(
+        RateLimiter limiter,
+        RateLimitPolicy? byWorkspace,
+        OwnerId? owner,
+        HttpContext context
+    ) =>
+        owner is { IsPlatform: false } workspace
+            ? PassesAsync(limiter, byWorkspace, RateLimitSubject.Owner, RateLimitKey.Of(workspace.Value), context)
+            : ValueTask.FromResult(true);
 
     /// <summary>
     /// Counts one attempt of something by a subject of the caller's choice, such as an e-mail address that is signed in to.
