@@ -299,6 +299,55 @@ public sealed class StageTests(ServerFixture server)
     }
 
     [Fact]
+    public async Task A_scheduled_cut_over_is_refused_when_its_author_may_not_publish_any_more()
+    {
+        await using var source = await StageServer.StartAsync(server.Postgres, "authoring");
+        await using var cloud = await StageServer.StartAsync(server.Postgres, "cloud");
+        await source.SaveAsync(A, "later");
+        var key = await cloud.Publisher.SendAsync(
+            HttpMethod.Post,
+            "/v1/keys",
+            new { name = "leaving", scopes = (string[])["curated:publish"] }
+        );
+        var (digest, version) = await cloud.PushAsync(source, A);
+        var id = Guid.CreateVersion7();
+        using (var leaving = cloud.Client(key.Json["secret"]!.GetValue<string>()))
+        {
+            var scheduled = await leaving.SendAsync(
+                HttpMethod.Put,
+                $"/v1/cutovers/{id}",
+                new
+                {
+                    items = new[]
+                    {
+                        new
+                        {
+                            publicId = A,
+                            snapshot = digest,
+                            version,
+                        },
+                    },
+                    stage = await source.StageIdAsync(),
+                    at = TimeProvider.System.GetUtcNow().AddSeconds(3),
+                }
+            );
+            scheduled.Json["state"]!.GetValue<string>().ShouldBe("scheduled", scheduled.Text);
+        }
+        (await cloud.Publisher.SendAsync(HttpMethod.Delete, "/v1/keys/" + key.Json["id"])).Status.ShouldBe(204);
+        await Platen.Testing.Servers.ServerProcess.WaitUntilAsync(
+            "the cut-over is refused",
+            TimeSpan.FromSeconds(60),
+            async _ =>
+            {
+                var now = await cloud.Publisher.SendAsync(HttpMethod.Get, $"/v1/cutovers/{id}");
+                return now.Json["state"]!.GetValue<string>() == "refused" && now.Text.Contains("leaving");
+            },
+            Ct
+        );
+        await cloud.ShowsAsync(A, null);
+    }
+
+    [Fact]
     public async Task Several_instances_go_back_together_on_a_cloud_or_none_does()
     {
         await using var source = await StageServer.StartAsync(server.Postgres, "authoring");

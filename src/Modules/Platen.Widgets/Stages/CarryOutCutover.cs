@@ -336,6 +336,13 @@ internal sealed class CarryOutCutover(
         await stage.OpenIntakeAsync(session, ct);
         // One at a time: two that share instances would wait for each other's rows in turn.
         await session.ExecuteAsync("select pg_advisory_xact_lock(hashtextextended('widgets.cutover', 0))", ct);
+        // What was put off is done only if whoever put it off may still do it.
+        if (job is not null && !await ActorRights.HasAsync(session, operation.Actor.Id, Scopes.CuratedPublish, ct))
+        {
+            throw WidgetsProblems
+                .NeedsPublisher.Because($"'{operation.Actor.Name}', who scheduled it, may not publish any more.")
+                .AsException();
+        }
         var former = await Cutover.LockAsync(session, id, ct);
         if (former is not null && (job is null || former.State != Cutover.Scheduled))
             return former.AsAsked(order);
