@@ -61,19 +61,22 @@ public sealed class ServerFixture : IAsyncLifetime
         await postgres.DisposeAsync();
     }
 
-    /// <summary>Somebody with a key of this owner; null for a workspace that nobody has used.</summary>
-    internal async Task<Person> NewPersonAsync(OwnerId? owner = null, params string[] scopes)
+    /// <summary>Somebody with a key of this owner that they made themself; null for a workspace that nobody has used.</summary>
+    internal Task<Person> NewPersonAsync(OwnerId? owner = null, params string[] scopes) =>
+        NewKeyAsync(owner ?? OwnerId.Of(WorkspaceId.New()), Guid.CreateVersion7(), scopes);
+
+    /// <summary>A key that somebody made, or nobody knows who.</summary>
+    internal async Task<Person> NewKeyAsync(OwnerId of, Guid? madeBy, params string[] scopes)
     {
         var key = MachineKey.Generate();
-        var of = owner ?? OwnerId.Of(WorkspaceId.New());
         await using var session = await postgres.Pools.OpenAsync(
             OperationContext.ForSystem(of, "test key"),
             CancellationToken.None
         );
         await session.ExecuteAsync(
             """
-            insert into access.machine_key (owner, id, name, prefix, hash, scopes)
-            values ($1, $2, $3, $4, $5, $6)
+            insert into access.machine_key (owner, id, name, prefix, hash, scopes, created_by)
+            values ($1, $2, $3, $4, $5, $6, $7)
             """,
             CancellationToken.None,
             Sql.Owner(of),
@@ -81,7 +84,12 @@ public sealed class ServerFixture : IAsyncLifetime
             Sql.Text("tester " + key.ShownPrefix),
             Sql.Text(key.ShownPrefix),
             Sql.Bytes(key.Hash),
-            new NpgsqlParameter<string[]> { TypedValue = scopes.Length == 0 ? [Scopes.All] : scopes }
+            new NpgsqlParameter<string[]> { TypedValue = scopes.Length == 0 ? [Scopes.All] : scopes },
+            new NpgsqlParameter
+            {
+                Value = madeBy is { } id ? id : DBNull.Value,
+                NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Uuid,
+            }
         );
         await session.CommitAsync(CancellationToken.None);
         return new Person(Address, key.Reveal()) { OwnerId = of };

@@ -126,14 +126,11 @@ internal sealed class DecideMove(PostgresPools pools)
             throw KernelProblems
                 .Conflict.Because($"It was {request.State} by {request.DecidedBy} already.")
                 .AsException();
-        if (body.Approve && request.RequestedById == caller.Actor.Id)
-        {
-            throw TemplatesProblems
-                .NeedsSecondPerson.Because($"{request.RequestedBy} asked for it: another actor has to approve it.")
-                .AsException();
-        }
         if (body.Approve)
+        {
+            await RequireSecondPersonAsync(session, request, caller, ct);
             await CarryOutAsync(session, name, request, ct);
+        }
         var state = body.Approve ? "approved" : "rejected";
         await session.ExecuteAsync(
             """
@@ -200,6 +197,30 @@ internal sealed class DecideMove(PostgresPools pools)
         var request = await AskAsync(session, name, channel, now.Channel?.Revision ?? 0, move: null, ct);
         await session.CommitAsync(ct);
         return request;
+    }
+
+    /// <summary>Two keys, or a key and a session, may be one person: the people behind them are compared.</summary>
+    private static async Task RequireSecondPersonAsync(
+        Session session,
+        MoveRequest request,
+        Caller caller,
+        CancellationToken ct
+    )
+    {
+        var (first, second) = (
+            await ActorRights.PersonBehindAsync(session, request.RequestedById, ct),
+            await ActorRights.PersonBehindAsync(session, caller.Actor.Id, ct)
+        );
+        var why =
+            request.RequestedById == caller.Actor.Id ? $"{request.RequestedBy} asked for it."
+            : first is null
+                ? $"'{request.RequestedBy}', who asked for it, is a key of which nobody knows who made it: it may be yours."
+            : second is null
+                ? $"'{caller.Actor.Name}' is a key of which nobody knows who made it: it may be the one's who asked."
+            : first == second ? $"'{request.RequestedBy}' and '{caller.Actor.Name}' are the same person."
+            : null;
+        if (why is not null)
+            throw TemplatesProblems.NeedsSecondPerson.Because(why + " Another person has to approve it.").AsException();
     }
 
     private static async Task CarryOutAsync(

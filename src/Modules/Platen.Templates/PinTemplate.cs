@@ -53,6 +53,8 @@ internal sealed class PinTemplate(PostgresPools pools)
         CheckEnvironment(environment);
         await CheckVersionAsync(caller, name, body.Version, ct);
         await using var session = await pools.OpenAsync(caller.Operation(body.Reason ?? "pin template"), ct);
+        await LockAsync(session, name, ct);
+        await CheckProtectionAsync(session, name, body.Version, ct);
         var before = (await ListAsync(session, name, ct)).Find(p => p.Environment == environment);
         precondition.Check(before?.Tag);
         await session.ExecuteAsync(
@@ -74,9 +76,6 @@ internal sealed class PinTemplate(PostgresPools pools)
         );
         await TellAsync(session, name, environment, body.Version, ct);
         var pin = (await ListAsync(session, name, ct)).First(p => p.Environment == environment);
-        // Two creators at once: the second one's insert became an update of what it had not seen.
-        if (before is null && pin.Revision != 1)
-            new Precondition.Absent().Check(pin.Tag);
         await session.CommitAsync(ct);
         return pin;
     }
@@ -90,6 +89,7 @@ internal sealed class PinTemplate(PostgresPools pools)
     )
     {
         await using var session = await pools.OpenAsync(caller.Operation("end pin"), ct);
+        await LockAsync(session, name, ct);
         var before = (await ListAsync(session, name, ct)).Find(p => p.Environment == environment);
         precondition.Check(before?.Tag);
         await session.ExecuteAsync(
@@ -100,6 +100,63 @@ internal sealed class PinTemplate(PostgresPools pools)
         );
         await TellAsync(session, name, environment, null, ct);
         await session.CommitAsync(ct);
+    }
+
+    /// <summary>
+    /// Pins of a template change one at a time, so that of two who saw the same the second is told. Its own row is locked as well where it
+    /// is the owner's: a channel that comes under protection now is waited for. Of the platform's template there is no row to lock.
+    /// </summary>
+    private static async Task LockAsync(Session session, TemplateName name, CancellationToken ct)
+    {
+        await session.ExecuteAsync(
+            "select pg_advisory_xact_lock(hashtextextended('templates.pin/' || platform.current_owner() || '/' || $1, 0))",
+            ct,
+            Sql.Text(name.Value)
+        );
+        await Template.LockAsync(session, name, ct);
+    }
+
+    /// <summary>
+    /// A pin holds above every channel, so it may only name what two people have let through: what is live at each protected channel of the
+    /// template, or was since it is protected.
+    /// </summary>
+    private static async Task CheckProtectionAsync(
+        Session session,
+        TemplateName name,
+        string version,
+        CancellationToken ct
+    )
+    {
+        var around = await session.FirstAsync(
+            """
+            select p.channel
+            from templates.protected_channel p
+            join templates.template_version v on v.owner = p.owner and v.template = p.template and v.semver = $2
+            where p.template = $1
+                and not exists (
+                    select from platform.channel c
+                    where c.owner = p.owner and c.subject = v.subject and c.name = p.channel
+                        and c.release_digest = v.release_digest)
+                and not exists (
+                    select from platform.channel_move m
+                    where m.owner = p.owner and m.subject = v.subject and m.name = p.channel
+                        and m.to_digest = v.release_digest and m.at >= p.set_at)
+            order by p.channel
+            limit 1
+            """,
+            row => row.GetString(0),
+            ct,
+            Sql.Text(name.Value),
+            Sql.Text(version)
+        );
+        if (around is not null)
+        {
+            throw TemplatesProblems
+                .NeedsSecondPerson.Because(
+                    $"The channel '{around}' is protected, and {version} was not live there: a pin to it would go around that. Move the channel first."
+                )
+                .AsException();
+        }
     }
 
     private async Task CheckVersionAsync(Caller caller, TemplateName name, string text, CancellationToken ct)

@@ -86,6 +86,6 @@ public static class TemplatesProblems
         "needs-second-person",
         403,
         "Somebody else has to decide this",
-        "Who asks for a move of a protected channel cannot approve it."
+        "Who asks for a move of a protected channel cannot approve it, nor with another key of theirs; 'detail' says what is in the way."
     );
 }

@@ -1,0 +1,118 @@
+using Platen.Kernel.Templates;
+
+namespace Platen.Templates.Tests;
+
+/// <summary>A protected channel takes two people, however many keys one of them has, and whichever way around it they look for.</summary>
+public sealed class FourEyesTests(ServerFixture server)
+{
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Another_key_of_the_same_person_does_not_approve()
+    {
+        var maker = Guid.CreateVersion7();
+        using var one = await server.NewPersonAsync();
+        using var asking = await server.NewKeyAsync(one.OwnerId, maker);
+        using var twin = await server.NewKeyAsync(one.OwnerId, maker);
+        using var unknown = await server.NewKeyAsync(one.OwnerId, madeBy: null);
+        var (name, path) = await ProtectAsync(one);
+        var request = await AskAsync(asking, name, path);
+        foreach (var key in (Person[])[asking, twin, unknown])
+        {
+            var refused = await DecideAsync(key, request, approve: true);
+            (refused.Status, refused.Problem).ShouldBe((403, "needs-second-person"), refused.Text);
+        }
+        (await DecideAsync(one, request, approve: true)).Status.ShouldBe(200);
+        (await one.ResolveAsync(name)).Member("version").ShouldBe("1.1.0");
+    }
+
+    [Fact]
+    public async Task A_key_that_was_made_by_a_key_is_the_person_who_made_the_first()
+    {
+        using var one = await server.NewPersonAsync();
+        var me = (await one.GetAsync("/v1/whoami")).Json["id"]!.GetValue<Guid>();
+        using var child = await server.NewKeyAsync(one.OwnerId, me);
+        var (name, path) = await ProtectAsync(one);
+        var refused = await DecideAsync(child, await AskAsync(one, name, path), approve: true);
+        refused.Problem.ShouldBe("needs-second-person");
+        refused.Member("detail").ShouldContain("the same person");
+    }
+
+    [Fact]
+    public async Task What_a_key_of_nobody_known_asked_for_is_only_rejected()
+    {
+        using var one = await server.NewPersonAsync();
+        using var unknown = await server.NewKeyAsync(one.OwnerId, madeBy: null);
+        var (name, path) = await ProtectAsync(one);
+        var request = await AskAsync(unknown, name, path);
+        var refused = await DecideAsync(one, request, approve: true);
+        refused.Problem.ShouldBe("needs-second-person");
+        refused.Member("detail").ShouldContain("nobody knows who made it");
+        (await DecideAsync(one, request, approve: false)).Status.ShouldBe(200);
+    }
+
+    [Fact]
+    public async Task A_pin_does_not_lead_around_a_protected_channel()
+    {
+        using var one = await server.NewPersonAsync();
+        using var two = await server.NewPersonAsync(one.OwnerId);
+        var (name, path) = await ProtectAsync(one);
+        var pin = $"/v1/templates/{name}/pins/*";
+        var around = await one.SendAsync(HttpMethod.Put, pin, new { version = "1.1.0" }, create: true);
+        (around.Status, around.Problem).ShouldBe((403, "needs-second-person"), around.Text);
+        (await one.ResolveAsync(name)).Member("version").ShouldBe("1.0.0");
+
+        // What two have let through may be held on to.
+        (await one.SendAsync(HttpMethod.Put, pin, new { version = "1.0.0" }, create: true)).Status.ShouldBe(201);
+        (await DecideAsync(two, await AskAsync(one, name, path), approve: true)).Status.ShouldBe(200);
+        (await one.SendAsync(HttpMethod.Put, pin, new { version = "1.1.0" }, "*")).Status.ShouldBe(200);
+        (await one.SendAsync(HttpMethod.Put, pin, new { version = "1.0.0" }, "*")).Status.ShouldBe(403);
+    }
+
+    [Fact]
+    public async Task Of_writers_who_saw_the_same_pin_one_succeeds()
+    {
+        using var one = await server.NewPersonAsync();
+        var name = ServerFixture.NewName();
+        foreach (var version in (string[])["1.0.0", "1.1.0"])
+            await one.PushPromptAsync(name, version, version);
+        var pin = $"/v1/templates/{name}/pins/production";
+        var created = await Task.WhenAll(
+            Enumerable
+                .Range(0, 8)
+                .Select(_ => one.SendAsync(HttpMethod.Put, pin, new { version = "1.0.0" }, create: true))
+        );
+        created.Count(a => a.Status == 201).ShouldBe(1);
+        created.Count(a => a.Status == 412).ShouldBe(7);
+        var tag = created.Single(a => a.Status == 201).Tag;
+        for (var round = 0; round < 5; round++)
+        {
+            var changed = await Task.WhenAll(
+                Enumerable.Range(0, 8).Select(_ => one.SendAsync(HttpMethod.Put, pin, new { version = "1.1.0" }, tag))
+            );
+            changed.Count(a => a.Status == 412).ShouldBe(7);
+            tag = changed.Single(a => a.Status == 200).Tag;
+        }
+    }
+
+    private static async Task<(TemplateName Name, string Path)> ProtectAsync(Person one)
+    {
+        var name = ServerFixture.NewName();
+        foreach (var version in (string[])["1.0.0", "1.1.0"])
+            (await one.PushPromptAsync(name, version, version)).Status.ShouldBe(201);
+        var path = $"/v1/templates/{name}/channels/default";
+        (await one.SendAsync(HttpMethod.Put, path, new { version = "1.0.0" }, create: true)).Status.ShouldBe(201);
+        (await one.SendAsync(HttpMethod.Put, path + "/protection", create: true)).Status.ShouldBe(204);
+        return (name, path);
+    }
+
+    private static async Task<string> AskAsync(Person who, TemplateName name, string path)
+    {
+        var asked = await who.SendAsync(HttpMethod.Put, path, new { version = "1.1.0" }, "*");
+        asked.Status.ShouldBe(202, asked.Text);
+        return $"/v1/templates/{name}/move-requests/{asked.Member("id")}";
+    }
+
+    private static Task<Answer> DecideAsync(Person who, string request, bool approve) =>
+        who.SendAsync(HttpMethod.Put, request + "/decision", new { approve }, "\"open\"");
+}
