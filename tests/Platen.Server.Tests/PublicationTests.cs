@@ -326,7 +326,7 @@ public sealed class PublicationTests(ServerFixture server)
         var path = InstanceTests.NewPath();
         (await server.Owner.SendAsync(HttpMethod.Put, path, body, create: true)).Status.ShouldBe(201);
         var refused = await PublishAsync(path, "\"1\"");
-        (refused.Status, refused.Problem).ShouldBe((422, "over-budget"));
+        (refused.Status, refused.Problem).ShouldBe((422, "gate-closed"));
         (await server.Owner.SendAsync(HttpMethod.Get, path)).Json["publication"].ShouldBeNull();
     }
 

@@ -207,7 +207,7 @@ public sealed class StageTests(ServerFixture server)
             "\"1\""
         );
         var refused = await cloud.PublishAsync(source, [A, B]);
-        (refused.Status, refused.Problem).ShouldBe((422, "over-budget"));
+        (refused.Status, refused.Problem).ShouldBe((422, "gate-closed"));
         refused.Json["publicId"]!.GetValue<string>().ShouldBe(B);
         await cloud.ShowsAsync(A, null);
         (await cloud.StateAsync(A, B)).ShouldBeEmpty();

@@ -6,6 +6,7 @@ using Platen.Kernel;
 using Platen.Kernel.Json;
 using Platen.Kernel.Languages;
 using Platen.Platform.Releases;
+using Platen.Widgets.Gates;
 using Platen.Widgets.Packages;
 
 namespace Platen.Widgets;
@@ -39,10 +40,17 @@ internal static class InstanceRelease
 
     /// <param name="Draft">Ready to be stored and recorded.</param>
     /// <param name="Stale">For each locale, the pointers whose translation was made from a text that is gone.</param>
-    public sealed record Made(ReleaseDraft Draft, ImmutableSortedDictionary<string, IReadOnlyList<string>> Stale);
+    /// <param name="Findings">What the publish gates have against the pages.</param>
+    /// <param name="Links">The instances that the pages link to, each with what is to be said when there is none.</param>
+    public sealed record Made(
+        ReleaseDraft Draft,
+        ImmutableSortedDictionary<string, IReadOnlyList<string>> Stale,
+        ImmutableArray<GateFinding> Findings,
+        ImmutableArray<(PublicId Id, GateFinding IfMissing)> Links
+    );
 
-    /// <summary>Checks, localizes, renders and compresses.</summary>
-    /// <exception cref="ProblemException"><see cref="KernelProblems.Invalid"/> or <see cref="WidgetsProblems.OverBudget"/>.</exception>
+    /// <summary>Checks, localizes, renders, compresses, and asks the publish gates.</summary>
+    /// <exception cref="ProblemException"><see cref="KernelProblems.Invalid"/>.</exception>
     public static Made Make(WidgetPackage package, Instance instance, IReadOnlyList<Overlay> overlays)
     {
         var faults = new List<Fault>();
@@ -53,20 +61,29 @@ internal static class InstanceRelease
 
         var canonicalConfig = Checked(instance.Config, "/config");
         files.Add(File("config.json", Json, canonicalConfig, "config"));
-        AddLocale(instance.BaseLocale, instance.Config, canonicalConfig);
+        AddLocale(instance.BaseLocale, instance.Config, canonicalConfig, "/config");
         foreach (var overlay in overlays)
         {
             var (config, left) = overlay.ApplyTo(instance.Config);
             if (left.Count > 0)
                 stale[overlay.Locale] = left;
-            AddLocale(overlay.Locale, config, Checked(config, $"/locales/{overlay.Locale}"));
+            var at = $"/locales/{overlay.Locale}";
+            AddLocale(overlay.Locale, config, Checked(config, at), at);
         }
-        // Compressing is nearly all of the time that making a release takes.
-        var compressed = pages.AsParallel().AsOrdered().Select(Variants).ToList();
-        foreach (var (page, variants) in pages.Zip(compressed))
+        // Compressing and looking at the pages is nearly all of the time that making a release takes.
+        var finished = pages
+            .AsParallel()
+            .AsOrdered()
+            .Select(page => (Page: page, Variants: Variants(page), Report: Gates(instance.PublicId, page)))
+            .ToList();
+        var findings = new List<GateFinding>();
+        foreach (var (page, variants, report) in finished)
         {
-            CheckBudget(package, page.Locale, variants.Single(v => v.Path.EndsWith(".gz", StringComparison.Ordinal)));
             files.AddRange(variants);
+            findings.AddRange(
+                OverBudget(package, page, variants.Single(v => v.Path.EndsWith(".gz", StringComparison.Ordinal)))
+            );
+            findings.AddRange(report.Findings);
         }
         var manifest = PublicManifest(instance, artifacts);
         files.AddRange(Variants("manifest.json", Json, manifest, "manifest"));
@@ -83,7 +100,12 @@ internal static class InstanceRelease
             }
         );
         var draft = new ReleaseDraft(instance.Subject, ArtifactType, files.ToImmutable(), annotations);
-        return new Made(draft, stale.ToImmutable());
+        return new Made(
+            draft,
+            stale.ToImmutable(),
+            PublishGates.Merge(findings),
+            [.. finished.SelectMany(f => f.Report.Instances).DistinctBy(i => (i.Id, i.IfMissing.Selector))]
+        );
 
         string Policy(PageRenderer renderer) =>
             AllowedOrigins.Directive(instance.AllowedOrigins) + renderer.ContentSecurityPolicy;
@@ -95,15 +117,30 @@ internal static class InstanceRelease
             return canonical;
         }
 
-        void AddLocale(string locale, JsonElement config, byte[] canonical)
+        void AddLocale(string locale, JsonElement config, byte[] canonical, string at)
         {
             var path = $"{locale}.{Digest.Of(canonical).Hex}.json";
             artifacts.Add(locale, path);
             files.Add(File(path, Json, canonical, "artifact", ("locale", locale)));
             var renderer = new PageRenderer(package, instance.PublicId, config, LanguageTag.Parse(locale));
-            pages.AddRange(Themes.Select(theme => new Page(locale, theme, renderer.Render(theme), Policy(renderer))));
+            pages.AddRange(
+                Themes.Select(theme => new Page(locale, theme, renderer.Render(theme), Policy(renderer), config, at))
+            );
         }
     }
+
+    /// <summary>Themes differ by one attribute, so the gates look at one of them.</summary>
+    private static PublishGates.Report Gates(string publicId, Page page) =>
+        page.Theme == Themes[0]
+            ? PublishGates.Check(
+                page.Bytes,
+                publicId,
+                page.Locale,
+                page.ContentSecurityPolicy,
+                page.Config,
+                page.ConfigAt
+            )
+            : PublishGates.Report.Clean;
 
     private static DraftFile[] Variants(Page page) =>
         Variants(
@@ -130,7 +167,14 @@ internal static class InstanceRelease
             File(path + ".gz", mediaType, Gzip(bytes), kind, [.. annotations, ("encoding", "gzip")]),
         ];
 
-    private sealed record Page(string Locale, string Theme, byte[] Bytes, string ContentSecurityPolicy);
+    private sealed record Page(
+        string Locale,
+        string Theme,
+        byte[] Bytes,
+        string ContentSecurityPolicy,
+        JsonElement Config,
+        string ConfigAt
+    );
 
     private static DraftFile File(
         string path,
@@ -185,18 +229,24 @@ internal static class InstanceRelease
         return compressed.ToArray();
     }
 
-    private static void CheckBudget(WidgetPackage package, string locale, DraftFile gzip)
+    private static IEnumerable<GateFinding> OverBudget(WidgetPackage package, Page page, DraftFile gzip)
     {
         if (gzip.Bytes.Length <= package.GzipBudgetBytes)
-            return;
-        throw WidgetsProblems
-            .OverBudget.Because(
-                string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"The page in '{locale}' has {gzip.Bytes.Length:N0} bytes with gzip; {package.Type} allows {package.GzipBudgetBytes:N0}."
-                )
-            )
-            .AsException();
+            yield break;
+        yield return new GateFinding(
+            GateFinding.Size,
+            "gzip-budget",
+            page.Locale,
+            page.Theme,
+            Selector: null,
+            Line: null,
+            Column: null,
+            page.ConfigAt,
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"The page has {gzip.Bytes.Length:N0} bytes with gzip; {package.Type} allows {package.GzipBudgetBytes:N0}. "
+            ) + "Shorten the content, or split it over two instances."
+        );
     }
 
     private static void ThrowIfAny(List<Fault> faults)

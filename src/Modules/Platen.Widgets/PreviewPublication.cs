@@ -3,6 +3,7 @@ using Platen.Kernel;
 using Platen.Platform.Channels;
 using Platen.Platform.Postgres;
 using Platen.Platform.Releases;
+using Platen.Widgets.Gates;
 using Platen.Widgets.Packages;
 
 namespace Platen.Widgets;
@@ -16,24 +17,34 @@ internal sealed class PreviewPublication(PostgresPools pools, WidgetRegistry reg
     /// <param name="SizeBytes">Of the file as it would be; 0 when it would be gone.</param>
     public sealed record Change(string Path, Digest? From, Digest? To, long SizeBytes);
 
+    /// <param name="WouldPublish">Whether something would go live.</param>
+    /// <param name="Release">What would.</param>
+    /// <param name="Current">What is.</param>
+    /// <param name="Changes">The files that differ.</param>
+    /// <param name="StaleTranslations">For each locale, the places whose translation would be left out.</param>
+    /// <param name="Findings">What the gates have against it: it would be refused, unless it is forced.</param>
     public sealed record Outcome(
         bool WouldPublish,
         Digest Release,
         Digest? Current,
         IReadOnlyList<Change> Changes,
-        IReadOnlyDictionary<string, IReadOnlyList<string>> StaleTranslations
+        IReadOnlyDictionary<string, IReadOnlyList<string>> StaleTranslations,
+        IReadOnlyList<GateFinding> Findings
     );
 
     public async Task<Outcome> RunAsync(Caller caller, PublicId id, CancellationToken ct)
     {
         var (instance, overlays, live) = await ReadAsync(caller, id, ct);
         var made = InstanceRelease.Make(registry.Find(instance.WidgetType), instance, overlays);
+        await using var session = await pools.OpenAsync(caller.Operation("preview publication"), ct);
+        var missing = await PublishGates.CheckInstancesAsync(session, made.Links, new HashSet<string>(), ct);
         return new Outcome(
             instance.Status != InstanceStatus.Unpublished && made.Draft.Digest != live?.Digest,
             made.Draft.Digest,
             live?.Digest,
             Compare(live?.Manifest, made.Draft.Manifest),
-            made.Stale
+            made.Stale,
+            [.. made.Findings, .. missing]
         );
     }
 

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Globalization;
 using System.Text.Json;
 using Platen.Access;
@@ -8,6 +9,7 @@ using Platen.Platform.Channels;
 using Platen.Platform.Events;
 using Platen.Platform.Postgres;
 using Platen.Platform.Releases;
+using Platen.Widgets.Gates;
 using Platen.Widgets.Packages;
 
 namespace Platen.Widgets;
@@ -18,9 +20,12 @@ namespace Platen.Widgets;
 /// </summary>
 internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, WidgetRegistry registry, Stage stage)
 {
+    private static readonly IReadOnlySet<string> Alone = new HashSet<string>();
+
     /// <param name="Reason">Kept with the move of the channel.</param>
     /// <param name="Release">A former release to go back to, instead of the current version.</param>
-    public sealed record Body(string? Reason = null, string? Release = null);
+    /// <param name="Force">Whether to publish what the gates have something against; takes a scope and a reason.</param>
+    public sealed record Body(string? Reason = null, string? Release = null, bool Force = false);
 
     public sealed record Outcome(
         bool Moved,
@@ -28,7 +33,8 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
         Digest Release,
         ReleaseManifest Manifest,
         long ChannelRevision,
-        IReadOnlyDictionary<string, IReadOnlyList<string>> Stale
+        IReadOnlyDictionary<string, IReadOnlyList<string>> Stale,
+        IReadOnlyList<GateFinding> PassedOver
     );
 
     public async Task<Outcome> RunAsync(
@@ -51,15 +57,17 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
                 )
                 .AsException();
         }
+        PublishGates.CheckForce(caller, body.Force, body.Reason);
         var operation = InstanceRequests.Writer(caller, id, body.Reason ?? "publish");
         return body.Release is { } release
             ? await GoBackAsync(operation, id, release, precondition, ct)
-            : await PublishCurrentAsync(operation, id, precondition, ct);
+            : await PublishCurrentAsync(operation, id, body.Force, precondition, ct);
     }
 
     private async Task<Outcome> PublishCurrentAsync(
         OperationContext operation,
         PublicId id,
+        bool force,
         Precondition precondition,
         CancellationToken ct
     )
@@ -69,7 +77,11 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
         precondition.Check(instance.Tag);
         RefuseUnpublished(instance);
         var made = InstanceRelease.Make(registry.Find(instance.WidgetType), instance, overlays);
-        if (channel?.Release != made.Draft.Digest)
+        // What is shown already is not published, so nothing can be against it.
+        var isLive = channel?.Release == made.Draft.Digest;
+        if (!force && !isLive)
+            PublishGates.Refuse(instance.PublicId, made.Findings);
+        if (!isLive)
             await ReleaseStore.StoreBytesAsync(blobs, operation.Owner, made.Draft, ct);
 
         await using var session = await pools.OpenAsync(operation, ct);
@@ -79,15 +91,23 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
             ct
         );
         var publishedRevision = CheckUnchanged(states.FirstOrDefault(), id, instance, overlays);
+        var publishedRevision = await CheckUnchangedAsync(session, id, instance, overlays, ct);
+        var missing = await PublishGates.CheckInstancesAsync(session, made.Links, Alone, ct);
+        if (!force && !isLive)
+            PublishGates.Refuse(instance.PublicId, missing);
+        ImmutableArray<GateFinding> passedOver = [.. made.Findings, .. missing];
+        await ReleaseStore.RecordAsync(session, made.Draft, ct);
         var (moved, revision) = await MoveAsync(session, instance, channel?.Revision ?? 0, made.Draft.Digest, ct);
         if (moved || publishedRevision != instance.Revision)
         {
             await AuditAsync(session, WidgetEvents.Published, instance, channel, made.Draft.Digest, revision, ct);
+            if (passedOver.Length > 0)
+                await PublishGates.AuditAsync(session, instance.PublicId, made.Draft.Digest, passedOver, ct);
             await RecordPublicationAsync(session, instance, instance.Revision, made.Draft.Digest, revision, ct);
         }
         await session.CommitAsync(ct);
         var published = instance with { PublishedRevision = instance.Revision };
-        return new Outcome(moved, published, made.Draft.Digest, made.Draft.Manifest, revision, made.Stale);
+        return new Outcome(moved, published, made.Draft.Digest, made.Draft.Manifest, revision, made.Stale, passedOver);
     }
 
     private async Task<Outcome> GoBackAsync(
@@ -133,7 +153,8 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
             digest,
             release.Manifest,
             revision,
-            new Dictionary<string, IReadOnlyList<string>>()
+            new Dictionary<string, IReadOnlyList<string>>(),
+            []
         );
     }
 

@@ -34,14 +34,21 @@ internal sealed partial class SampleContent(
             if (!Directory.Exists(folder) || !await IsUntouchedAsync(stoppingToken))
                 return;
             // The baselines first: they are what the server names when it is ready. A file is named as the instance in it.
-            var files = Directory
-                .EnumerateFiles(folder, "*.json")
-                .OrderByDescending(f =>
-                    PublicId.TryParse(Path.GetFileNameWithoutExtension(f), out var id) && id is PublicId.Baseline
-                )
-                .ThenBy(f => f, StringComparer.Ordinal);
+            List<string> files =
+            [
+                .. Directory
+                    .EnumerateFiles(folder, "*.json")
+                    .OrderByDescending(f =>
+                        PublicId.TryParse(Path.GetFileNameWithoutExtension(f), out var id) && id is PublicId.Baseline
+                    )
+                    .ThenBy(f => f, StringComparer.Ordinal),
+            ];
+            // They link to each other, and a link to what is not there is not published.
+            var instances = new List<Instance>();
             foreach (var file in files)
-                await PublishAsync(file, stoppingToken);
+                instances.Add(await SaveAsync(file, stoppingToken));
+            foreach (var instance in instances)
+                await PublishAsync(instance, stoppingToken);
         }
         catch (OperationCanceledException)
         {
@@ -66,7 +73,7 @@ internal sealed partial class SampleContent(
         );
     }
 
-    private async Task PublishAsync(string path, CancellationToken ct)
+    private async Task<Instance> SaveAsync(string path, CancellationToken ct)
     {
         await using var stream = File.OpenRead(path);
         using var document = await JsonDocument.ParseAsync(stream, cancellationToken: ct);
@@ -84,12 +91,17 @@ internal sealed partial class SampleContent(
                 await saveOverlay.RunAsync(Server, id, locale.Name, overlay, new Precondition.Absent(), ct);
             }
         }
-        if (instance.Status != InstanceStatus.Unpublished)
-        {
-            var first = new PublishInstance.Body("sample content");
-            await publish.RunAsync(Server, id, first, new Precondition.OneOf([instance.Tag]), ct);
-        }
-        LogPublished(logger, id.ToString());
+        return instance;
+    }
+
+    private async Task PublishAsync(Instance instance, CancellationToken ct)
+    {
+        if (instance.Status == InstanceStatus.Unpublished)
+            return;
+        var id = PublicId.Parse(instance.PublicId);
+        var first = new PublishInstance.Body("sample content");
+        await publish.RunAsync(Server, id, first, new Precondition.OneOf([instance.Tag]), ct);
+        LogPublished(logger, instance.PublicId);
     }
 
     /// <summary>What an interrupted start left behind.</summary>

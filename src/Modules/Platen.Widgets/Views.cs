@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Platen.Kernel;
 using Platen.Platform.Channels;
+using Platen.Widgets.Gates;
 
 namespace Platen.Widgets;
 
@@ -162,6 +163,7 @@ internal sealed record MoveView(long Revision, Digest? From, Digest? To, string 
 /// <param name="Url">Where it is served.</param>
 /// <param name="Artifacts">The files of the release.</param>
 /// <param name="StaleTranslations">For each locale, the places whose translation was left out because its text has changed.</param>
+/// <param name="PassedOver">What the gates have against it, when it was forced.</param>
 internal sealed record PublishedView(
     string Outcome,
     string PublicId,
@@ -170,7 +172,8 @@ internal sealed record PublishedView(
     long? SourceRevision,
     string Url,
     IReadOnlyList<ArtifactView> Artifacts,
-    IReadOnlyDictionary<string, IReadOnlyList<string>> StaleTranslations
+    IReadOnlyDictionary<string, IReadOnlyList<string>> StaleTranslations,
+    IReadOnlyList<GateFinding> PassedOver
 )
 {
     public static PublishedView Of(PublishInstance.Outcome outcome) =>
@@ -182,7 +185,8 @@ internal sealed record PublishedView(
             outcome.Instance.PublishedRevision,
             $"/e/{outcome.Instance.PublicId}",
             [.. outcome.Manifest.Files.Select(f => new ArtifactView(f.Path, f.Digest, f.SizeBytes))],
-            outcome.Stale
+            outcome.Stale,
+            outcome.PassedOver
         );
 }
 

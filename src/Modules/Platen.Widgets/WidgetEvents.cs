@@ -29,6 +29,9 @@ public static class WidgetEvents
     /// <summary>In the audit log: content was published to this server from another stage.</summary>
     public const string TakenIn = "widget.taken-in";
 
+    /// <summary>In the audit log: something was published although the gates had something against it, and what.</summary>
+    public const string GatesForced = "widget.gates-forced";
+
     /// <summary>A widget type arrived or changed: type, version, package.</summary>
     public const string TypeInstalled = "widget-type.installed";
 

@@ -96,7 +96,7 @@ internal static class WidgetsEndpoints
         one.MapPut("/publication", Publish)
             .WithName("publishInstance")
             .Accepts<PublishInstance.Body>("application/json")
-            .Audited(WidgetEvents.Published, WidgetEvents.WentBack)
+            .Audited(WidgetEvents.Published, WidgetEvents.WentBack, WidgetEvents.GatesForced)
             .MovesInstance();
         one.MapDelete("/publication", EndPublication)
             .WithName("unpublishInstance")

@@ -36,6 +36,9 @@ internal static class WidgetsLimits
     /// <summary>Operations in one overlay: every string of a large config.</summary>
     public const int OverlayOps = 2_000;
 
+    /// <summary>Findings of the publish gates named in an audit entry: it has a bounded size, and says how many there were.</summary>
+    public const int AuditedFindings = 10;
+
     /// <summary>Sites that may show one instance: each is named in a header of every response.</summary>
     public const int AllowedOrigins = 50;
 

@@ -68,11 +68,11 @@ public static class WidgetsProblems
         "Publish to a cloud or a standalone server: content travels one way."
     );
 
-    public static readonly ProblemType OverBudget = new(
-        "over-budget",
+    public static readonly ProblemType GateClosed = new(
+        "gate-closed",
         422,
-        "The page is larger than its type allows",
-        "Shorten the content, or split it over two instances; the detail names both sizes."
+        "A publish gate has something against the page",
+        "Mend what 'findings' names: each has its rule and its place. A credential with the scope 'gates:force' can publish it as it is."
     );
 
     public static readonly ProblemType NoSuchRelease = new(

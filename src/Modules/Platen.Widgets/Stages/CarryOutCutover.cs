@@ -13,6 +13,7 @@ using Platen.Platform.Events;
 using Platen.Platform.Jobs;
 using Platen.Platform.Postgres;
 using Platen.Platform.Releases;
+using Platen.Widgets.Gates;
 using Platen.Widgets.Packages;
 
 namespace Platen.Widgets.Stages;
@@ -50,12 +51,14 @@ internal sealed record CutoverItem(
 /// <param name="Stage">The database that the snapshots come from.</param>
 /// <param name="At">When; null for at once.</param>
 /// <param name="Overwrite">Whether something newer may be replaced; the reason is needed then.</param>
+/// <param name="Force">Whether what the publish gates have something against is shown; takes a scope and the reason.</param>
 internal sealed record CutoverOrder(
     IReadOnlyList<CutoverItem> Items,
     string? Reason = null,
     Guid? Stage = null,
     DateTimeOffset? At = null,
-    bool Overwrite = false
+    bool Overwrite = false,
+    bool Force = false
 );
 
 /// <summary>What became of one instance.</summary>
@@ -81,7 +84,11 @@ internal sealed class CarryOutCutover(
 {
     private readonly ImmutableArray<IPublishFollower> followers = [.. followers];
 
-    private sealed record Prepared(Snapshot.Content Content, Digest Snapshot, ReleaseDraft? Release);
+    private sealed record Prepared(Snapshot.Content Content, Digest Snapshot, InstanceRelease.Made? Made)
+    {
+        /// <summary>What is shown; null for nothing.</summary>
+        public ReleaseDraft? Release => Made?.Draft;
+    }
 
     public async Task<Cutover> RunAsync(Caller caller, Guid id, CutoverOrder order, CancellationToken ct)
     {
@@ -89,6 +96,7 @@ internal sealed class CarryOutCutover(
         var operation = caller.Operation(reason);
         if (!operation.MayPublishCurated)
             throw WidgetsProblems.NeedsPublisher.Because($"The key '{caller.Actor.Name}' is not one.").AsException();
+        PublishGates.CheckForce(caller, order.Force, order.Reason);
         var ids = Validate(order);
         await using (var session = await pools.OpenAsync(operation, ct))
         {
@@ -252,7 +260,7 @@ internal sealed class CarryOutCutover(
                 try
                 {
                     var manifest = manifests[(InstanceHome.Curated.SubjectOf(one.Id.ToString()), one.Digest)];
-                    prepared[one.Id.ToString()] = await PrepareAsync(one.Id, one.Digest, manifest, each);
+                    prepared[one.Id.ToString()] = await PrepareAsync(one.Id, one.Digest, manifest, order.Force, each);
                 }
                 catch (ProblemException e)
                 {
@@ -269,6 +277,7 @@ internal sealed class CarryOutCutover(
         PublicId id,
         Digest digest,
         ReleaseManifest manifest,
+        bool force,
         CancellationToken ct
     )
     {
@@ -279,10 +288,12 @@ internal sealed class CarryOutCutover(
             file => blobs.RequireAsync(file, Limits.JsonBodyBytes, ct)
         );
         if (content.Status == InstanceStatus.Unpublished)
-            return new Prepared(content, digest, Release: null);
+            return new Prepared(content, digest, Made: null);
         var made = InstanceRelease.Make(registry.Find(content.WidgetType), content.AsInstance(), content.Overlays);
+        if (!force)
+            PublishGates.Refuse(id.ToString(), made.Findings);
         await ReleaseStore.StoreBytesAsync(blobs, OwnerId.Platform, made.Draft, ct);
-        return new Prepared(content, digest, made.Draft);
+        return new Prepared(content, digest, made);
     }
 
     private static async Task<Dictionary<(string, Digest), ReleaseManifest>> ManifestsAsync(
@@ -349,6 +360,7 @@ internal sealed class CarryOutCutover(
         var states = await CuratedState.ReadAsync(session, [.. ids.Select(i => i.ToString())], locked: true, ct);
         RefuseNewer(order, states);
         RefuseStale(order, states);
+        await PassGatesAsync(session, order, prepared, ct);
         var done = new Dictionary<string, CutoverDone>(StringComparer.Ordinal);
         var inOrder = order.Items.Zip(ids).OrderBy(pair => pair.First.PublicId, StringComparer.Ordinal);
         foreach (var (item, publicId) in inOrder)
@@ -377,6 +389,32 @@ internal sealed class CarryOutCutover(
         }
         await session.CommitAsync(ct);
         return cutover;
+    }
+
+    /// <summary>Refuses links to nowhere, now that it is known what is there; keeps what is forced through.</summary>
+    private static async Task PassGatesAsync(
+        Session session,
+        CutoverOrder order,
+        Dictionary<string, Prepared> prepared,
+        CancellationToken ct
+    )
+    {
+        var shown = prepared.Where(p => p.Value.Made is not null).ToDictionary(p => p.Key, p => p.Value.Made!);
+        var alongside = shown.Keys.ToHashSet(StringComparer.Ordinal);
+        var missing = await PublishGates.CheckInstancesAsync(
+            session,
+            [.. shown.Values.SelectMany(made => made.Links)],
+            alongside,
+            ct
+        );
+        foreach (var (id, made) in shown)
+        {
+            GateFinding[] findings = [.. made.Findings, .. made.Links.Select(l => l.IfMissing).Where(missing.Contains)];
+            if (!order.Force)
+                PublishGates.Refuse(id, findings);
+            else if (findings.Length > 0)
+                await PublishGates.AuditAsync(session, id, made.Draft.Digest, findings, ct);
+        }
     }
 
     /// <summary>Whoever published later, from elsewhere, or changed it here, is not written over by accident.</summary>

@@ -71,6 +71,7 @@ internal static class StagesEndpoints
                 WidgetEvents.TakenIn,
                 WidgetEvents.WentBack,
                 WidgetEvents.Unpublished,
+                WidgetEvents.GatesForced,
                 WidgetEvents.CutoverScheduled
             )
             .NeedsScope(Scopes.CuratedPublish);
