@@ -106,7 +106,31 @@ public sealed record Overlay(ImmutableArray<OverlayOp> Ops);
 /// <summary>What to make live.</summary>
 /// <param name="Reason">Why; at most <see cref="Limits.ReasonLength"/> characters.</param>
 /// <param name="Release">A former release to return to; null publishes the instance as it stands.</param>
-public sealed record PublicationOrder(string? Reason, Digest? Release);
+/// <param name="Force">Whether to publish what the server's gates have something against: takes the scope <c>gates:force</c> and a
+/// reason, and the audit log keeps what was passed over.</param>
+public sealed record PublicationOrder(string? Reason, Digest? Release, bool Force = false);
+
+/// <summary>What a publish gate has against a page, and where.</summary>
+/// <param name="Gate"><c>size</c>, <c>html</c>, <c>accessibility</c>, <c>csp</c> or <c>links</c>.</param>
+/// <param name="Rule">The rule that is broken; for accessibility the id that axe-core gives it.</param>
+/// <param name="Locale">Of the page.</param>
+/// <param name="Theme">Of the page; null when it is so in every theme.</param>
+/// <param name="Selector">The element, as a CSS selector; null when it is about the whole page.</param>
+/// <param name="Line">In the page's source, from 1; null when the place is not one.</param>
+/// <param name="Column">In the line, from 1.</param>
+/// <param name="Pointer">Where in the instance it comes from, as a JSON Pointer; null when it comes from the widget type.</param>
+/// <param name="Message">What is wrong, and what would be right.</param>
+public sealed record GateFinding(
+    string Gate,
+    string Rule,
+    string Locale,
+    string? Theme,
+    string? Selector,
+    int? Line,
+    int? Column,
+    string? Pointer,
+    string Message
+);
 
 /// <summary>What became of a publish.</summary>
 /// <param name="Outcome"><see cref="Published"/> or <see cref="AlreadyLive"/>.</param>
@@ -117,6 +141,7 @@ public sealed record PublicationOrder(string? Reason, Digest? Release);
 /// <param name="Url">Where it is served, relative to the server.</param>
 /// <param name="Artifacts">The files of the release.</param>
 /// <param name="StaleTranslations">By locale, the places whose translation was left out because its text has changed since.</param>
+/// <param name="PassedOver">What the gates have against it, when it was forced.</param>
 public sealed record PublicationOutcome(
     string Outcome,
     string PublicId,
@@ -125,7 +150,8 @@ public sealed record PublicationOutcome(
     long? SourceRevision,
     string Url,
     ImmutableArray<Artifact> Artifacts,
-    ImmutableSortedDictionary<string, ImmutableArray<string>>? StaleTranslations
+    ImmutableSortedDictionary<string, ImmutableArray<string>>? StaleTranslations,
+    ImmutableArray<GateFinding> PassedOver = default
 )
 {
     /// <summary>The channel moved.</summary>
@@ -169,12 +195,14 @@ public sealed record Move(long Revision, Digest? From, Digest? To, string? Actor
 /// <param name="Changes">The files that differ.</param>
 /// <param name="StaleTranslations">By locale, the places whose translation would be left out because its text has changed
 /// since.</param>
+/// <param name="Findings">What the gates have against it: a publish would be refused unless it is forced.</param>
 public sealed record PublicationPreview(
     bool WouldPublish,
     Digest? Release,
     Digest? Current,
     ImmutableArray<ArtifactChange> Changes,
-    ImmutableSortedDictionary<string, ImmutableArray<string>>? StaleTranslations
+    ImmutableSortedDictionary<string, ImmutableArray<string>>? StaleTranslations,
+    ImmutableArray<GateFinding> Findings = default
 );
 
 /// <summary>A file that a publish would add, replace or drop.</summary>

@@ -96,12 +96,15 @@ public sealed record CutoverItem(
 /// <param name="Stage">The database that the snapshots come from; null without any.</param>
 /// <param name="At">When; null for at once.</param>
 /// <param name="Overwrite">Whether something newer may be replaced; the reason is needed then.</param>
+/// <param name="Force">Whether what the publish gates have something against is shown; takes the scope <c>gates:force</c> and the
+/// reason.</param>
 public sealed record CutoverOrder(
     ImmutableArray<CutoverItem> Items,
     string? Reason,
     Guid? Stage,
     DateTimeOffset? At,
-    bool Overwrite
+    bool Overwrite,
+    bool Force = false
 );
 
 /// <summary>A cut-over as the server keeps it.</summary>

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.CommandLine;
 using System.Text.Json.Nodes;
 using Platen.Kernel;
@@ -47,6 +46,12 @@ internal static class PublishCommand
         Description = "With --to: replace also what is newer on the stage. Needs --reason.",
     };
 
+    private static readonly Option<bool> Force = new("--force")
+    {
+        Description =
+            "Publish also what the gates have something against. Needs the scope gates:force and --reason; the audit log keeps it.",
+    };
+
     private static readonly Option<bool> DryRun = new("--dry-run")
     {
         Description = "Show what would change, and write nothing.",
@@ -67,6 +72,7 @@ internal static class PublishCommand
             All,
             Changed,
             Overwrite,
+            Force,
             DryRun,
             Reason,
         }.Runs(RunAsync);
@@ -83,6 +89,8 @@ internal static class PublishCommand
                 "Shorten it."
             );
         }
+        if (run.Value(Force) && string.IsNullOrWhiteSpace(reason))
+            throw new CliException(ExitCode.Usage, "usage", "--force needs a --reason.", "Say why in a few words.");
         if (run.Value(To) is { } stage)
             return await PublishToStageAsync(run, stage, ct);
         if (Named(run).Length == 0 || run.Value(All) || run.Value(Changed) || run.Value(Overwrite))
@@ -98,18 +106,27 @@ internal static class PublishCommand
         }
         var sources = PublishSource.Expand(Named(run), run.Terminal.WorkingFolder);
         var items = await PublishItem.ReadAsync(sources, ct);
-        var publisher = new Publisher(run, run.Value(DryRun), reason);
+        var publisher = new Publisher(run, run.Value(DryRun), reason, run.Value(Force));
         // Found before the first of several fails for want of it.
         _ = run.Connection;
-        var results = new ConcurrentDictionary<int, PublishResult>();
+        var results = new PublishResult[items.Count];
 
         async Task PublishAllAsync(Func<PublishItem, IPublishProgress> progressOf)
         {
-            await Parallel.ForEachAsync(
-                items.Index(),
-                new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = ct },
-                async (source, each) =>
-                    results[source.Index] = await publisher.PublishAsync(source.Item, progressOf(source.Item), each)
+            var steps = new PublishStep[items.Count];
+            var progress = items.Select(progressOf).ToList();
+            var together = new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = ct };
+            await Parallel.ForAsync(
+                0,
+                items.Count,
+                together,
+                async (at, each) => steps[at] = await publisher.WriteAsync(items[at], progress[at], each)
+            );
+            await Parallel.ForAsync(
+                0,
+                items.Count,
+                together,
+                async (at, each) => results[at] = await publisher.PublishAsync(items[at], steps[at], progress[at], each)
             );
         }
 
@@ -129,9 +146,8 @@ internal static class PublishCommand
         {
             await PublishAllAsync(item => new Lines(run.Output, item.Name));
         }
-        List<PublishResult> inOrder = [.. results.OrderBy(pair => pair.Key).Select(pair => pair.Value)];
-        Report(run, inOrder);
-        return ExitCode.Worst(inOrder.Select(result => result.ExitCode));
+        Report(run, [.. results]);
+        return ExitCode.Worst(results.Select(result => result.ExitCode));
     }
 
     private static string[] Named(Invocation run) => run.Optional(What) ?? [];
@@ -169,6 +185,7 @@ internal static class PublishCommand
             run.Value(Changed),
             run.Value(DryRun),
             run.Value(Overwrite),
+            run.Value(Force),
             run.Value(Reason),
             ct
         );

@@ -9,42 +9,79 @@ using Platen.Kernel.Schemas;
 namespace Platen.Cli.Commands;
 
 /// <summary>Publishes one instance after another, or several at once: writes what differs, then makes it live.</summary>
-internal sealed class Publisher(Invocation run, bool dryRun, string? reason)
+internal sealed class Publisher(Invocation run, bool dryRun, string? reason, bool force)
 {
     /// <summary>How often a publish reports progress, at most.</summary>
     public const int Steps = 3;
 
-    /// <summary>Publishes; what goes wrong is a result too, so that others go on.</summary>
-    public async Task<PublishResult> PublishAsync(PublishItem item, IPublishProgress progress, CancellationToken ct)
+    /// <summary>
+    /// Writes what differs, or finds it out; what goes wrong is a result too, so that others go on. Nothing is live by it: files link to
+    /// each other, so each is made live when all are there.
+    /// </summary>
+    public Task<PublishStep> WriteAsync(PublishItem item, IPublishProgress progress, CancellationToken ct) =>
+        AttemptAsync(
+            item,
+            progress,
+            async () =>
+                item switch
+                {
+                    { Refusal: { } refusal } => new PublishStep(Result: PublishResult.Failed(item.Name, refusal)),
+                    { File: null } when dryRun => new PublishStep(await PreviewAsync(item.Id!, [], ct)),
+                    { File: null } => new PublishStep(Written: await ReadAsync(item.Id!, ct)),
+                    { File: var file } when dryRun => new PublishStep(await CompareAsync(file, progress, ct)),
+                    { File: var file } => new PublishStep(Written: await WriteFileAsync(file, progress, ct)),
+                }
+        );
+
+    /// <summary>Makes live what was written.</summary>
+    public async Task<PublishResult> PublishAsync(
+        PublishItem item,
+        PublishStep step,
+        IPublishProgress progress,
+        CancellationToken ct
+    )
     {
+        if (step.Result is { } settled)
+            return settled;
+        var done = await AttemptAsync(
+            item,
+            progress,
+            async () => new PublishStep(await MakeLiveAsync(item.File?.Id ?? item.Id!, step.Written!, progress, ct))
+        );
+        progress.End();
+        return done.Result!;
+    }
+
+    private async Task<PublishStep> AttemptAsync(
+        PublishItem item,
+        IPublishProgress progress,
+        Func<Task<PublishStep>> attempt
+    )
+    {
+        PublishResult failed;
         try
         {
-            return item switch
-            {
-                { Refusal: { } refusal } => PublishResult.Failed(item.Name, refusal),
-                { File: null } => await PublishStoredAsync(item.Id!, progress, ct),
-                { File: var file } when dryRun => await CompareAsync(file, progress, ct),
-                { File: var file } => await PublishFileAsync(file, progress, ct),
-            };
+            var step = await attempt();
+            if (step.Result is not null)
+                progress.End();
+            return step;
         }
         catch (CliException e)
         {
-            return PublishResult.Failed(item.Name, Refusal.Of(e));
+            failed = PublishResult.Failed(item.Name, Refusal.Of(e));
         }
         catch (PlatenException e)
         {
-            return PublishResult.Failed(
+            failed = PublishResult.Failed(
                 item.Name,
                 run.Explain(Refusal.Of(e, item.File is null ? null : item.File.PlaceOf))
             );
         }
-        finally
-        {
-            progress.End();
-        }
+        progress.End();
+        return new PublishStep(failed);
     }
 
-    private async Task<PublishResult> PublishFileAsync(
+    private async Task<Versioned<Instance>> WriteFileAsync(
         InstanceFile file,
         IPublishProgress progress,
         CancellationToken ct
@@ -61,14 +98,11 @@ internal sealed class Publisher(Invocation run, bool dryRun, string? reason)
             if (wrote)
                 instance = await ReadOwnAsync(file, ct);
         }
-        return await MakeLiveAsync(file.Id, instance, progress, ct);
+        return instance;
     }
 
-    private async Task<PublishResult> PublishStoredAsync(PublicId id, IPublishProgress progress, CancellationToken ct)
-    {
-        var instance = await run.Client.FindInstanceAsync(id, ct) ?? throw Invocation.NoSuchInstance(id);
-        return dryRun ? await PreviewAsync(id, [], ct) : await MakeLiveAsync(id, instance, progress, ct);
-    }
+    private async Task<Versioned<Instance>> ReadAsync(PublicId id, CancellationToken ct) =>
+        await run.Client.FindInstanceAsync(id, ct) ?? throw Invocation.NoSuchInstance(id);
 
     private async Task<PublishResult> MakeLiveAsync(
         PublicId id,
@@ -82,7 +116,7 @@ internal sealed class Publisher(Invocation run, bool dryRun, string? reason)
         {
             var outcome = await run.Client.PublishAsync(
                 id,
-                new PublicationOrder(reason, null),
+                new PublicationOrder(reason, null, force),
                 instance.Tag.StillCurrent(),
                 ct
             );
@@ -208,6 +242,7 @@ internal sealed class Publisher(Invocation run, bool dryRun, string? reason)
     {
         var preview = await run.Client.PreviewPublicationAsync(id, ct);
         changes.AddRange(PublishResult.StaleLines(preview.StaleTranslations));
+        changes.AddRange(PublishResult.GateLines(preview.Findings));
         if (!preview.WouldPublish)
             return PublishResult.Difference(id, "already live", changes, preview.Release);
         foreach (var change in preview.Changes.IsDefault ? [] : preview.Changes)
@@ -221,7 +256,8 @@ internal sealed class Publisher(Invocation run, bool dryRun, string? reason)
                 : "";
             changes.Add($"{mark} {change.Path}{size}");
         }
-        return PublishResult.Difference(id, "would publish", changes, preview.Release);
+        var isRefused = !force && !preview.Findings.IsDefaultOrEmpty;
+        return PublishResult.Difference(id, isRefused ? "would be refused" : "would publish", changes, preview.Release);
     }
 
     /// <summary>What the server would refuse to write, found without writing.</summary>
@@ -341,6 +377,11 @@ internal sealed class Publisher(Invocation run, bool dryRun, string? reason)
         };
 }
 
+/// <summary>How far one instance is.</summary>
+/// <param name="Result">What became of it; null while it is to be made live.</param>
+/// <param name="Written">As the server has it, to be made live.</param>
+internal sealed record PublishStep(PublishResult? Result = null, Versioned<Instance>? Written = null);
+
 /// <summary>What became of one instance.</summary>
 /// <param name="Name">Its public id, or the file when that could not be read.</param>
 /// <param name="Outcome">In a word or two.</param>
@@ -366,10 +407,16 @@ internal sealed record PublishResult(string Name, string Outcome)
         {
             Release = outcome.Release.ToString(),
             Address = address,
-            Changes = StaleLines(outcome.StaleTranslations),
+            Changes = [.. StaleLines(outcome.StaleTranslations), .. GateLines(outcome.PassedOver)],
             Sentence = already ? $"already live at {address}" : $"live at {address}",
         };
     }
+
+    /// <summary>A line for each thing that the gates have against a page.</summary>
+    public static IEnumerable<string> GateLines(ImmutableArray<GateFinding> findings) =>
+        (findings.IsDefault ? [] : findings).Select(finding =>
+            $"! {finding.Gate}/{finding.Rule} in {finding.Locale}{finding.Pointer ?? finding.Selector}: {finding.Message}"
+        );
 
     /// <summary>A line for each translation that readers do not get, because the text it translates has changed.</summary>
     public static List<string> StaleLines(ImmutableSortedDictionary<string, ImmutableArray<string>>? stale) =>

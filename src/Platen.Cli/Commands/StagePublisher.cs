@@ -48,6 +48,7 @@ internal sealed class StagePublisher(Invocation run, PlatenClient stage, StageTa
     /// <param name="changedOnly">Whether those that are not different stay out of the report.</param>
     /// <param name="dryRun">Show the differences, and write nothing.</param>
     /// <param name="overwrite">Whether something newer is replaced.</param>
+    /// <param name="force">Whether what the gates have something against is shown.</param>
     /// <param name="reason">Kept with the publication; may be null.</param>
     /// <param name="ct">Cancels.</param>
     public async Task<StageReport> RunAsync(
@@ -55,6 +56,7 @@ internal sealed class StagePublisher(Invocation run, PlatenClient stage, StageTa
         bool changedOnly,
         bool dryRun,
         bool overwrite,
+        bool force,
         string? reason,
         CancellationToken ct
     )
@@ -88,7 +90,7 @@ internal sealed class StagePublisher(Invocation run, PlatenClient stage, StageTa
         report.Types.AddRange(await PushTypesAsync([.. changed.Select(p => p.Source.WidgetType).Distinct()], ct));
         Pair[] travelling = [.. changed];
         report.Pushed = await PushAsync(travelling, ct);
-        await CutOverAsync(travelling, report, sourceId, overwrite, reason, ct);
+        await CutOverAsync(travelling, report, sourceId, overwrite, force, reason, ct);
         return report;
     }
 
@@ -277,6 +279,7 @@ internal sealed class StagePublisher(Invocation run, PlatenClient stage, StageTa
         StageReport report,
         Guid sourceId,
         bool overwrite,
+        bool force,
         string? reason,
         CancellationToken ct
     )
@@ -296,7 +299,8 @@ internal sealed class StagePublisher(Invocation run, PlatenClient stage, StageTa
             reason,
             sourceId,
             At: null,
-            overwrite
+            overwrite,
+            force
         );
         var cutover = await stage.CutOverAsync(Guid.CreateVersion7(), order, ct);
         report.Cutover = cutover.Id;
