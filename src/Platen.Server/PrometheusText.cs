@@ -102,9 +102,16 @@ internal sealed class PrometheusText : IDisposable
         private readonly double[] buckets;
         private readonly ConcurrentDictionary<string, Series> series = new(StringComparer.Ordinal);
 
+        // The same series, found by the tags as they come: a measurement of a request writes no text.
+        private readonly ConcurrentDictionary<KeyValuePair<string, object?>[], Series> byTags = new(Tags.Comparer);
+        private readonly ConcurrentDictionary<KeyValuePair<string, object?>[], Series>.AlternateLookup<
+            ReadOnlySpan<KeyValuePair<string, object?>>
+        > bySpan;
+
         private Family(PrometheusText owner, Instrument instrument)
         {
             this.owner = owner;
+            bySpan = byTags.GetAlternateLookup<ReadOnlySpan<KeyValuePair<string, object?>>>();
             var generic = instrument.GetType().GetGenericTypeDefinition();
             observed = instrument.IsObservable;
             kind =
@@ -124,16 +131,8 @@ internal sealed class PrometheusText : IDisposable
 
         public void Record(double value, ReadOnlySpan<KeyValuePair<string, object?>> tags)
         {
-            var labels = LabelsOf(tags);
-            if (!series.TryGetValue(labels, out var one))
-            {
-                if (series.Count >= MostSeries)
-                {
-                    Interlocked.Increment(ref owner.droppedSeries);
-                    return;
-                }
-                one = series.GetOrAdd(labels, _ => new Series(kind == Kind.Histogram ? buckets.Length + 1 : 0));
-            }
+            if (!bySpan.TryGetValue(tags, out var one) && (one = Find(tags)) is null)
+                return;
             lock (one)
             {
                 if (observed)
@@ -145,9 +144,29 @@ internal sealed class PrometheusText : IDisposable
                 if (kind != Kind.Histogram)
                     return;
                 one.Count++;
-                var at = Array.FindIndex(buckets, bound => value <= bound);
-                one.Buckets[at < 0 ? buckets.Length : at]++;
+                var at = 0;
+                while (at < buckets.Length && value > buckets[at])
+                    at++;
+                one.Buckets[at]++;
             }
+        }
+
+        private Series? Find(ReadOnlySpan<KeyValuePair<string, object?>> tags)
+        {
+            var labels = LabelsOf(tags);
+            if (!series.TryGetValue(labels, out var one))
+            {
+                if (series.Count >= MostSeries)
+                {
+                    Interlocked.Increment(ref owner.droppedSeries);
+                    return null;
+                }
+                one = series.GetOrAdd(labels, _ => new Series(kind == Kind.Histogram ? buckets.Length + 1 : 0));
+            }
+            // The same labels in another order are another entry, of the same series.
+            if (!observed && byTags.Count < MostSeries)
+                byTags[tags.ToArray()] = one;
+            return one;
         }
 
         /// <summary>An observed instrument tells its whole value at every look, and a series it no longer tells is gone.</summary>
@@ -261,5 +280,44 @@ internal sealed class PrometheusText : IDisposable
         public long Count { get; set; }
 
         public long[] Buckets { get; } = new long[bucketCount];
+    }
+
+    /// <summary>Tags are the same when their names and values are, in the same order.</summary>
+    private sealed class Tags
+        : IEqualityComparer<KeyValuePair<string, object?>[]>,
+            IAlternateEqualityComparer<ReadOnlySpan<KeyValuePair<string, object?>>, KeyValuePair<string, object?>[]>
+    {
+        public static readonly Tags Comparer = new();
+
+        public bool Equals(KeyValuePair<string, object?>[]? x, KeyValuePair<string, object?>[]? y) =>
+            ReferenceEquals(x, y)
+            || (x is not null && y is not null && Equals((ReadOnlySpan<KeyValuePair<string, object?>>)x, y));
+
+        public int GetHashCode(KeyValuePair<string, object?>[] obj) =>
+            GetHashCode((ReadOnlySpan<KeyValuePair<string, object?>>)obj);
+
+        public bool Equals(ReadOnlySpan<KeyValuePair<string, object?>> alternate, KeyValuePair<string, object?>[] other)
+        {
+            if (alternate.Length != other.Length)
+                return false;
+            for (var i = 0; i < other.Length; i++)
+            {
+                if (alternate[i].Key != other[i].Key || !Equals(alternate[i].Value, other[i].Value))
+                    return false;
+            }
+            return true;
+        }
+
+        public int GetHashCode(ReadOnlySpan<KeyValuePair<string, object?>> alternate)
+        {
+            var hash = new HashCode();
+            // The values tell series apart; the names are the instrument's.
+            foreach (var (_, value) in alternate)
+                hash.Add(value);
+            return hash.ToHashCode();
+        }
+
+        public KeyValuePair<string, object?>[] Create(ReadOnlySpan<KeyValuePair<string, object?>> alternate) =>
+            alternate.ToArray();
     }
 }
