@@ -39,6 +39,7 @@ internal static class ResolveBench
         {
             Directory.Delete(folder, recursive: true);
         }
+        await ResolveHttpBench.RunAsync(ct);
     }
 
     private static async Task FromMemoryAsync(TemplateResolverOptions options, CancellationToken ct)

@@ -151,7 +151,11 @@ public static class ServerHost
         app.UseSafetyHeaders();
         app.UseProblems(log);
         if (settings.Roles.HasFlag(ServerRoles.Api))
+        {
+            // Programs resolve with every request of theirs: what was answered before and still holds costs no routing either.
+            app.UseTemplates();
             app.UseRegistry();
+        }
         app.UseStrictFraming();
         app.UseHeadRequests();
         app.UsePreflightRouting();

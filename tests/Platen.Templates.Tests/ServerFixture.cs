@@ -3,10 +3,13 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using Platen.Access;
 using Platen.Kernel;
 using Platen.Kernel.Templates;
+using Platen.Platform.Http;
+using Platen.Platform.Http.RateLimits;
 using Platen.Platform.Postgres;
 using Platen.Server;
 using Platen.Testing;
@@ -34,7 +37,27 @@ public sealed class ServerFixture : IAsyncLifetime
         await postgres.InitializeAsync();
         var keyPath = await OwnerKey.EnsureAsync(postgres.Pools, postgres.Folder, CancellationToken.None);
         OwnerKeyText = (await File.ReadAllTextAsync(keyPath)).Trim();
-        app = ServerHost.Build(
+        app = BuildNode();
+        await app.StartAsync();
+        Address = new Uri(app.Urls.Single());
+        Owner = new Person(Address, OwnerKeyText);
+    }
+
+    /// <summary>A part of the server.</summary>
+    internal T Service<T>()
+        where T : notnull => app!.Services.GetRequiredService<T>();
+
+    /// <summary>Another server over the same database and store, as a second node is; the caller stops it.</summary>
+    /// <param name="limits">Its rate limits, as the setting writes them; null for the usual ones.</param>
+    internal async Task<WebApplication> StartNodeAsync(string? limits = null)
+    {
+        var node = BuildNode(limits);
+        await node.StartAsync();
+        return node;
+    }
+
+    private WebApplication BuildNode(string? limits = null) =>
+        ServerHost.Build(
             new ServerSettings
             {
                 DataFolder = postgres.Folder,
@@ -44,14 +67,11 @@ public sealed class ServerFixture : IAsyncLifetime
                 Blobs = "file:" + Path.Combine(postgres.Folder, "blobs"),
                 WidgetsFolder = Path.Combine(AppContext.BaseDirectory, "widgets"),
                 Samples = false,
+                Guards = new HttpGuards { Limits = RateLimitPolicies.Parse(limits) },
                 Postgres = new PostgresOptions { DataFolder = postgres.Folder },
             },
             postgres.Runtime
         );
-        await app.StartAsync();
-        Address = new Uri(app.Urls.Single());
-        Owner = new Person(Address, OwnerKeyText);
-    }
 
     public async ValueTask DisposeAsync()
     {

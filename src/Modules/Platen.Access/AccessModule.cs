@@ -44,6 +44,7 @@ public static class AccessModule
             ))
             .AddSingleton<KeyVerifier>()
             .AddHostedService(provider => provider.GetRequiredService<KeyVerifier>())
+            .AddSingleton(provider => new RememberedCallers(provider.GetRequiredService<KeyVerifier>()))
             .AddSingleton<KeyRing>()
             .AddHostedService(provider => provider.GetRequiredService<KeyRing>())
             .AddSingleton(provider => new TokenSigner(

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -6,6 +5,7 @@ using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Http.Json;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using Platen.Access;
 using Platen.Access.Audit;
@@ -25,6 +25,7 @@ internal static class TemplatesEndpoints
         var all = app.MapGroup("/v1/templates").WithTags("templates");
         all.MapGet("", List).WithName("listTemplates").NeedsScope(Scopes.TemplatesRead);
         var one = all.MapGroup("/{name}");
+        one.AddEndpointFilterFactory(ForgetAfterWrites);
         one.MapGet("", Read).WithName("getTemplate").NeedsScope(Scopes.TemplatesRead);
         one.MapGet("/resolve", Resolve)
             .WithName("resolveTemplate")
@@ -109,6 +110,29 @@ internal static class TemplatesEndpoints
             .NotAudited("outcomes are figures; the end of their trial is audited")
             .Accepts<RecordOutcomes.Body>("application/json")
             .NeedsScope(Scopes.TemplatesReport);
+    }
+
+    /// <summary>Whoever wrote is answered by what it wrote: this node does not wait to hear of it.</summary>
+    private static EndpointFilterDelegate ForgetAfterWrites(
+        EndpointFilterFactoryContext made,
+        EndpointFilterDelegate next
+    )
+    {
+        var answers = made.ApplicationServices.GetRequiredService<ResolveAnswers>();
+        return async invocation =>
+        {
+            var context = invocation.HttpContext;
+            if (HttpMethods.IsGet(context.Request.Method))
+                return await next(invocation);
+            try
+            {
+                return await next(invocation);
+            }
+            finally
+            {
+                answers.Forget(context.Caller().Owner, (string)context.GetRouteValue("name")!);
+            }
+        };
     }
 
     private static async Task<Ok<TemplateListView>> List(
@@ -557,6 +581,7 @@ internal static class TemplatesEndpoints
     private static async Task Resolve(
         string name,
         ResolveTemplate resolve,
+        ResolveAnswers answers,
         ReadTemplates read,
         IOptions<JsonOptions> json,
         HttpContext context,
@@ -572,6 +597,7 @@ internal static class TemplatesEndpoints
     {
         var id = TemplateRequests.ParseName(name);
         var query = new ArtifactQuery(kind, role, path, locale);
+        var reading = answers.Begin(context.Caller().Owner, id);
         var answer = await resolve.RunAsync(
             context.Caller(),
             id,
@@ -579,23 +605,13 @@ internal static class TemplatesEndpoints
             ct
         );
         var view = await MakeViewAsync(read, answer, query, ct);
-        var bytes = JsonSerializer.SerializeToUtf8Bytes(view, json.Value.SerializerOptions);
-        var response = context.Response;
-        var tag = $"\"{Digest.Of(bytes).Hex}\"";
-        response.Headers.ETag = tag;
-        // Whoever asks is told what holds now; what was told before may be used while nobody can be asked.
-        response.Headers.CacheControl = "private, no-cache, stale-if-error=86400";
-        response.Headers.Vary = "Authorization";
-        if (view.Deprecation is { } deprecation)
-            SetDeprecation(context, id, deprecation);
-        if (context.Request.Headers.IfNoneMatch.Contains(tag))
-        {
-            response.StatusCode = StatusCodes.Status304NotModified;
-            return;
-        }
-        response.ContentType = "application/json; charset=utf-8";
-        response.ContentLength = bytes.Length;
-        await response.Body.WriteAsync(bytes, ct);
+        var made = new ResolveAnswer(
+            JsonSerializer.SerializeToUtf8Bytes(view, json.Value.SerializerOptions),
+            $"/v1/templates/{id}",
+            view.Deprecation
+        );
+        answers.Keep(reading, context.Request, key, answer.Choice.Trial, made);
+        await made.WriteAsync(context);
     }
 
     private static async Task<ResolutionView> MakeViewAsync(
@@ -657,17 +673,6 @@ internal static class TemplatesEndpoints
                 .NoSuchArtifact.Because(char.ToUpperInvariant(nothing.Explanation[0]) + nothing.Explanation[1..] + ".")
                 .AsException(),
         };
-
-    /// <summary>RFC 9745 (Deprecation), RFC 8594 (Sunset) and the link relation of RFC 5829.</summary>
-    private static void SetDeprecation(HttpContext context, TemplateName name, DeprecationView deprecation)
-    {
-        var headers = context.Response.Headers;
-        headers["Deprecation"] = string.Create(CultureInfo.InvariantCulture, $"@{deprecation.At.ToUnixTimeSeconds()}");
-        if (deprecation.SunsetAt is { } sunset)
-            headers["Sunset"] = sunset.ToString("R", CultureInfo.InvariantCulture);
-        if (deprecation.Successor is { } successor)
-            headers.Link = $"</v1/templates/{name}/versions/{successor}>; rel=\"successor-version\"";
-    }
 
     private static Accepted<MoveRequestView> Accepted(HttpContext context, TemplateName name, MoveRequest request)
     {

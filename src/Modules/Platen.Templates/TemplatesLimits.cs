@@ -20,4 +20,16 @@ internal static class TemplatesLimits
 
     /// <summary>Moves that may wait for a second person at once.</summary>
     public const int OpenRequests = 50;
+
+    /// <summary>Answers to resolves in memory, all owners together.</summary>
+    public const long AnswerBytes = 64 * 1024 * 1024;
+
+    /// <summary>Of those, one owner's: whoever asks for a thousand languages empties nobody else's.</summary>
+    public const long AnswerBytesOfOwner = 8 * 1024 * 1024;
+
+    /// <summary>Questions of one owner that are remembered.</summary>
+    public const int AnswersOfOwner = 1_000;
+
+    /// <summary>Templates whose changes are told apart; beyond it every answer is forgotten at once.</summary>
+    public const int RememberedTemplates = 20_000;
 }

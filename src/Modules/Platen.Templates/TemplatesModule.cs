@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Platen.Platform.Jobs;
@@ -24,9 +25,20 @@ public static class TemplatesModule
             .AddSingleton<PinTemplate>()
             .AddSingleton<ReadTemplates>()
             .AddSingleton<ResolveTemplate>()
+            .AddSingleton<ResolveAnswers>()
             .AddSingleton<RecordOutcomes>()
             .AddSingleton<IReleaseIntake, TakeInRelease>()
             .AddSingleton<IJobHandler, GuardTrials>();
+
+    /// <summary>
+    /// Answers resolves that this node has answered before and that still hold; hands everything else on. Stands before routing and
+    /// authentication, behind whatever words problems.
+    /// </summary>
+    public static IApplicationBuilder UseTemplates(this IApplicationBuilder app)
+    {
+        var answers = app.ApplicationServices.GetRequiredService<ResolveAnswers>();
+        return app.Use(next => context => answers.TryAnswer(context, out var answering) ? answering : next(context));
+    }
 
     /// <summary>Maps the module's routes.</summary>
     public static void MapTemplates(this IEndpointRouteBuilder app) => TemplatesEndpoints.Map(app);

@@ -27,6 +27,7 @@ internal sealed class KeyVerifier(
 
     private readonly TrustedCache<KeyHash, Known> known = new(invalidation, clock, AccessLimits.Remembered);
     private readonly ConcurrentDictionary<(OwnerId Owner, Guid Id), DateTimeOffset> used = new();
+    private readonly ConcurrentDictionary<string, KeyHash> hashes = new(StringComparer.Ordinal);
 
     /// <summary>The caller, or why not.</summary>
     public async ValueTask<(Caller? Caller, string? Refusal)> VerifyAsync(MachineKey key, CancellationToken ct)
@@ -41,6 +42,43 @@ internal sealed class KeyVerifier(
                 return (null, "The key is unknown, expired or revoked.");
             known.Keep(hash, found.Caller.Owner, found, readAt);
         }
+        return Accept(found);
+    }
+
+    /// <summary>
+    /// The caller, when the key was verified within seconds and that still holds; null when it has to be verified, or is refused. The
+    /// texts of keys in use are in memory, so that one is hashed once and not with every request.
+    /// </summary>
+    public Caller? Remembered(ReadOnlySpan<char> text)
+    {
+        var isHashed = hashes.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(text, out var hash);
+        if (!isHashed)
+        {
+            if (!MachineKey.TryParse(text.ToString(), out var key))
+                return null;
+            hash = new KeyHash(key.Hash);
+        }
+        if (known.Find(hash) is { } found)
+        {
+            if (!isHashed)
+                Keep(text.ToString(), hash);
+            return Accept(found).Caller;
+        }
+        // What nobody vouches for is not kept.
+        if (isHashed)
+            hashes.TryRemove(text.ToString(), out _);
+        return null;
+    }
+
+    private void Keep(string text, KeyHash hash)
+    {
+        if (hashes.Count >= AccessLimits.Remembered)
+            hashes.Clear();
+        hashes[text] = hash;
+    }
+
+    private (Caller? Caller, string? Refusal) Accept(Known found)
+    {
         var now = clock.GetUtcNow();
         if (found.Caller.ExpiresAt <= now)
             return (null, "The key is unknown, expired or revoked.");

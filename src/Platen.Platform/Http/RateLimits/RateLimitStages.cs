@@ -162,6 +162,39 @@ public static class RateLimitStages
             : ValueTask.FromResult(true);
 
     /// <summary>
+    /// Counts a request that is answered before routing, as <see cref="UseAddressLimit"/> and <see cref="UseCallerLimits"/> would:
+    /// by address, by who acts, by workspace.
+    /// </summary>
+    /// <param name="context">The request.</param>
+    /// <param name="limiter">The server's.</param>
+    /// <param name="actor">Who acts.</param>
+    /// <param name="owner">For whom.</param>
+    /// <returns>Whether it may be answered; otherwise it has been refused.</returns>
+    public static async ValueTask<bool> CountCallerAsync(
+        this HttpContext context,
+        RateLimiter limiter,
+        ActorId actor,
+        OwnerId owner
+    )
+    {
+        var policies = limiter.Policies;
+        return (
+                policies.Find(RateLimitPolicies.Address) is not { } byAddress
+                || KeyOf(context) is not { } address
+                || await PassesAsync(limiter, byAddress, address, context)
+            )
+            && (
+                policies.Find(RateLimitPolicies.Key) is not { } byKey
+                || await PassesAsync(limiter, byKey, RateLimitKey.Of(actor.Value), context)
+            )
+            && (
+                owner.IsPlatform
+                || policies.Find(RateLimitPolicies.Workspace) is not { } byWorkspace
+                || await PassesAsync(limiter, byWorkspace, RateLimitKey.Of(owner.Value), context)
+            );
+    }
+
+    /// <summary>
     /// Counts one attempt of something by a subject of the caller's choice, such as an e-mail address that is signed in to.
     /// </summary>
     /// <exception cref="ProblemException"><see cref="HttpProblems.RateLimited"/>; Retry-After is set.</exception>
