@@ -11,6 +11,7 @@ using Platen.Kernel.Templates;
 using Platen.Platform.Http;
 using Platen.Platform.Http.RateLimits;
 using Platen.Platform.Postgres;
+using Platen.Platform.Webhooks;
 using Platen.Server;
 using Platen.Testing;
 
@@ -67,6 +68,7 @@ public sealed class ServerFixture : IAsyncLifetime
                 Blobs = "file:" + Path.Combine(postgres.Folder, "blobs"),
                 WidgetsFolder = Path.Combine(AppContext.BaseDirectory, "widgets"),
                 Samples = false,
+                Webhooks = new WebhookOptions { Networks = [System.Net.IPNetwork.Parse("127.0.0.0/8")] },
                 Guards = new HttpGuards { Limits = RateLimitPolicies.Parse(limits) },
                 Postgres = new PostgresOptions { DataFolder = postgres.Folder },
             },

@@ -114,6 +114,8 @@ internal sealed partial class GuardTrials(PostgresPools pools, ILogger<GuardTria
         );
         if (move is not ChannelMove.Moved(var revision))
             throw new InvalidOperationException($"The template is locked, and yet its channel: {move}.");
+        var live = now.Version?.Version.ToString();
+        await TellOfMove.RunAsync(session, name, payload.Channel, live, live, null, 0, revision, ct);
         await Template.TouchAsync(
             session,
             name,

@@ -147,6 +147,17 @@ internal sealed class MoveChannel(PostgresPools pools)
         await Trial.FollowAsync(session, name, channel, order, ct);
         if (revision == now.Channel?.Revision)
             return;
+        await TellOfMove.RunAsync(
+            session,
+            name,
+            channel,
+            order.Version,
+            now.Version?.Version.ToString(),
+            order.Candidate?.Version,
+            order.Candidate?.Percentage ?? 0,
+            revision,
+            ct
+        );
         await Template.TouchAsync(
             session,
             name,

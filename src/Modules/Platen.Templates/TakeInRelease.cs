@@ -115,7 +115,19 @@ internal sealed class TakeInRelease(IBlobStore blobs) : IReleaseIntake
                 .Conflict.Because($"'{channel}' is protected: ask for the move, so that a second person can agree.")
                 .AsException();
         }
+        var revision = (now.Channel?.Revision ?? 0) + 1;
         await Trial.FollowAsync(session, name, channel, new ChannelOrder(version.Version.ToString()), ct);
+        await TellOfMove.RunAsync(
+            session,
+            name,
+            channel,
+            version.Version.ToString(),
+            now.Version?.Version.ToString(),
+            null,
+            0,
+            revision,
+            ct
+        );
         await Template.TouchAsync(
             session,
             name,
@@ -126,7 +138,7 @@ internal sealed class TakeInRelease(IBlobStore blobs) : IReleaseIntake
                 version = version.Version.ToString(),
                 candidate = (string?)null,
                 percentage = 0,
-                revision = (now.Channel?.Revision ?? 0) + 1,
+                revision,
                 reason = session.Context.Reason,
             },
             ct

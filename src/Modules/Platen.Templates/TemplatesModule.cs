@@ -4,6 +4,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Platen.Platform.Jobs;
 using Platen.Platform.Postgres;
 using Platen.Platform.Releases;
+using Platen.Platform.Webhooks;
 
 namespace Platen.Templates;
 
@@ -28,7 +29,8 @@ public static class TemplatesModule
             .AddSingleton<ResolveAnswers>()
             .AddSingleton<RecordOutcomes>()
             .AddSingleton<IReleaseIntake, TakeInRelease>()
-            .AddSingleton<IJobHandler, GuardTrials>();
+            .AddSingleton<IJobHandler, GuardTrials>()
+            .AddWebhookType(TellOfMove.Type, TellOfMove.Description);
 
     /// <summary>
     /// Answers resolves that this node has answered before and that still hold; hands everything else on. Stands before routing and

@@ -13,7 +13,8 @@ namespace Platen.Templates;
 internal static class VersionChannels
 {
     /// <summary>Points a channel at a release, wherever it pointed before. The template's row is locked by the caller.</summary>
-    public static async Task PointAsync(
+    /// <returns>The channel's revision; null when it pointed there already.</returns>
+    public static async Task<long?> PointAsync(
         Session session,
         TemplateName name,
         string channel,
@@ -24,13 +25,12 @@ internal static class VersionChannels
         var key = TemplateRequests.Channel(name, channel);
         var now = await ChannelStore.FindAsync(session, key, ct);
         if (now?.Release == release)
-            return;
-        if (await ChannelStore.MoveAsync(session, key, now?.Revision ?? 0, release, ct) is not ChannelMove.Moved)
-        {
-            throw KernelProblems
+            return null;
+        return await ChannelStore.MoveAsync(session, key, now?.Revision ?? 0, release, ct) is ChannelMove.Moved moved
+            ? moved.Revision
+            : throw KernelProblems
                 .StaleVersion.Because($"The channel '{channel}' of '{name}' was moved just now.")
                 .AsException();
-        }
     }
 
     /// <summary>Points <c>latest</c> and <c>stable</c> where the versions say, in the order of the channels' names.</summary>
@@ -38,9 +38,35 @@ internal static class VersionChannels
     {
         var versions = await TemplateVersion.ListAsync(session, name, ct);
         if (Highest(versions, withPrereleases: true) is { } latest)
-            await PointAsync(session, name, ChannelNames.Latest, latest.Release, ct);
+            await FollowAsync(session, name, ChannelNames.Latest, latest, versions, ct);
         if (Highest(versions, withPrereleases: false) is { } stable)
-            await PointAsync(session, name, ChannelNames.Stable, stable.Release, ct);
+            await FollowAsync(session, name, ChannelNames.Stable, stable, versions, ct);
+    }
+
+    private static async Task FollowAsync(
+        Session session,
+        TemplateName name,
+        string channel,
+        TemplateVersion to,
+        List<TemplateVersion> versions,
+        CancellationToken ct
+    )
+    {
+        var before = await ChannelStore.FindAsync(session, TemplateRequests.Channel(name, channel), ct);
+        if (await PointAsync(session, name, channel, to.Release, ct) is not { } revision)
+            return;
+        var previous = versions.Find(v => v.Release == before?.Release);
+        await TellOfMove.RunAsync(
+            session,
+            name,
+            channel,
+            to.Version.ToString(),
+            previous?.Version.ToString(),
+            null,
+            0,
+            revision,
+            ct
+        );
     }
 
     private static TemplateVersion? Highest(List<TemplateVersion> versions, bool withPrereleases)
