@@ -76,4 +76,34 @@ public sealed partial class PlatenClient
                 ct
             )
         ).Count;
+
+    /// <summary>How long a workspace keeps what was sent, with its version.</summary>
+    /// <param name="workspace">Its slug or id; <c>platform</c> for the platform.</param>
+    /// <param name="ct">Cancels.</param>
+    public async Task<Versioned<SubmissionRetention>> GetSubmissionRetentionAsync(
+        string workspace,
+        CancellationToken ct
+    )
+    {
+        using var answer = await SendAsync(HttpMethod.Get, Of(workspace) + "/submission-retention", null, null, ct);
+        return await ReadVersionedAsync(answer, SubmissionsClientJson.Default.SubmissionRetention, ct);
+    }
+
+    /// <summary>Says how long a workspace keeps what was sent; what is older is removed at once.</summary>
+    public async Task<SubmissionRetention> SetSubmissionRetentionAsync(
+        string workspace,
+        SubmissionRetention retention,
+        Precondition condition,
+        CancellationToken ct
+    )
+    {
+        using var answer = await PutAsync(
+            Of(workspace) + "/submission-retention",
+            retention,
+            SubmissionsClientJson.Default.SubmissionRetention,
+            condition,
+            ct
+        );
+        return await ReadAsync(answer, SubmissionsClientJson.Default.SubmissionRetention, ct);
+    }
 }

@@ -26,12 +26,18 @@ public sealed record Submission(
 /// <param name="Search">A text that one of the answers holds, in any case; null for all.</param>
 public sealed record SubmissionQuery(string? From = null, string? To = null, string? Search = null);
 
+/// <summary>How long what was sent is kept.</summary>
+/// <param name="Days">1 to 3650 days; null: until it is erased.</param>
+/// <param name="Instances">What is different for single instances, by their public id.</param>
+public sealed record SubmissionRetention(int? Days, IReadOnlyDictionary<string, int?> Instances);
+
 internal sealed record PersonOrder(string Person);
 
 internal sealed record Erased(long Count);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, AllowDuplicateProperties = false)]
 [JsonSerializable(typeof(Page<Submission>))]
+[JsonSerializable(typeof(SubmissionRetention))]
 [JsonSerializable(typeof(PersonOrder))]
 [JsonSerializable(typeof(Erased))]
 internal sealed partial class SubmissionsClientJson : JsonSerializerContext;

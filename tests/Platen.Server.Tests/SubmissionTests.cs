@@ -333,6 +333,89 @@ public sealed class SubmissionTests(ServerFixture server)
         ).FaultPointers.ShouldBe(["/person"]);
     }
 
+    [Fact]
+    public async Task What_is_older_than_it_is_kept_goes_and_the_rest_stays()
+    {
+        using var form = await PublishAsync();
+        using var other = await PublishAsync();
+        foreach (var n in Enumerable.Range(0, 3))
+            await form.SendJsonAsync(Filled($"old{n}@example.org"));
+        await other.SendJsonAsync(Filled("theirs@example.org"));
+        await form.AgeAsync(40);
+        await other.AgeAsync(40);
+        var young = (await form.SendJsonAsync(Filled("young@example.org"))).Json["id"]!.GetValue<string>();
+
+        var rule = $"/v1/workspaces/{form.Owner}/submission-retention";
+        var none = await form.Client.SendAsync(HttpMethod.Get, rule);
+        none.Json["days"].ShouldBeNull();
+        (await form.Client.SendAsync(HttpMethod.Put, rule, new { days = 30 })).Problem.ShouldBe(
+            "precondition-required"
+        );
+        // The instance's own rule goes before the workspace's.
+        var kept = await form.Client.SendAsync(
+            HttpMethod.Put,
+            rule,
+            new { days = 30, instances = new Dictionary<string, int?> { [form.Id] = null } },
+            none.Tag
+        );
+        kept.Status.ShouldBe(200, kept.Text);
+        var all = await form.Client.SendAsync(HttpMethod.Get, form.Path + "/submissions");
+        all.Json["keptForDays"].ShouldBeNull();
+        var shorter = await form.Client.SendAsync(HttpMethod.Put, rule, new { days = 30 }, kept.Tag);
+        await Platen.Testing.Servers.ServerProcess.WaitUntilAsync(
+            "what is old is gone",
+            TimeSpan.FromSeconds(30),
+            async _ => (await form.ListAsync()).Count == 1,
+            Ct
+        );
+        var left = await form.Client.SendAsync(HttpMethod.Get, form.Path + "/submissions");
+        left.Json["items"]![0]!["id"]!.GetValue<string>().ShouldBe(young);
+        left.Json["keptForDays"]!.GetValue<int>().ShouldBe(30);
+        (await other.ListAsync()).Count.ShouldBe(1);
+        (await form.EventsAsync()).ShouldContain("submission.expired");
+        var audit = await form.Client.SendAsync(HttpMethod.Get, "/v1/audit?action=submission.*");
+        audit.Text.ShouldContain("submission.expired");
+        audit.Text.ShouldContain("submission.retention_changed");
+        audit.Text.ShouldNotContain("@example.org");
+        (await form.Client.SendAsync(HttpMethod.Put, rule, new { days = 1 }, kept.Tag)).Status.ShouldBe(412);
+        var wrong = await form.Client.SendAsync(
+            HttpMethod.Put,
+            rule,
+            new { days = 0, instances = new Dictionary<string, int?> { ["x"] = 1, [form.Id] = 4000 } },
+            shorter.Tag
+        );
+        wrong.FaultPointers.ShouldBe(["/days", "/instances/" + form.Id, "/instances/x"], ignoreOrder: true);
+    }
+
+    [Fact]
+    public async Task One_is_read_by_the_path_that_a_webhook_is_told()
+    {
+        await using var receiver = await Platen.Testing.Servers.WebhookReceiver.AnsweringAsync(204);
+        using var form = await PublishAsync();
+        var hook = await server.Owner.SendAsync(
+            HttpMethod.Post,
+            $"/v1/workspaces/{form.Owner}/webhooks",
+            new { url = receiver.Url, types = new[] { "submission.arrived" } }
+        );
+        hook.Status.ShouldBe(201, hook.Text);
+        await form.SendJsonAsync(Filled("ada@example.org"));
+        // Sent twice, it arrived once.
+        await form.SendJsonAsync(Filled("ada@example.org"));
+        await receiver.HasAsync(1, Ct);
+        var message = receiver.Messages.Single();
+        message.IsSignedWith(hook.Json["secret"]!.GetValue<string>()).ShouldBeTrue();
+        System.Text.Encoding.UTF8.GetString(message.Body).ShouldNotContain("ada@");
+        var path = message.Json["data"]!["path"]!.GetValue<string>();
+        var read = await form.Client.SendAsync(HttpMethod.Get, path);
+        read.Json["fields"]!["email"]!.GetValue<string>().ShouldBe("ada@example.org");
+        (await server.Owner.SendAsync(HttpMethod.Get, path)).Status.ShouldBe(200);
+        using var other = await PublishAsync();
+        (await other.Client.SendAsync(HttpMethod.Get, path)).Status.ShouldBe(404);
+        (await other.Client.SendAsync(HttpMethod.Get, path.Split('?')[0])).Status.ShouldBe(404);
+        (await form.EraseAsync("ada@example.org")).ShouldBe(1);
+        (await form.Client.SendAsync(HttpMethod.Get, path)).Problem.ShouldBe("not-found");
+    }
+
     private static JsonObject Filled(string email) => new() { ["name"] = "Ada", ["email"] = email };
 
     private Task<PublishedForm> PublishAsync(params string[] origins) =>
@@ -471,6 +554,18 @@ public sealed class SubmissionTests(ServerFixture server)
             (await Client.SendAsync(HttpMethod.Post, "/v1/submissions:erase", new { person })).Json[
                 "count"
             ]!.GetValue<long>();
+
+        public async Task AgeAsync(int days)
+        {
+            await using var admin = await Server.Postgres.OpenAdminAsync(Ct);
+            await using var command = new Npgsql.NpgsqlCommand(
+                "update submissions.submission set received_at = received_at - make_interval(days => $2) where public_id = $1",
+                admin
+            );
+            command.Parameters.AddWithValue(Id);
+            command.Parameters.AddWithValue(days);
+            await command.ExecuteNonQueryAsync(Ct);
+        }
 
         public async Task<string> EventsAsync()
         {

@@ -65,6 +65,26 @@ internal sealed class ReadSubmissions(PostgresPools pools)
         CancellationToken ct
     ) => PageAsync(caller, filter, after, ">", "", limit, ct);
 
+    /// <summary>One of the caller's.</summary>
+    /// <exception cref="ProblemException"><see cref="KernelProblems.NotFound"/>.</exception>
+    public async Task<Submission> OneAsync(Caller caller, Guid id, CancellationToken ct)
+    {
+        await using var session = await pools.OpenAsync(caller.Operation("read submission"), ct);
+        return await session.FirstAsync(
+                $"select {Submission.Columns} from submissions.submission where owner = platform.current_owner() and id = $1",
+                Submission.Read,
+                ct,
+                Sql.Uuid(id)
+            ) ?? throw KernelProblems.NotFound.Because($"There is no submission {id}.").AsException();
+    }
+
+    /// <summary>For how many days what was sent to an instance is kept; null: without end.</summary>
+    public async Task<int?> KeptForDaysAsync(Caller caller, PublicId id, CancellationToken ct)
+    {
+        await using var session = await pools.OpenAsync(caller.Operation("read retention"), ct);
+        return (await Retention.FindAsync(session, locked: false, ct)).For(id.ToString());
+    }
+
     /// <summary>The names of all answers, in alphabetical order: the columns of a table of them.</summary>
     public async Task<List<string>> ColumnsAsync(Caller caller, SubmissionFilter filter, CancellationToken ct)
     {

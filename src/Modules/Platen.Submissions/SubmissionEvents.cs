@@ -14,5 +14,11 @@ internal static class SubmissionEvents
     /// <summary>Submissions were erased: one, or all of an address.</summary>
     public const string Erased = "submission.erased";
 
+    /// <summary>Submissions were removed because they were as old as their owner keeps them.</summary>
+    public const string Expired = "submission.expired";
+
+    /// <summary>How long they are kept was changed; in the audit log only.</summary>
+    public const string RetentionChanged = "submission.retention_changed";
+
     public static StreamId Stream(string publicId) => new("submissions/" + publicId);
 }

@@ -33,7 +33,12 @@ internal sealed class SubmissionsAccess(WorkspaceDirectory directory, PublishedF
     }
 
     /// <summary>The caller where a query names a workspace, else where their credential belongs.</summary>
-    public async Task<Caller> EnterWorkspaceAsync(HttpContext context, string? workspace, CancellationToken ct)
+    public async Task<Caller> EnterWorkspaceAsync(
+        HttpContext context,
+        string? workspace,
+        CancellationToken ct,
+        string scope = Scopes.SubmissionsWrite
+    )
     {
         var caller = context.Caller();
         if (!string.IsNullOrEmpty(workspace))
@@ -43,7 +48,7 @@ internal sealed class SubmissionsAccess(WorkspaceDirectory directory, PublishedF
                 ?? throw KernelProblems.NotFound.Because("There is no such workspace.").AsException();
             await context.CountWorkspaceAsync(caller);
         }
-        return Checked(caller, Scopes.SubmissionsWrite);
+        return Checked(caller, scope);
     }
 
     private static Caller Checked(Caller caller, string scope) =>

@@ -18,8 +18,11 @@ using Platen.Platform.Http.RateLimits;
 
 namespace Platen.Submissions;
 
-/// <summary>A page of submissions, newest first; the cursor is null on the last.</summary>
-internal sealed record SubmissionListView(IReadOnlyList<Submission> Items, string? NextCursor);
+/// <summary>A page of submissions, newest first.</summary>
+/// <param name="Items">Of this page.</param>
+/// <param name="NextCursor">Null on the last page.</param>
+/// <param name="KeptForDays">How old they become; null: they stay until they are erased.</param>
+internal sealed record SubmissionListView(IReadOnlyList<Submission> Items, string? NextCursor, int? KeptForDays);
 
 /// <summary>What a script is told of its post. Of a program's the id is of nothing.</summary>
 internal sealed record ReceivedView(Guid Id, DateTimeOffset ReceivedAt);
@@ -64,6 +67,21 @@ internal static class SubmissionsEndpoints
             .Produces(200, contentType: "text/csv")
             .DisableRequestTimeout()
             .NeedsCaller($"{Scopes.SubmissionsRead} {Rule}");
+        app.MapGet("/v1/submissions/{id:guid}", Read)
+            .WithName("getSubmission")
+            .WithTags("submissions")
+            .NeedsCaller($"{Scopes.SubmissionsRead} in the workspace");
+        // Whoever may erase may say when it happens by itself.
+        app.MapGet("/v1/workspaces/{ws}/submission-retention", ReadRetention)
+            .WithName("getSubmissionRetention")
+            .WithTags("submissions")
+            .NeedsWorkspace(Scopes.SubmissionsRead, platformToo: true);
+        app.MapPut("/v1/workspaces/{ws}/submission-retention", ChangeRetention)
+            .WithName("setSubmissionRetention")
+            .WithTags("submissions")
+            .Accepts<SetRetention.Body>("application/json")
+            .Audited(SubmissionEvents.RetentionChanged)
+            .NeedsWorkspace(Scopes.SubmissionsWrite, platformToo: true);
         app.MapDelete("/v1/submissions/{id:guid}", Erase)
             .WithName("eraseSubmission")
             .WithTags("submissions")
@@ -195,11 +213,12 @@ internal static class SubmissionsEndpoints
         };
         var size = Math.Clamp(limit ?? Limits.DefaultPageItems, 1, Limits.PageItems);
         var page = await read.NewestAsync(caller, filter, after, size + 1, ct);
+        var days = await read.KeptForDaysAsync(caller, id, ct);
         context.Response.Headers.CacheControl = "private, no-store";
         return TypedResults.Ok(
             page.Count > size
-                ? new SubmissionListView(page[..size], page[size - 1].Place.ToString())
-                : new SubmissionListView(page, null)
+                ? new SubmissionListView(page[..size], page[size - 1].Place.ToString(), days)
+                : new SubmissionListView(page, null, days)
         );
     }
 
@@ -290,6 +309,44 @@ internal static class SubmissionsEndpoints
         var line = new StringBuilder();
         CsvLine.Append(line, cells);
         Encoding.UTF8.GetBytes(line.ToString(), file);
+    }
+
+    private static async Task<Ok<Submission>> Read(
+        Guid id,
+        SubmissionsAccess access,
+        ReadSubmissions read,
+        HttpContext context,
+        CancellationToken ct,
+        string? workspace = null
+    )
+    {
+        var caller = await access.EnterWorkspaceAsync(context, workspace, ct, Scopes.SubmissionsRead);
+        context.Response.Headers.CacheControl = "private, no-store";
+        return TypedResults.Ok(await read.OneAsync(caller, id, ct));
+    }
+
+    private static async Task<Ok<Retention>> ReadRetention(
+        SetRetention retention,
+        HttpContext context,
+        CancellationToken ct
+    ) => Answer(context, await retention.ReadAsync(context.Caller(), ct));
+
+    private static async Task<Ok<Retention>> ChangeRetention(
+        SetRetention retention,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        var precondition = context.RequirePrecondition();
+        var body = await JsonBody.ReadAsync<SetRetention.Body>(context, Limits.JsonBodyBytes, JsonBody.Shape, ct);
+        return Answer(context, await retention.RunAsync(context.Caller(), body, precondition, ct));
+    }
+
+    private static Ok<Retention> Answer(HttpContext context, Retention retention)
+    {
+        context.Response.Headers.ETag = retention.Tag;
+        context.Response.Headers.CacheControl = "private, no-cache";
+        return TypedResults.Ok(retention);
     }
 
     private static async Task<NoContent> Erase(

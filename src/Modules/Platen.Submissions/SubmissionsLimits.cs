@@ -38,4 +38,13 @@ internal static class SubmissionsLimits
 
     /// <summary>Columns of an export: the fields of ten different forms.</summary>
     public const int ExportColumns = 200;
+
+    /// <summary>Days that submissions can be kept at most by a rule: ten years; without one they stay.</summary>
+    public const int RetentionDays = 3650;
+
+    /// <summary>Instances that a rule can name.</summary>
+    public const int RetentionInstances = 1_000;
+
+    /// <summary>Submissions removed in one transaction.</summary>
+    public const int ExpireBatch = 1_000;
 }

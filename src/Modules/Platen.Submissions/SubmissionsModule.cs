@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
+using Platen.Platform.Jobs;
 using Platen.Platform.Postgres;
 using Platen.Platform.Webhooks;
 
@@ -17,6 +18,8 @@ public static class SubmissionsModule
             .AddSingleton<ReceiveSubmission>()
             .AddSingleton<ReadSubmissions>()
             .AddSingleton<EraseSubmissions>()
+            .AddSingleton<SetRetention>()
+            .AddSingleton<IJobHandler, ExpireSubmissions>()
             .AddSingleton<SubmissionsAccess>()
             .AddWebhookType(
                 SubmissionEvents.Arrived,

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json.Nodes;
 using Platen.Client;
+using Platen.Kernel;
 
 namespace Platen.Cli.Commands;
 
@@ -53,6 +54,26 @@ internal static class SubmissionsCommand
         HelpName = "FILE",
     };
 
+    private static readonly Option<string> Owner = new("--workspace", "-w")
+    {
+        Description = "Whose: a workspace's slug or id. Else the platform's.",
+        HelpName = "WORKSPACE",
+        DefaultValueFactory = _ => "platform",
+    };
+
+    private static readonly Option<string?> Days = new("--days")
+    {
+        Description = "Keep submissions for so many days, or 'forever'.",
+        HelpName = "DAYS",
+    };
+
+    private static readonly Option<string[]> InstanceDays = new("--instance")
+    {
+        Description = "What is different for an instance: ID=DAYS, ID=forever, or ID=default to take it back.",
+        HelpName = "ID=DAYS",
+        DefaultValueFactory = _ => [],
+    };
+
     public static Command Create() =>
         new("submissions", "List, export and erase what visitors sent with a form.")
         {
@@ -69,6 +90,15 @@ internal static class SubmissionsCommand
             new Command("erase", "Erase one submission, or all of a person, for good.") { What, Workspace }.Runs(
                 EraseAsync
             ),
+            new Command(
+                "retention",
+                "Show how long submissions are kept, or change it: what is older is erased at once."
+            )
+            {
+                Owner,
+                Days,
+                InstanceDays,
+            }.Runs(RetentionAsync),
         };
 
     private static async Task<int> ListAsync(Invocation run, CancellationToken ct)
@@ -143,6 +173,58 @@ internal static class SubmissionsCommand
         run.Output.Line(string.Create(CultureInfo.InvariantCulture, $"{count} erased"));
         return ExitCode.Ok;
     }
+
+    private static async Task<int> RetentionAsync(Invocation run, CancellationToken ct)
+    {
+        var workspace = run.Value(Owner)!;
+        var current = await run.Client.GetSubmissionRetentionAsync(workspace, ct);
+        var retention = current.Value;
+        if (run.Value(Days) is not null || run.Value(InstanceDays)!.Length > 0)
+        {
+            var instances = new Dictionary<string, int?>(retention.Instances, StringComparer.Ordinal);
+            foreach (var own in run.Value(InstanceDays)!)
+            {
+                var equals = own.IndexOf('=', StringComparison.Ordinal);
+                var id = Invocation.ReadPublicId(equals < 0 ? own : own[..equals]).ToString();
+                if (own[(equals + 1)..] == "default")
+                    instances.Remove(id);
+                else
+                    instances[id] = ReadDays(own[(equals + 1)..]);
+            }
+            var days = run.Value(Days) is { } text ? ReadDays(text) : retention.Days;
+            retention = await run.Client.SetSubmissionRetentionAsync(
+                workspace,
+                new SubmissionRetention(days, instances),
+                new Precondition.OneOf([current.Tag!.ToString()]),
+                ct
+            );
+        }
+        var byInstance = new JsonObject();
+        foreach (var (id, days) in retention.Instances)
+            byInstance.Add(id, days);
+        run.Output.Document(new JsonObject { ["days"] = retention.Days, ["instances"] = byInstance });
+        run.Output.Table(
+            ["instance", "kept"],
+            [
+                ["all others", Kept(retention.Days)],
+                .. retention.Instances.Select(one => new[] { one.Key, Kept(one.Value) }),
+            ]
+        );
+        return ExitCode.Ok;
+    }
+
+    private static string Kept(int? days) =>
+        days is null ? "until erased" : string.Create(CultureInfo.InvariantCulture, $"{days} days");
+
+    private static int? ReadDays(string text) =>
+        text == "forever" ? null
+        : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var days) ? days
+        : throw new CliException(
+            ExitCode.Usage,
+            "usage",
+            $"'{text}' is not a number of days.",
+            "Write a number such as 90, or forever."
+        );
 
     private static SubmissionQuery QueryOf(Invocation run) => new(run.Value(From), run.Value(To), run.Value(Search));
 
