@@ -28,6 +28,7 @@ internal static class RootCommandBuilder
         root.Subcommands.Add(TemplatesCommand.Create());
         root.Subcommands.Add(ImportCommand.Create());
         root.Subcommands.Add(SubmissionsCommand.Create());
+        root.Subcommands.Add(UsageCommand.Create());
         root.Subcommands.Add(WebhooksCommand.Create());
         root.Subcommands.Add(EventsCommand.Create());
         root.Subcommands.Add(JobsCommand.Create());

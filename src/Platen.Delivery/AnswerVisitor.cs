@@ -244,7 +244,17 @@ internal sealed class AnswerVisitor(
         if (answer.Own.Deprecated is { } deprecation && answer.Target != Target.Artifact)
             SayDeprecated(headers, answer, deprecation);
 
-        switch (Judge(request, variant, dated ? latest.LastModifiedSeconds : null))
+        var judged = Judge(request, variant, dated ? latest.LastModifiedSeconds : null);
+        // Whoever has the page already looks at it again.
+        if (
+            answer.Target == Target.Page
+            && judged != StatusCodes.Status412PreconditionFailed
+            && HttpMethods.IsGet(request.Method)
+        )
+        {
+            answer.Own.Views?.Count();
+        }
+        switch (judged)
         {
             case StatusCodes.Status304NotModified:
                 response.StatusCode = StatusCodes.Status304NotModified;

@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Platen.Platform.Usage;
 
 namespace Platen.Delivery;
 
@@ -45,6 +46,8 @@ public static class DeliveryModule
         services.AddSingleton<DatabaseReach>();
         services.AddSingleton<DiskCache>();
         services.AddHostedService(provider => provider.GetRequiredService<DiskCache>());
+        services.AddUsage();
+        services.AddSingleton<PixelVisitor>();
         services.AddSingleton<ChannelLookup>();
         services.AddSingleton<InstanceLoader>();
         services.AddSingleton<InstanceCache>();
@@ -58,12 +61,13 @@ public static class DeliveryModule
     }
 
     /// <summary>
-    /// Answers <c>/e/…</c>, <c>/w/…</c> and <c>/embed/…</c> here, and hands everything else on. Stands first in the pipeline: what follows,
+    /// Answers <c>/e/…</c>, <c>/w/…</c>, <c>/p/…</c> and <c>/embed/…</c> here, and hands everything else on. Stands first in the pipeline: what follows,
     /// routing included, costs these requests nothing.
     /// </summary>
     public static IApplicationBuilder UseDelivery(this IApplicationBuilder app)
     {
         var visitor = app.ApplicationServices.GetRequiredService<AnswerVisitor>();
+        var pixel = app.ApplicationServices.GetRequiredService<PixelVisitor>();
         var metrics = app.ApplicationServices.GetRequiredService<DeliveryMetrics>();
         return app.Use(next =>
             context =>
@@ -71,6 +75,8 @@ public static class DeliveryModule
                 var path = context.Request.Path.Value;
                 if (DeliveryPath.Owns(path))
                     return visitor.AnswerAsync(context);
+                if (PixelVisitor.Owns(path))
+                    return pixel.AnswerAsync(context);
                 return EmbedVisitor.Owns(path) ? EmbedVisitor.AnswerAsync(context, metrics) : next(context);
             }
         );

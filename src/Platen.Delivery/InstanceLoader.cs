@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Platen.Kernel;
 using Platen.Platform.Blobs;
+using Platen.Platform.Usage;
 
 namespace Platen.Delivery;
 
@@ -15,6 +16,8 @@ internal sealed class InstanceLoader(
     DatabaseReach database,
     TimeProvider time
 )
+/// <summary>Makes what the cache holds: channel → release manifest → layers → verified bytes.</summary>
+internal sealed class InstanceLoader(ChannelLookup channels, IBlobStore blobs, UsageCounters usage)
 {
     /// <summary>
     /// Loads an instance, or finds that none is published. The bytes that <paramref name="former"/>, the release shown until
@@ -88,6 +91,14 @@ internal sealed class InstanceLoader(
         var known = new Dictionary<Digest, ReadOnlyMemory<byte>>();
         foreach (var (digest, bytes) in kept?.Blobs ?? new Dictionary<Digest, ReadOnlyMemory<byte>>())
             known[digest] = bytes;
+        var files = ReleaseFiles.Read(row.Owner, row.Manifest);
+        if (files.Status == "unpublished")
+            return null;
+        var deprecated = files.Status == "deprecated" ? Deprecation.Of(id, files.Type) : null;
+        var instance = PublishedInstance.Create(id, row.Owner, ChannelLookup.SubjectOf(id), row, files, deprecated);
+        instance.Views = former?.Views ?? usage.For(row.Owner, id.ToString(), UsageKind.View);
+
+        var known = new Dictionary<Digest, byte[]>();
         foreach (var variant in former?.Variants ?? [])
         {
             if (variant.Bytes is { } bytes)

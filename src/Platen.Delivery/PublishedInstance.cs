@@ -2,6 +2,7 @@ using System.Collections.Frozen;
 using System.Globalization;
 using Microsoft.Extensions.Primitives;
 using Platen.Kernel;
+using Platen.Platform.Usage;
 
 namespace Platen.Delivery;
 
@@ -43,6 +44,9 @@ internal sealed class PublishedInstance : CachedItem
 
     /// <summary>The artifacts of this release by their file name.</summary>
     public required FrozenDictionary<string, Asset>.AlternateLookup<ReadOnlySpan<char>> Artifacts { get; init; }
+
+    /// <summary>Where views are counted, on the next release as on this one; null before it is shown.</summary>
+    public UsageCell? Views { get; set; }
 
     /// <summary>Every variant once.</summary>
     public required Variant[] Variants { get; init; }

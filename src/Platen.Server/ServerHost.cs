@@ -10,6 +10,7 @@ using Platen.Platform.Http;
 using Platen.Platform.Http.RateLimits;
 using Platen.Platform.Jobs;
 using Platen.Platform.Postgres;
+using Platen.Platform.Usage;
 using Platen.Platform.Webhooks;
 using Platen.Registry;
 using Platen.Submissions;
@@ -114,6 +115,7 @@ public static class ServerHost
         services.AddWidgets(settings.WidgetsFolder, Stage.Named(settings.Profile));
         services.AddRegistry(settings.Registry);
         services.AddTemplates();
+        services.AddUsage();
         services.AddWebhooks(settings.Webhooks);
         services.AddSubmissions();
         if (settings.Roles.HasFlag(ServerRoles.Delivery))

@@ -4,6 +4,7 @@ using Platen.Kernel;
 using Platen.Platform.Blobs;
 using Platen.Platform.Postgres;
 using Platen.Platform.Releases;
+using Platen.Platform.Usage;
 
 namespace Platen.Submissions;
 
@@ -13,12 +14,14 @@ namespace Platen.Submissions;
 /// <param name="WidgetType">Its widget type.</param>
 /// <param name="AllowedOrigins">The origins, and patterns of origins, whose pages may show it.</param>
 /// <param name="Form">What is asked for.</param>
+/// <param name="Kept">Counts what is kept.</param>
 internal sealed record PublishedForm(
     OwnerId Owner,
     Digest Release,
     string WidgetType,
     IReadOnlyList<string> AllowedOrigins,
-    Form Form
+    Form Form,
+    UsageCell Kept
 )
 {
     private const string FrameAncestors = "frame-ancestors 'self' ";
@@ -53,7 +56,7 @@ internal sealed record PublishedForm(
 /// Finds the live form of an instance as delivery finds its pages: by the live channel, which says whose it is. A release never changes, so
 /// what it asks for is read once. Thread-safe.
 /// </summary>
-internal sealed class PublishedForms(PostgresPools pools, IBlobStore blobs)
+internal sealed class PublishedForms(PostgresPools pools, IBlobStore blobs, UsageCounters usage)
 {
     private readonly ConcurrentDictionary<(OwnerId Owner, Digest Release), PublishedForm> known = new();
 
@@ -67,7 +70,7 @@ internal sealed class PublishedForms(PostgresPools pools, IBlobStore blobs)
             return null;
         if (known.TryGetValue((live.Owner, release), out var form))
             return form;
-        if (await ReadAsync(live.Owner, release, live.Manifest!, ct) is not { } read)
+        if (await ReadAsync(id, live.Owner, release, live.Manifest!, ct) is not { } read)
             return null;
         // Rather read again what is used than keep what is not.
         if (known.Count >= SubmissionsLimits.Forms)
@@ -110,7 +113,13 @@ internal sealed class PublishedForms(PostgresPools pools, IBlobStore blobs)
             );
     }
 
-    private async Task<PublishedForm?> ReadAsync(OwnerId owner, Digest release, byte[] bytes, CancellationToken ct)
+    private async Task<PublishedForm?> ReadAsync(
+        PublicId id,
+        OwnerId owner,
+        Digest release,
+        byte[] bytes,
+        CancellationToken ct
+    )
     {
         var manifest = ReleaseManifest.Parse(bytes);
         var type = manifest.Annotations.GetValueOrDefault("dev.platen.widget-type");
@@ -124,7 +133,14 @@ internal sealed class PublishedForms(PostgresPools pools, IBlobStore blobs)
             throw new InvalidDataException($"The config {file.Digest} of release {release} cannot be read.");
         using var config = JsonDocument.Parse(read.Bytes);
         return Form.Of(type, config.RootElement) is { } form
-            ? new PublishedForm(owner, release, type, PublishedForm.OriginsOf(manifest), form)
+            ? new PublishedForm(
+                owner,
+                release,
+                type,
+                PublishedForm.OriginsOf(manifest),
+                form,
+                usage.For(owner, id.ToString(), UsageKind.Submission)
+            )
             : null;
     }
 

@@ -68,6 +68,8 @@ internal sealed class ReceiveSubmission(PostgresPools pools, TimeProvider time)
             throw KernelProblems.Invalid.Because("The form is not filled in as it asks.", faults).AsException();
         }
         var reception = await KeepAsync(published, post, fields, ct);
+        if (reception is Reception.Kept)
+            published.Kept.Count();
         Count(reception is Reception.Kept ? "kept" : "known");
         return reception;
     }

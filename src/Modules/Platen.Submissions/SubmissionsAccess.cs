@@ -15,7 +15,8 @@ internal sealed class SubmissionsAccess(WorkspaceDirectory directory, PublishedF
     public async Task<(Caller Caller, PublicId Id)> EnterAsync(
         HttpContext context,
         string publicId,
-        CancellationToken ct
+        CancellationToken ct,
+        string scope = Scopes.SubmissionsRead
     )
     {
         if (!PublicId.TryParse(publicId, out var id))
@@ -29,7 +30,7 @@ internal sealed class SubmissionsAccess(WorkspaceDirectory directory, PublishedF
                 ?? throw NoSuchInstance();
             await context.CountWorkspaceAsync(caller);
         }
-        return (Checked(caller, Scopes.SubmissionsRead), id);
+        return (Checked(caller, scope), id);
     }
 
     /// <summary>The caller where a query names a workspace, else where their credential belongs.</summary>

@@ -82,6 +82,15 @@ internal static class SubmissionsEndpoints
             .Accepts<SetRetention.Body>("application/json")
             .Audited(SubmissionEvents.RetentionChanged)
             .NeedsWorkspace(Scopes.SubmissionsWrite, platformToo: true);
+        // How often something was seen says nothing about anybody: whoever sees the instance sees it.
+        app.MapGet("/v1/instances/{publicId}/usage", InstanceUsage)
+            .WithName("getInstanceUsage")
+            .WithTags("usage")
+            .NeedsCaller($"{Scopes.InstancesRead} {Rule}");
+        app.MapGet("/v1/workspaces/{ws}/usage", WorkspaceUsage)
+            .WithName("getWorkspaceUsage")
+            .WithTags("usage")
+            .NeedsWorkspace(Scopes.WorkspaceRead, platformToo: true);
         app.MapDelete("/v1/submissions/{id:guid}", Erase)
             .WithName("eraseSubmission")
             .WithTags("submissions")
@@ -340,6 +349,32 @@ internal static class SubmissionsEndpoints
         var precondition = context.RequirePrecondition();
         var body = await JsonBody.ReadAsync<SetRetention.Body>(context, Limits.JsonBodyBytes, JsonBody.Shape, ct);
         return Answer(context, await retention.RunAsync(context.Caller(), body, precondition, ct));
+    }
+
+    private static async Task<Ok<InstanceUsageView>> InstanceUsage(
+        string publicId,
+        SubmissionsAccess access,
+        ReadUsage usage,
+        HttpContext context,
+        CancellationToken ct,
+        string? from = null,
+        string? to = null
+    )
+    {
+        var (caller, id) = await access.EnterAsync(context, publicId, ct, Scopes.InstancesRead);
+        context.Response.Headers.CacheControl = "private, no-store";
+        return TypedResults.Ok(await usage.OfInstanceAsync(caller, id, from, to, ct));
+    }
+
+    private static async Task<Ok<WorkspaceUsageView>> WorkspaceUsage(
+        ReadUsage usage,
+        HttpContext context,
+        CancellationToken ct,
+        string? month = null
+    )
+    {
+        context.Response.Headers.CacheControl = "private, no-store";
+        return TypedResults.Ok(await usage.OfWorkspaceAsync(context.Caller(), month, ct));
     }
 
     private static Ok<Retention> Answer(HttpContext context, Retention retention)

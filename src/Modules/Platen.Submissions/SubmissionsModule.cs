@@ -17,6 +17,7 @@ public static class SubmissionsModule
             .AddSingleton<PublishedForms>()
             .AddSingleton<ReceiveSubmission>()
             .AddSingleton<ReadSubmissions>()
+            .AddSingleton<ReadUsage>()
             .AddSingleton<EraseSubmissions>()
             .AddSingleton<SetRetention>()
             .AddSingleton<IJobHandler, ExpireSubmissions>()

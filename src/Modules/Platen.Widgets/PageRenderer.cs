@@ -16,12 +16,22 @@ namespace Platen.Widgets;
 /// </summary>
 internal sealed partial class PageRenderer
 {
+    // In the colours of the page, whatever they are: it has to be readable and nothing else.
+    private const string Brand = """<p class="brand_" lang="en" dir="ltr">Published with Platen</p>""";
+    private const string BrandStyle = ".brand_{margin:0;padding:.5em 1em;font-size:.75em;text-align:center}";
+
     private readonly string head;
     private readonly string body;
     private readonly string style;
     private readonly LanguageTag locale;
 
-    public PageRenderer(WidgetPackage package, string publicId, JsonElement config, LanguageTag locale)
+    public PageRenderer(
+        WidgetPackage package,
+        string publicId,
+        JsonElement config,
+        LanguageTag locale,
+        bool isBranded = false
+    )
     {
         this.locale = locale;
         head = Head(package, config, locale);
@@ -34,6 +44,11 @@ internal sealed partial class PageRenderer
             }
         );
         style = package.Styles + Variables(package, config);
+        if (isBranded)
+        {
+            body += Brand;
+            style += BrandStyle;
+        }
         var hash = Convert.ToBase64String(SHA256.HashData(Encoding.UTF8.GetBytes(style)));
         ContentSecurityPolicy =
             $"default-src 'none'; style-src 'sha256-{hash}'; {FrameScript.Policy}; "

@@ -1,4 +1,5 @@
 using Platen.Access;
+using Platen.Access.Workspaces;
 using Platen.Kernel;
 using Platen.Platform.Channels;
 using Platen.Platform.Postgres;
@@ -38,6 +39,8 @@ internal sealed class PreviewPublication(PostgresPools pools, WidgetRegistry reg
         var made = InstanceRelease.Make(registry.Find(instance.WidgetType), instance, overlays);
         await using var session = await pools.OpenAsync(caller.Operation("preview publication"), ct);
         var missing = await PublishGates.CheckInstancesAsync(session, made.Links, new HashSet<string>(), ct);
+        var (instance, overlays, live, branding) = await ReadAsync(caller, id, ct);
+        var made = InstanceRelease.Make(registry.Find(instance.WidgetType), instance, overlays, branding.Shown);
         return new Outcome(
             instance.Status != InstanceStatus.Unpublished && made.Draft.Digest != live?.Digest,
             made.Draft.Digest,
@@ -49,7 +52,11 @@ internal sealed class PreviewPublication(PostgresPools pools, WidgetRegistry reg
     }
 
     /// <summary>Reads in a transaction of its own: none is open while pages are made.</summary>
-    private async Task<(Instance, List<Overlay>, Release?)> ReadAsync(Caller caller, PublicId id, CancellationToken ct)
+    private async Task<(Instance, List<Overlay>, Release?, Branding)> ReadAsync(
+        Caller caller,
+        PublicId id,
+        CancellationToken ct
+    )
     {
         await using var session = await pools.OpenAsync(caller.Operation("preview publication"), ct);
         var instance = await Instance.FindAsync(session, id, ct) ?? throw InstanceRequests.NotFound(id);
@@ -58,7 +65,7 @@ internal sealed class PreviewPublication(PostgresPools pools, WidgetRegistry reg
         var live = channel?.Release is { } digest
             ? await ReleaseStore.FindAsync(session, instance.Subject, digest, ct)
             : null;
-        return (instance, overlays, live);
+        return (instance, overlays, live, Branding.Of(await Entitlements.ListAsync(session, ct)));
     }
 
     private static List<Change> Compare(ReleaseManifest? from, ReleaseManifest to)

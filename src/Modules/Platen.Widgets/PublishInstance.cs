@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using Platen.Access;
 using Platen.Access.Audit;
+using Platen.Access.Workspaces;
 using Platen.Kernel;
 using Platen.Platform.Blobs;
 using Platen.Platform.Channels;
@@ -73,7 +74,7 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
     )
     {
         stage.RefuseWrite(id);
-        var (instance, overlays, channel) = await ReadAsync(operation, id, ct);
+        var (instance, overlays, channel, branding) = await ReadAsync(operation, id, ct);
         precondition.Check(instance.Tag);
         RefuseUnpublished(instance);
         var made = InstanceRelease.Make(registry.Find(instance.WidgetType), instance, overlays);
@@ -82,6 +83,8 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
         if (!force && !isLive)
             PublishGates.Refuse(instance.PublicId, made.Findings);
         if (!isLive)
+        var made = InstanceRelease.Make(registry.Find(instance.WidgetType), instance, overlays, branding.Shown);
+        if (channel?.Release != made.Draft.Digest)
             await ReleaseStore.StoreBytesAsync(blobs, operation.Owner, made.Draft, ct);
 
         await using var session = await pools.OpenAsync(operation, ct);
@@ -168,7 +171,7 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
         }
     }
 
-    private async Task<(Instance, List<Overlay>, Channel?)> ReadAsync(
+    private async Task<(Instance, List<Overlay>, Channel?, Branding)> ReadAsync(
         OperationContext operation,
         PublicId id,
         CancellationToken ct
@@ -182,6 +185,14 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
             ct
         );
         return (instance.FirstOrDefault() ?? throw InstanceRequests.NotFound(id), overlays, channel.FirstOrDefault());
+        var instance = await Instance.FindAsync(session, id, ct) ?? throw InstanceRequests.NotFound(id);
+        var overlays = await Overlay.ListAsync(session, id, ct);
+        return (
+            instance,
+            overlays,
+            await ChannelStore.FindAsync(session, instance.Live, ct),
+            Branding.Of(await Entitlements.ListAsync(session, ct))
+        );
     }
 
     /// <param name="Locales">Each overlay's locale and revision, with a space between.</param>

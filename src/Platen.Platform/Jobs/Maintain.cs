@@ -45,6 +45,7 @@ internal sealed class Maintain(IBlobStore blobs, PostgresPools pools, TimeProvid
             ct
         );
         await RemoveAllAsync(s => Webhooks.WebhookQueue.RemoveOldAsync(s, RowsATransaction, ct), ct);
+        await RemoveAllAsync(s => Usage.UsageLog.RemoveOldAsync(s, RowsATransaction, ct), ct);
         Log.Maintained(logger, swept.Uploads, events, jobs);
     }
 

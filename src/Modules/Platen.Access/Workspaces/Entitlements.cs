@@ -43,6 +43,15 @@ public static class Entitlements
     /// </summary>
     public const string StorageBytes = "storage-bytes";
 
+    /// <summary>Views of pages in a month of UTC; counted by delivery, and never refused.</summary>
+    public const string ViewsPerMonth = "views-per-month";
+
+    /// <summary>Submissions kept in a month of UTC; never refused.</summary>
+    public const string SubmissionsPerMonth = "submissions-per-month";
+
+    /// <summary>Pages without the line that names Platen: 0 where the plan has the line.</summary>
+    public const string Unbranded = "unbranded";
+
     /// <summary>Uses some, for the session's owner; the counter is locked until the session ends.</summary>
     /// <param name="session">The transaction of the use.</param>
     /// <param name="name">One of the names above, or a module's own: <c>[a-z][a-z0-9-]*</c>.</param>
@@ -74,6 +83,19 @@ public static class Entitlements
         session.ListAsync(
             """
             select n.name, access.used(n.name), access.allowed(n.name)
+            select n.name,
+                   case n.name
+                       when 'views-per-month' then (
+                           select coalesce(sum(d.views), 0)::bigint from platform.usage_day d
+                            where d.owner = platform.current_owner()
+                              and d.day >= date_trunc('month', now() at time zone 'utc')::date)
+                       when 'submissions-per-month' then (
+                           select coalesce(sum(d.submissions), 0)::bigint from platform.usage_day d
+                            where d.owner = platform.current_owner()
+                              and d.day >= date_trunc('month', now() at time zone 'utc')::date)
+                       else coalesce(u.used, 0)
+                   end,
+                   access.allowed(n.name)
             from (
                 select p.name from access.workspace w join access.plan_entitlement p on p.plan = w.plan
                     where w.owner = platform.current_owner()

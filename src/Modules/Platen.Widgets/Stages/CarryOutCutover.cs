@@ -292,6 +292,13 @@ internal sealed class CarryOutCutover(
         var made = InstanceRelease.Make(registry.Find(content.WidgetType), content.AsInstance(), content.Overlays);
         if (!force)
             PublishGates.Refuse(id.ToString(), made.Findings);
+            return new Prepared(content, digest, Release: null);
+        var made = InstanceRelease.Make(
+            registry.Find(content.WidgetType),
+            content.AsInstance(),
+            content.Overlays,
+            isBranded: false
+        );
         await ReleaseStore.StoreBytesAsync(blobs, OwnerId.Platform, made.Draft, ct);
         return new Prepared(content, digest, made);
     }

@@ -4,6 +4,7 @@ using System.Text;
 using Npgsql;
 using Platen.Access;
 using Platen.Access.Audit;
+using Platen.Access.Workspaces;
 using Platen.Kernel;
 using Platen.Platform.Blobs;
 using Platen.Platform.Postgres;
@@ -118,12 +119,14 @@ internal sealed class PreviewLinks(PostgresPools pools, IBlobStore blobs, Widget
     {
         Instance instance;
         List<Overlay> overlays;
+        Branding branding;
         await using (var session = await pools.OpenAsync(operation, ct))
         {
             instance = await Instance.FindAsync(session, id, ct) ?? throw InstanceRequests.NotFound(id);
             overlays = await Overlay.ListAsync(session, id, ct);
+            branding = Branding.Of(await Entitlements.ListAsync(session, ct));
         }
-        var made = InstanceRelease.Make(registry.Find(instance.WidgetType), instance, overlays);
+        var made = InstanceRelease.Make(registry.Find(instance.WidgetType), instance, overlays, branding.Shown);
         await ReleaseStore.StoreBytesAsync(blobs, operation.Owner, made.Draft, ct);
         return made.Draft;
     }

@@ -290,5 +290,5 @@ public static class RateLimitStages
     /// <summary>Pages, artifacts and the loader.</summary>
     private static bool IsPublished(string? path) =>
         path is { Length: > 2 }
-        && ((path[2] == '/' && path[1] is ('e' or 'w')) || path.StartsWith("/embed/", StringComparison.Ordinal));
+        && ((path[2] == '/' && path[1] is ('e' or 'w' or 'p')) || path.StartsWith("/embed/", StringComparison.Ordinal));
 }

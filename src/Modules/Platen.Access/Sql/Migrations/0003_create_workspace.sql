@@ -30,6 +30,8 @@ insert into access.plan_entitlement (plan, name, allowed) values
     ('pool', 'members', 10), ('pool', 'keys', 20),
     ('pool', 'instances', 200), ('pool', 'templates', 50), ('pool', 'projects', 5), ('pool', 'themes', 10),
     ('pool', 'storage-bytes', 1073741824),
+    ('pool', 'unbranded', 0), ('pool', 'views-per-month', 50000), ('pool', 'submissions-per-month', 1000),
+    ('bridge', 'views-per-month', 5000000), ('bridge', 'submissions-per-month', 100000),
     ('bridge', 'members', 100), ('bridge', 'keys', 200),
     ('bridge', 'instances', 5000), ('bridge', 'templates', 500), ('bridge', 'projects', 100), ('bridge', 'themes', 100),
     ('bridge', 'storage-bytes', 53687091200);
