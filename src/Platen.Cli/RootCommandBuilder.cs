@@ -39,6 +39,7 @@ internal static class RootCommandBuilder
         foreach (var command in LoginCommand.Create())
             root.Subcommands.Add(command);
         root.Subcommands.Add(DoctorCommand.Create());
+        root.Subcommands.Add(VerifyCommand.Create());
         root.Subcommands.Add(SchemaCommand.Create());
         root.Subcommands.Add(JsonCommand.Create());
         root.Subcommands.Add(VersionCommand.Create());
