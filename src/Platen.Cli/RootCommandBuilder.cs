@@ -40,6 +40,7 @@ internal static class RootCommandBuilder
             root.Subcommands.Add(command);
         root.Subcommands.Add(DoctorCommand.Create());
         root.Subcommands.Add(VerifyCommand.Create());
+        root.Subcommands.Add(ExplainCommand.Create());
         root.Subcommands.Add(SchemaCommand.Create());
         root.Subcommands.Add(JsonCommand.Create());
         root.Subcommands.Add(VersionCommand.Create());

@@ -111,52 +111,67 @@ internal sealed class AnswerVisitor(
             await RefuseAsync(context, 404, null);
             return;
         }
-        var (outcome, slot) = await cache.GetAsync(id, context.RequestAborted);
-        if (outcome != LookupOutcome.Found || slot.Item is not PublishedInstance own)
+        var found = await ResolveAsync(request, target, id, file, context.RequestAborted);
+        if (found.Status != 200)
         {
-            await RefuseAsync(context, outcome == LookupOutcome.Unavailable ? 503 : 404, id);
+            await RefuseAsync(context, found.Status, id);
             return;
         }
+        var level =
+            found.IsStale ? CacheLevel.Stale
+            : found.IsFromDisk ? CacheLevel.Disk
+            : CacheLevel.Store;
+        await RespondAsync(
+            context,
+            new Answer(target, found.Own!, found.Shown!, found.Variant!, found.ByLanguage),
+            level
+        );
+    }
+
+    /// <summary>Finds what a request gets, loading what is not in memory.</summary>
+    public async Task<Resolution> ResolveAsync(
+        HttpRequest request,
+        Target target,
+        PublicId id,
+        string file,
+        CancellationToken ct
+    )
+    {
+        var (outcome, slot) = await cache.GetAsync(id, ct);
+        if (outcome != LookupOutcome.Found || slot.Item is not PublishedInstance own)
+            return new Resolution(outcome == LookupOutcome.Unavailable ? 503 : 404);
 
         var (shown, shownSlot) = (own, slot);
         if (own.Deprecated is { BaselineKey: { } key } && target != Target.Artifact)
         {
-            var (found, other) = await cache.GetAsync(PublicId.Parse(key), context.RequestAborted);
+            var (found, other) = await cache.GetAsync(PublicId.Parse(key), ct);
             // Without a baseline to go to, the visitors of a site keep what they have.
             if (found == LookupOutcome.Found && other.Item is PublishedInstance baseline)
                 (shown, shownSlot) = (baseline, other);
         }
 
+        var resolved = new Resolution(200)
+        {
+            Own = own,
+            Shown = shown,
+            IsStale = shownSlot.Stale,
+            IsFromDisk = shown.IsFromDisk,
+        };
         var selection = Select(request, target, shown, file);
         if (selection.Asset is null && target == Target.Artifact)
         {
-            (outcome, selection) = await FindFormerAsync(own, file, context.RequestAborted);
+            (outcome, selection) = await FindFormerAsync(own, file, ct);
+            resolved = resolved with { IsFormer = true, IsFromDisk = selection.IsFromDisk };
             if (outcome == LookupOutcome.Unavailable)
-            {
-                await RefuseAsync(context, 503, id);
-                return;
-            }
+                return resolved with { Status = 503 };
         }
         if (selection.Asset is null)
-        {
-            await RefuseAsync(context, 404, id);
-            return;
-        }
+            return resolved with { Status = 404 };
         if (AcceptEncoding.Read(request.Headers.AcceptEncoding).Choose(selection.Asset) is not { } variant)
-        {
-            await RefuseAsync(context, 406, id);
-            return;
-        }
+            return resolved with { Status = 406 };
         if (variant.Bytes is null && !await TryLoadAsync(shownSlot, variant))
-        {
-            await RefuseAsync(context, 503, id);
-            return;
-        }
-        var level =
-            shownSlot.Stale ? CacheLevel.Stale
-            : shown.IsFromDisk ? CacheLevel.Disk
-            : CacheLevel.Store;
-        await RespondAsync(context, new Answer(target, own, shown, variant, selection.ByLanguage), level);
+            return resolved with { Status = 503 };
+        return resolved with { Variant = variant, ByLanguage = selection.ByLanguage };
     }
 
     // The manifest of a deprecated instance is its baseline's, so a name found in it may be the baseline's artifact.
@@ -173,11 +188,11 @@ internal sealed class AnswerVisitor(
             if (slot.Item is PublishedInstance baseline)
             {
                 if (baseline.Artifacts.TryGetValue(file, out var asset))
-                    return (LookupOutcome.Found, new Selection(asset, false));
+                    return (LookupOutcome.Found, new Selection(asset, false, baseline.IsFromDisk));
                 (outcome, slot) = await cache.GetArtifactAsync(baseline, file, ct);
             }
         }
-        return (outcome, new Selection((slot.Item as FormerArtifact)?.Asset, false));
+        return (outcome, new Selection((slot.Item as FormerArtifact)?.Asset, false, slot.Item is { IsFromDisk: true }));
     }
 
     private async Task<bool> TryLoadAsync(Slot slot, Variant variant)
@@ -217,11 +232,23 @@ internal sealed class AnswerVisitor(
             return default;
 
         var query = PageQuery.Read(request.QueryString.Value);
+        var index = ChooseLocale(request, shown, query, out var byLanguage);
+        return new Selection(shown.Locales[index][query.Theme], byLanguage);
+    }
+
+    /// <summary>Which of an instance's locales a request gets, and whether Accept-Language had a say.</summary>
+    public static int ChooseLocale(
+        HttpRequest request,
+        PublishedInstance shown,
+        in PageQuery query,
+        out bool byLanguage
+    )
+    {
         var index = query.Locale.IsEmpty ? -1 : shown.Languages.Best(query.Locale);
-        var byLanguage = index < 0;
+        byLanguage = index < 0;
         if (byLanguage && shown.Locales.Length > 1)
             index = shown.Languages.Best(request.Headers.AcceptLanguage);
-        return new Selection(shown.Locales[Math.Max(index, 0)][query.Theme], byLanguage);
+        return Math.Max(index, 0);
     }
 
     private Task RespondAsync(HttpContext context, in Answer answer, CacheLevel level)
@@ -463,7 +490,7 @@ internal sealed class AnswerVisitor(
         return json > html;
     }
 
-    private readonly record struct Selection(Asset? Asset, bool ByLanguage);
+    private readonly record struct Selection(Asset? Asset, bool ByLanguage, bool IsFromDisk = false);
 
     /// <param name="Target">What was asked for.</param>
     /// <param name="Own">The instance that was asked for.</param>
@@ -477,4 +504,30 @@ internal sealed class AnswerVisitor(
         Variant Variant,
         bool ByLanguage
     );
+}
+
+/// <summary>What a request for published content comes to.</summary>
+/// <param name="Status">200, or why nothing is sent.</param>
+internal readonly record struct Resolution(int Status)
+{
+    /// <summary>The instance that was asked for; null when it is not published.</summary>
+    public PublishedInstance? Own { get; init; }
+
+    /// <summary>The instance that is shown.</summary>
+    public PublishedInstance? Shown { get; init; }
+
+    /// <summary>What is sent.</summary>
+    public Variant? Variant { get; init; }
+
+    /// <summary>Whether Accept-Language had a say.</summary>
+    public bool ByLanguage { get; init; }
+
+    /// <summary>Whether a later release may exist.</summary>
+    public bool IsStale { get; init; }
+
+    /// <summary>Whether the bytes came from this node's disk.</summary>
+    public bool IsFromDisk { get; init; }
+
+    /// <summary>Whether it is a file of a former release.</summary>
+    public bool IsFormer { get; init; }
 }

@@ -52,6 +52,12 @@ public static class DeliveryModule
         services.AddSingleton<InstanceLoader>();
         services.AddSingleton<InstanceCache>();
         services.AddSingleton<AnswerVisitor>();
+        services.AddSingleton(provider => new ExplainVisitor(
+            provider.GetRequiredService<AnswerVisitor>(),
+            provider.GetRequiredService<InstanceCache>(),
+            provider.GetRequiredService<DiskCache>(),
+            provider.GetRequiredService<DatabaseReach>()
+        ));
         services.AddSingleton<ChannelListener>();
         services.AddHostedService(provider => provider.GetRequiredService<ChannelListener>());
         if (options.WarmInstances > 0)
@@ -62,6 +68,8 @@ public static class DeliveryModule
 
     /// <summary>
     /// Answers <c>/e/…</c>, <c>/w/…</c>, <c>/p/…</c> and <c>/embed/…</c> here, and hands everything else on. Stands first in the pipeline: what follows,
+    /// A request with a credential that asks <see cref="ExplainVisitor">why</see> is handed on to where credentials are looked at.
+    /// Answers <c>/e/…</c>, <c>/w/…</c> and <c>/embed/…</c> here, and hands everything else on. Stands first in the pipeline: what follows,
     /// routing included, costs these requests nothing.
     /// </summary>
     public static IApplicationBuilder UseDelivery(this IApplicationBuilder app)
@@ -77,6 +85,9 @@ public static class DeliveryModule
                     return visitor.AnswerAsync(context);
                 if (PixelVisitor.Owns(path))
                     return pixel.AnswerAsync(context);
+                    return ExplainVisitor.IsAsked(context.Request) && ExplainVisitor.TryRedirect(context)
+                        ? next(context)
+                        : visitor.AnswerAsync(context);
                 return EmbedVisitor.Owns(path) ? EmbedVisitor.AnswerAsync(context, metrics) : next(context);
             }
         );

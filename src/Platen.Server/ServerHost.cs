@@ -149,6 +149,7 @@ public static class ServerHost
         if (settings.Roles.HasFlag(ServerRoles.Delivery))
             app.UseDelivery();
 
+        app.UseServerTiming();
         app.UseRequestSpans();
         app.UseSafetyHeaders();
         app.UseProblems(log);
@@ -186,6 +187,8 @@ public static class ServerHost
             app.MapWebhooks();
             app.MapCollections();
             app.MapAudit();
+            if (settings.Roles.HasFlag(ServerRoles.Delivery))
+                app.MapExplanations();
         }
     }
 }

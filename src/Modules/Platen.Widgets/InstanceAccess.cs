@@ -64,7 +64,8 @@ internal sealed class InstanceAccess(WorkspaceDirectory directory, PostgresPools
     }
 }
 
-internal static class InstanceAccessEndpoints
+/// <summary>Puts an endpoint whose route names an instance under the access that the instance asks for.</summary>
+public static class InstanceAccessEndpoints
 {
     /// <summary>Whoever may read the instance that the route's <c>{publicId}</c> names.</summary>
     public static RouteHandlerBuilder NeedsInstance(this RouteHandlerBuilder endpoint) =>
