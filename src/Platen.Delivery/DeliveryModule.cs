@@ -68,9 +68,8 @@ public static class DeliveryModule
 
     /// <summary>
     /// Answers <c>/e/…</c>, <c>/w/…</c>, <c>/p/…</c> and <c>/embed/…</c> here, and hands everything else on. Stands first in the pipeline: what follows,
-    /// A request with a credential that asks <see cref="ExplainVisitor">why</see> is handed on to where credentials are looked at.
-    /// Answers <c>/e/…</c>, <c>/w/…</c> and <c>/embed/…</c> here, and hands everything else on. Stands first in the pipeline: what follows,
-    /// routing included, costs these requests nothing.
+    /// routing included, costs these requests nothing. A request with a credential that asks <see cref="ExplainVisitor">why</see> is
+    /// handed on to where credentials are looked at.
     /// </summary>
     public static IApplicationBuilder UseDelivery(this IApplicationBuilder app)
     {
@@ -82,12 +81,11 @@ public static class DeliveryModule
             {
                 var path = context.Request.Path.Value;
                 if (DeliveryPath.Owns(path))
-                    return visitor.AnswerAsync(context);
-                if (PixelVisitor.Owns(path))
-                    return pixel.AnswerAsync(context);
                     return ExplainVisitor.IsAsked(context.Request) && ExplainVisitor.TryRedirect(context)
                         ? next(context)
                         : visitor.AnswerAsync(context);
+                if (PixelVisitor.Owns(path))
+                    return pixel.AnswerAsync(context);
                 return EmbedVisitor.Owns(path) ? EmbedVisitor.AnswerAsync(context, metrics) : next(context);
             }
         );

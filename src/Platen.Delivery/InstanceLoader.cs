@@ -14,10 +14,9 @@ internal sealed class InstanceLoader(
     IBlobStore blobs,
     DiskCache disk,
     DatabaseReach database,
+    UsageCounters usage,
     TimeProvider time
 )
-/// <summary>Makes what the cache holds: channel → release manifest → layers → verified bytes.</summary>
-internal sealed class InstanceLoader(ChannelLookup channels, IBlobStore blobs, UsageCounters usage)
 {
     /// <summary>
     /// Loads an instance, or finds that none is published. The bytes that <paramref name="former"/>, the release shown until
@@ -91,20 +90,12 @@ internal sealed class InstanceLoader(ChannelLookup channels, IBlobStore blobs, U
         var known = new Dictionary<Digest, ReadOnlyMemory<byte>>();
         foreach (var (digest, bytes) in kept?.Blobs ?? new Dictionary<Digest, ReadOnlyMemory<byte>>())
             known[digest] = bytes;
-        var files = ReleaseFiles.Read(row.Owner, row.Manifest);
-        if (files.Status == "unpublished")
-            return null;
-        var deprecated = files.Status == "deprecated" ? Deprecation.Of(id, files.Type) : null;
-        var instance = PublishedInstance.Create(id, row.Owner, ChannelLookup.SubjectOf(id), row, files, deprecated);
-        instance.Views = former?.Views ?? usage.For(row.Owner, id.ToString(), UsageKind.View);
-
-        var known = new Dictionary<Digest, byte[]>();
         foreach (var variant in former?.Variants ?? [])
         {
             if (variant.Bytes is { } bytes)
                 known[variant.Digest] = bytes;
         }
-        if (Make(id, row, known, isFromDisk: kept?.Release == row.Release) is not { } instance)
+        if (Make(id, row, known, former?.Views, isFromDisk: kept?.Release == row.Release) is not { } instance)
             return await ForgetAsync(id, ct);
         var needed = IsEager(instance) ? instance.Variants : [.. Shown(former, instance)];
         await Parallel.ForEachAsync(
@@ -129,18 +120,20 @@ internal sealed class InstanceLoader(ChannelLookup channels, IBlobStore blobs, U
     }
 
     // What the disk has was verified when it was read, and read when it was written.
-    private static PublishedInstance? Restore(PublicId id, DiskEntry kept) =>
+    private PublishedInstance? Restore(PublicId id, DiskEntry kept) =>
         Make(
             id,
             new ChannelRow(kept.Owner, kept.Revision, kept.Release, kept.Manifest, kept.MovedAt),
             kept.Blobs,
+            views: null,
             isFromDisk: true
         );
 
-    private static PublishedInstance? Make(
+    private PublishedInstance? Make(
         PublicId id,
         ChannelRow row,
         IReadOnlyDictionary<Digest, ReadOnlyMemory<byte>> known,
+        UsageCell? views,
         bool isFromDisk
     )
     {
@@ -157,6 +150,7 @@ internal sealed class InstanceLoader(ChannelLookup channels, IBlobStore blobs, U
             deprecated,
             isFromDisk
         );
+        instance.Views = views ?? usage.For(row.Owner, id.ToString(), UsageKind.View);
         var whole = new Dictionary<Digest, byte[]>();
         foreach (var variant in instance.Variants)
         {

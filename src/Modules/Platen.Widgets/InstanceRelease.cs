@@ -50,14 +50,11 @@ internal static class InstanceRelease
     );
 
     /// <summary>Checks, localizes, renders, compresses, and asks the publish gates.</summary>
-    /// <exception cref="ProblemException"><see cref="KernelProblems.Invalid"/>.</exception>
-    public static Made Make(WidgetPackage package, Instance instance, IReadOnlyList<Overlay> overlays)
-    /// <summary>Checks, localizes, renders and compresses.</summary>
     /// <param name="package">The type.</param>
     /// <param name="instance">The content.</param>
     /// <param name="overlays">Its locales.</param>
     /// <param name="isBranded">Whether pages carry the line that names Platen; the owner's plan says so.</param>
-    /// <exception cref="ProblemException"><see cref="KernelProblems.Invalid"/> or <see cref="WidgetsProblems.OverBudget"/>.</exception>
+    /// <exception cref="ProblemException"><see cref="KernelProblems.Invalid"/>.</exception>
     public static Made Make(WidgetPackage package, Instance instance, IReadOnlyList<Overlay> overlays, bool isBranded)
     {
         var faults = new List<Fault>();
@@ -129,12 +126,10 @@ internal static class InstanceRelease
             var path = $"{locale}.{Digest.Of(canonical).Hex}.json";
             artifacts.Add(locale, path);
             files.Add(File(path, Json, canonical, "artifact", ("locale", locale)));
-            var renderer = new PageRenderer(package, instance.PublicId, config, LanguageTag.Parse(locale));
+            var renderer = new PageRenderer(package, instance.PublicId, config, LanguageTag.Parse(locale), isBranded);
             pages.AddRange(
                 Themes.Select(theme => new Page(locale, theme, renderer.Render(theme), Policy(renderer), config, at))
             );
-            var renderer = new PageRenderer(package, instance.PublicId, config, LanguageTag.Parse(locale), isBranded);
-            pages.AddRange(Themes.Select(theme => new Page(locale, theme, renderer.Render(theme), Policy(renderer))));
         }
     }
 

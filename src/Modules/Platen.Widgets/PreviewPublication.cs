@@ -35,12 +35,10 @@ internal sealed class PreviewPublication(PostgresPools pools, WidgetRegistry reg
 
     public async Task<Outcome> RunAsync(Caller caller, PublicId id, CancellationToken ct)
     {
-        var (instance, overlays, live) = await ReadAsync(caller, id, ct);
-        var made = InstanceRelease.Make(registry.Find(instance.WidgetType), instance, overlays);
-        await using var session = await pools.OpenAsync(caller.Operation("preview publication"), ct);
-        var missing = await PublishGates.CheckInstancesAsync(session, made.Links, new HashSet<string>(), ct);
         var (instance, overlays, live, branding) = await ReadAsync(caller, id, ct);
         var made = InstanceRelease.Make(registry.Find(instance.WidgetType), instance, overlays, branding.Shown);
+        await using var session = await pools.OpenAsync(caller.Operation("preview publication"), ct);
+        var missing = await PublishGates.CheckInstancesAsync(session, made.Links, new HashSet<string>(), ct);
         return new Outcome(
             instance.Status != InstanceStatus.Unpublished && made.Draft.Digest != live?.Digest,
             made.Draft.Digest,

@@ -77,14 +77,12 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
         var (instance, overlays, channel, branding) = await ReadAsync(operation, id, ct);
         precondition.Check(instance.Tag);
         RefuseUnpublished(instance);
-        var made = InstanceRelease.Make(registry.Find(instance.WidgetType), instance, overlays);
+        var made = InstanceRelease.Make(registry.Find(instance.WidgetType), instance, overlays, branding.Shown);
         // What is shown already is not published, so nothing can be against it.
         var isLive = channel?.Release == made.Draft.Digest;
         if (!force && !isLive)
             PublishGates.Refuse(instance.PublicId, made.Findings);
         if (!isLive)
-        var made = InstanceRelease.Make(registry.Find(instance.WidgetType), instance, overlays, branding.Shown);
-        if (channel?.Release != made.Draft.Digest)
             await ReleaseStore.StoreBytesAsync(blobs, operation.Owner, made.Draft, ct);
 
         await using var session = await pools.OpenAsync(operation, ct);
@@ -94,12 +92,10 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
             ct
         );
         var publishedRevision = CheckUnchanged(states.FirstOrDefault(), id, instance, overlays);
-        var publishedRevision = await CheckUnchangedAsync(session, id, instance, overlays, ct);
         var missing = await PublishGates.CheckInstancesAsync(session, made.Links, Alone, ct);
         if (!force && !isLive)
             PublishGates.Refuse(instance.PublicId, missing);
         ImmutableArray<GateFinding> passedOver = [.. made.Findings, .. missing];
-        await ReleaseStore.RecordAsync(session, made.Draft, ct);
         var (moved, revision) = await MoveAsync(session, instance, channel?.Revision ?? 0, made.Draft.Digest, ct);
         if (moved || publishedRevision != instance.Revision)
         {
@@ -178,20 +174,18 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
     )
     {
         await using var session = await pools.OpenAsync(operation, ct);
-        var (instance, overlays, channel) = await session.TogetherAsync(
+        var (instance, overlays, channel, entitlements) = await session.TogetherAsync(
             Instance.Find(id),
             Overlay.List(session, id),
             ChannelStore.Find(InstanceHome.Of(id).LiveOf(id.ToString())),
+            Entitlements.List(),
             ct
         );
-        return (instance.FirstOrDefault() ?? throw InstanceRequests.NotFound(id), overlays, channel.FirstOrDefault());
-        var instance = await Instance.FindAsync(session, id, ct) ?? throw InstanceRequests.NotFound(id);
-        var overlays = await Overlay.ListAsync(session, id, ct);
         return (
-            instance,
+            instance.FirstOrDefault() ?? throw InstanceRequests.NotFound(id),
             overlays,
-            await ChannelStore.FindAsync(session, instance.Live, ct),
-            Branding.Of(await Entitlements.ListAsync(session, ct))
+            channel.FirstOrDefault(),
+            Branding.Of(entitlements)
         );
     }
 

@@ -201,6 +201,29 @@ public sealed class Session : IAsyncDisposable
         );
     }
 
+    /// <summary>Runs four queries in one round trip, one after the other: each sees what those before it have locked.</summary>
+    public async Task<(List<T1>, List<T2>, List<T3>, List<T4>)> TogetherAsync<T1, T2, T3, T4>(
+        Query<T1> first,
+        Query<T2> second,
+        Query<T3> third,
+        Query<T4> fourth,
+        CancellationToken ct
+    )
+    {
+        await using var batch = Batch();
+        batch.BatchCommands.Add(first.Statement());
+        batch.BatchCommands.Add(second.Statement());
+        batch.BatchCommands.Add(third.Statement());
+        batch.BatchCommands.Add(fourth.Statement());
+        await using var reader = await batch.ExecuteReaderAsync(ct);
+        return (
+            await first.RowsAsync(reader, ct),
+            await second.NextRowsAsync(reader, ct),
+            await third.NextRowsAsync(reader, ct),
+            await fourth.NextRowsAsync(reader, ct)
+        );
+    }
+
     /// <summary>
     /// Adds a statement whose result nobody waits for: it travels with the commit, in its round trip, before it. When it fails the
     /// commit does not happen. A session that does not commit never runs it.

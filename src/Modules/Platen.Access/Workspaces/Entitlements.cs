@@ -80,22 +80,13 @@ public static class Entitlements
 
     /// <summary>Everything that is limited or counted for the session's owner, by name.</summary>
     public static Task<List<Entitlement>> ListAsync(Session session, CancellationToken ct) =>
-        session.ListAsync(
+        session.ListAsync(List(), ct);
+
+    /// <summary>Lists what <see cref="ListAsync"/> does.</summary>
+    public static Query<Entitlement> List() =>
+        new(
             """
             select n.name, access.used(n.name), access.allowed(n.name)
-            select n.name,
-                   case n.name
-                       when 'views-per-month' then (
-                           select coalesce(sum(d.views), 0)::bigint from platform.usage_day d
-                            where d.owner = platform.current_owner()
-                              and d.day >= date_trunc('month', now() at time zone 'utc')::date)
-                       when 'submissions-per-month' then (
-                           select coalesce(sum(d.submissions), 0)::bigint from platform.usage_day d
-                            where d.owner = platform.current_owner()
-                              and d.day >= date_trunc('month', now() at time zone 'utc')::date)
-                       else coalesce(u.used, 0)
-                   end,
-                   access.allowed(n.name)
             from (
                 select p.name from access.workspace w join access.plan_entitlement p on p.plan = w.plan
                     where w.owner = platform.current_owner()
@@ -105,8 +96,7 @@ public static class Entitlements
             order by n.name
             limit 200
             """,
-            row => new Entitlement(row.GetString(0), row.GetInt64(1), row.IsDBNull(2) ? null : row.GetInt64(2)),
-            ct
+            row => new Entitlement(row.GetString(0), row.GetInt64(1), row.IsDBNull(2) ? null : row.GetInt64(2))
         );
 
     internal static Problem Reached(string name, long used, long allowed) =>

@@ -289,16 +289,14 @@ internal sealed class CarryOutCutover(
         );
         if (content.Status == InstanceStatus.Unpublished)
             return new Prepared(content, digest, Made: null);
-        var made = InstanceRelease.Make(registry.Find(content.WidgetType), content.AsInstance(), content.Overlays);
-        if (!force)
-            PublishGates.Refuse(id.ToString(), made.Findings);
-            return new Prepared(content, digest, Release: null);
         var made = InstanceRelease.Make(
             registry.Find(content.WidgetType),
             content.AsInstance(),
             content.Overlays,
             isBranded: false
         );
+        if (!force)
+            PublishGates.Refuse(id.ToString(), made.Findings);
         await ReleaseStore.StoreBytesAsync(blobs, OwnerId.Platform, made.Draft, ct);
         return new Prepared(content, digest, made);
     }

@@ -27,6 +27,12 @@ as $$
             select count(*) from access.machine_key k
             where k.owner = platform.current_owner() and k.revoked_at is null
                 and (k.expires_at is null or k.expires_at > clock_timestamp()))
+        when p_name = 'views-per-month' then (
+            select coalesce(sum(d.views), 0)::bigint from platform.usage_day d
+            where d.owner = platform.current_owner() and d.day >= date_trunc('month', now() at time zone 'utc')::date)
+        when p_name = 'submissions-per-month' then (
+            select coalesce(sum(d.submissions), 0)::bigint from platform.usage_day d
+            where d.owner = platform.current_owner() and d.day >= date_trunc('month', now() at time zone 'utc')::date)
         else coalesce((select u.used from access.usage u where u.owner = platform.current_owner() and u.name = p_name), 0)
     end
 $$;
