@@ -8,6 +8,7 @@ using Platen.Access.Audit;
 using Platen.Access.Invitations;
 using Platen.Access.Keys;
 using Platen.Access.Members;
+using Platen.Access.Snapshots;
 using Platen.Access.Tokens;
 using Platen.Access.Workspaces;
 using Platen.Platform.Events;
@@ -60,6 +61,11 @@ public static class AccessModule
                 provider.GetRequiredService<TimeProvider>(),
                 provider.GetRequiredService<ILogger<LongRequests>>()
             ))
+            .AddSingleton(provider => new SnapshotUrls(
+                provider.GetRequiredService<PostgresPools>(),
+                provider.GetRequiredService<TokenSigner>(),
+                provider.GetRequiredService<TimeProvider>()
+            ))
             .AddSingleton<CreateKey>()
             .AddSingleton<ReadKeys>()
             .AddSingleton<RevokeKey>()
@@ -85,6 +91,7 @@ public static class AccessModule
         InvitationPage.Map(app);
         KeysEndpoints.Map(app);
         TokensEndpoints.Map(app);
+        SnapshotsEndpoints.Map(app);
         WhoAmI.Map(app);
     }
 

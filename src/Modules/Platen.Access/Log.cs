@@ -19,4 +19,11 @@ internal static partial class Log
 
     [LoggerMessage(5004, LogLevel.Warning, "Whether callers may go on could not be asked; their requests were ended")]
     public static partial void CallerUnknown(ILogger logger, Exception failure);
+
+    [LoggerMessage(
+        5005,
+        LogLevel.Error,
+        "The download of the release {Release} was cut off: its bytes could not be read"
+    )]
+    public static partial void SnapshotCut(ILogger logger, Kernel.Digest release, Exception failure);
 }
