@@ -7,7 +7,7 @@ import { build } from 'esbuild';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const target = join(here, '..', 'artifacts', 'web', `test.${process.pid}`);
-const tests = ['loader', 'demo']
+const tests = ['loader', 'demo', 'resolver']
   .flatMap((name) => readdirSync(join(here, name), { recursive: true }).map((file) => join(here, name, file)))
   .filter((file) => file.endsWith('.test.ts'));
 

@@ -23,11 +23,13 @@ public sealed partial class WebTests
         Figure(result.Output, "skipped").ShouldBe(0);
     }
 
-    [Fact]
-    public async Task Its_types_hold()
+    [Theory]
+    [InlineData("")]
+    [InlineData("resolver")]
+    public async Task Its_types_hold(string part)
     {
         var compiler = Path.Combine(Web, "node_modules", "typescript", "bin", "tsc");
-        var result = await CommandResult.RunAsync(["node", compiler, "--project", Web], Ct);
+        var result = await CommandResult.RunAsync(["node", compiler, "--project", Path.Combine(Web, part)], Ct);
 
         result.ExitCode.ShouldBe(0, result.Output);
     }
@@ -53,6 +55,36 @@ public sealed partial class WebTests
             );
         }
         Directory.EnumerateFileSystemEntries(target).Count().ShouldBe(5, "nothing half-made and no lock is left");
+    }
+
+    [Fact]
+    public async Task The_resolver_is_packed_as_one_file_with_its_types_and_runs_alone()
+    {
+        var target = PostgresFixture.NewFolder();
+        var packed = await CommandResult.RunAsync(["node", Path.Combine(Web, "resolver", "pack.mjs"), target], Ct);
+        packed.ExitCode.ShouldBe(0, packed.Output + packed.Errors);
+        File.Exists(Path.Combine(target, "index.d.ts")).ShouldBeTrue();
+
+        var program = Path.Combine(target, "program.mjs");
+        var files = Path.Combine(target, "files");
+        Directory.CreateDirectory(files);
+        await File.WriteAllTextAsync(Path.Combine(files, "p.md"), "Be brief.", Ct);
+        await File.WriteAllTextAsync(
+            Path.Combine(files, "manifest.json"),
+            """{ "template": "tone", "artifacts": [ { "kind": "master_prompt", "path": "p.md" } ] }""",
+            Ct
+        );
+        await File.WriteAllTextAsync(
+            program,
+            """
+            import { TemplateResolver } from './index.js';
+            const resolver = new TemplateResolver({ filesFolder: process.argv[2] });
+            console.log((await resolver.resolve({ template: 'tone', kind: 'master_prompt' })).text);
+            """,
+            Ct
+        );
+        var ran = await CommandResult.RunAsync(["node", program, files], Ct);
+        ran.Output.Trim().ShouldBe("Be brief.", ran.Errors);
     }
 
     private static int Figure(string output, string name) =>

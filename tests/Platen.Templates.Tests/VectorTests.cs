@@ -1,0 +1,424 @@
+using System.Diagnostics;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Platen.Client;
+using Platen.Client.Resolving;
+using Platen.Kernel;
+using Platen.Kernel.Languages;
+using Platen.Kernel.Templates;
+using Platen.Kernel.Versions;
+using Platen.Testing;
+using Platen.Testing.Servers;
+
+namespace Platen.Templates.Tests;
+
+/// <summary>The shared vectors (tests/vectors/templates): the rules here as in web/, and the chains of both resolvers against the real server.</summary>
+public sealed class VectorTests(ServerFixture server)
+{
+    private static readonly string Folder = Path.Combine(Build.Repository, "tests", "vectors", "templates");
+
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    public static TheoryData<string, string> Chains()
+    {
+        var data = new TheoryData<string, string>();
+        foreach (var one in Read("chain"))
+        {
+            foreach (var resolver in (string[])["dotnet", "node"])
+                data.Add(one["name"]!.GetValue<string>(), resolver);
+        }
+        return data;
+    }
+
+    [Fact]
+    public void Languages_are_chosen_as_the_vectors_say()
+    {
+        foreach (var one in Read("locales"))
+        {
+            var available = one["available"]!.AsArray().Select(tag => LanguageTag.Parse(tag!.GetValue<string>()));
+            var wanted = one["wanted"]!.GetValue<string>();
+            LanguageLookup.Best(wanted, available)?.Value.ShouldBe(Text(one["best"]), wanted);
+        }
+    }
+
+    [Fact]
+    public void Keys_are_in_the_buckets_that_the_vectors_say()
+    {
+        foreach (var one in Read("buckets"))
+            TrialSide.BucketOf(Text(one["salt"])!, Text(one["key"])!).ShouldBe(one["bucket"]!.GetValue<int>());
+    }
+
+    [Fact]
+    public void Ranges_have_the_highest_version_that_the_vectors_say()
+    {
+        foreach (var one in Read("ranges"))
+        {
+            var versions = one["versions"]!.AsArray().Select(version => SemVer.Parse(version!.GetValue<string>()));
+            VersionRange.TryParse(Text(one["range"])!, out var range).ShouldBeTrue(one.ToJsonString());
+            range!.MaxSatisfying(versions)?.ToString().ShouldBe(Text(one["highest"]), one.ToJsonString());
+        }
+    }
+
+    [Fact]
+    public void Files_are_chosen_as_the_vectors_say()
+    {
+        foreach (var one in Read("selection"))
+        {
+            var artifacts = one["artifacts"]!.AsArray().Select(ReadArtifact).ToList();
+            foreach (var @case in one["cases"]!.AsArray())
+            {
+                var query = @case!["query"]!.Deserialize<ArtifactQuery>(JsonSerializerOptions.Web);
+                var choice = ArtifactSelection.Choose(artifacts, query);
+                (choice as ArtifactChoice.Chosen)?.Artifact.Path.ShouldBe(Text(@case["path"]), @case.ToJsonString());
+                if (@case["several"]?.GetValue<int>() is { } several)
+                    (choice is ArtifactChoice.Several found ? found.Paths.Length : 0).ShouldBe(several);
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Chains))]
+    public async Task Both_resolvers_answer_as_the_vectors_say(string chain, string resolver)
+    {
+        var steps = Read("chain").Single(one => Text(one["name"]) == chain)["steps"]!.AsArray();
+        await using var stage = await Stage.NewAsync(server, resolver);
+        foreach (var step in steps)
+            await stage.PlayAsync(step!);
+    }
+
+    [Fact]
+    public async Task A_hundred_questions_at_once_to_the_one_for_Node_are_one()
+    {
+        var name = ServerFixture.NewName();
+        await server.Owner.PushPromptAsync(name, "1.0.0", "one");
+        await using var gate = await Gate.BeforeAsync(server.Address);
+        await using var driver = new NodeDriver();
+        await driver.OpenAsync(
+            new Opening(gate.Address, server.OwnerKeyText, PostgresFixture.NewFolder(), "nowhere", true, false, new())
+        );
+        var texts = await driver.SendAsync(
+            new JsonObject
+            {
+                ["askMany"] = new JsonObject { ["template"] = name.Value, ["kind"] = "master_prompt" },
+                ["times"] = 100,
+            }
+        );
+        texts["texts"]!.AsArray().ShouldHaveSingleItem()!.GetValue<string>().ShouldBe("one");
+        (gate.Passed, gate.Files).ShouldBe((2, 1));
+    }
+
+    private static List<JsonNode> Read(string name) =>
+        [.. JsonNode.Parse(File.ReadAllBytes(Path.Combine(Folder, name + ".json")))!.AsArray().Select(one => one!)];
+
+    private static string? Text(JsonNode? node) => node?.GetValue<string>();
+
+    private static TemplateArtifact ReadArtifact(JsonNode? one) =>
+        new(
+            Text(one!["kind"])!,
+            Text(one["path"])!,
+            Text(one["role"]),
+            Text(one["locale"]),
+            "text/plain",
+            Digest.Of("x"u8),
+            1,
+            [],
+            Text(one["includedFrom"])
+        );
+
+    /// <summary>One template on the server, a gate before it, folders, a clock, and a resolver of either kind.</summary>
+    private sealed class Stage(ServerFixture server, Gate gate, IDriver driver, string folder) : IAsyncDisposable
+    {
+        private readonly TemplateName name = ServerFixture.NewName();
+        private readonly ManualTime time = new();
+
+        private string Cache => Path.Combine(folder, "cache");
+
+        private string Files => Path.Combine(folder, "files");
+
+        public static async Task<Stage> NewAsync(ServerFixture server, string resolver)
+        {
+            var gate = await Gate.BeforeAsync(server.Address);
+            var stage = new Stage(
+                server,
+                gate,
+                resolver == "node" ? new NodeDriver() : new DotnetDriver(),
+                PostgresFixture.NewFolder()
+            );
+            await server.Owner.PushPromptAsync(stage.name, "1.0.0", "one");
+            return stage;
+        }
+
+        public async Task PlayAsync(JsonNode step)
+        {
+            foreach (var (what, how) in step.AsObject().ToList())
+            {
+                switch (what)
+                {
+                    case "open":
+                        await driver.OpenAsync(
+                            new Opening(
+                                gate.Address,
+                                server.OwnerKeyText,
+                                Cache,
+                                Files,
+                                how!["registry"]?.GetValue<bool>() ?? true,
+                                Text(how["mode"]) == "unpinned",
+                                time
+                            )
+                        );
+                        break;
+                    case "gate":
+                        gate.State = Enum.Parse<GateState>(Text(how)!);
+                        break;
+                    case "advanceSeconds":
+                        var by = TimeSpan.FromSeconds(how!.GetValue<int>());
+                        time.Advance(by);
+                        await driver.AdvanceAsync(by);
+                        break;
+                    case "push":
+                        await server.Owner.PushPromptAsync(name, Text(how!["version"])!, Text(how["text"])!);
+                        break;
+                    case "point":
+                        await PointAsync(how!);
+                        break;
+                    case "disable":
+                        var read = await server.Owner.GetAsync($"/v1/templates/{name}");
+                        await server.Owner.SendAsync(
+                            HttpMethod.Put,
+                            $"/v1/templates/{name}",
+                            new { enabled = false },
+                            read.Tag
+                        );
+                        break;
+                    case "bundle":
+                        WriteBundle(how!);
+                        break;
+                    case "damage":
+                        Damage(Text(how)!);
+                        break;
+                    case "ask":
+                        await AskAsync(how!, step["expect"]!, step["eventually"] is not null);
+                        break;
+                    case "expect" or "eventually":
+                        break;
+                    default:
+                        throw new InvalidDataException($"There is no step '{what}'.");
+                }
+            }
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await driver.DisposeAsync();
+            await gate.DisposeAsync();
+            Directory.Delete(folder, recursive: true);
+        }
+
+        private async Task AskAsync(JsonNode ask, JsonNode expected, bool eventually)
+        {
+            while (true)
+            {
+                var answer = await driver.AskAsync(
+                    name.Value,
+                    Text(ask["kind"]) ?? "master_prompt",
+                    Text(ask["version"]),
+                    Text(ask["key"])
+                );
+                var differs = expected.AsObject().FirstOrDefault(e => !JsonNode.DeepEquals(e.Value, answer[e.Key]));
+                if (differs.Key is null)
+                    return;
+                if (!eventually)
+                    answer.ToJsonString().ShouldBe(expected.ToJsonString(), differs.Key);
+                Ct.ThrowIfCancellationRequested();
+            }
+        }
+
+        private async Task PointAsync(JsonNode to)
+        {
+            var path = $"/v1/templates/{name}/channels/default";
+            var now = await server.Owner.GetAsync(path);
+            var order = new JsonObject { ["version"] = Text(to["version"]) };
+            if (Text(to["candidate"]) is { } candidate)
+            {
+                order["candidate"] = new JsonObject
+                {
+                    ["version"] = candidate,
+                    ["percentage"] = to["percentage"]!.GetValue<int>(),
+                };
+            }
+            var moved = await server.Owner.SendAsync(
+                HttpMethod.Put,
+                path,
+                order,
+                now.Status == 200 ? now.Tag : null,
+                create: now.Status != 200
+            );
+            moved.Status.ShouldBeInRange(200, 201, moved.Text);
+        }
+
+        private void WriteBundle(JsonNode bundle)
+        {
+            var at = Path.Combine(Files, name.Value, Text(bundle["folder"]) ?? "");
+            Directory.CreateDirectory(at);
+            File.WriteAllText(Path.Combine(at, "system.md"), Text(bundle["text"]));
+            var manifest = new JsonObject
+            {
+                ["template"] = name.Value,
+                ["version"] = Text(bundle["version"]),
+                ["artifacts"] = new JsonArray(Person.Prompt("master_prompt", "system.md")),
+            };
+            File.WriteAllText(Path.Combine(at, "manifest.json"), manifest.ToJsonString());
+        }
+
+        private void Damage(string what)
+        {
+            var path =
+                what == "file"
+                    ? Path.Combine(Cache, name.Value, "1.0.0", "master_prompt_und")
+                    : Directory.GetFiles(Path.Combine(Cache, name.Value, "_pointers")).ShouldHaveSingleItem();
+            var bytes = File.ReadAllBytes(path);
+            bytes[^1] ^= 1;
+            File.WriteAllBytes(path, bytes);
+        }
+    }
+
+    private sealed record Opening(
+        Uri Server,
+        string Key,
+        string Cache,
+        string Files,
+        bool UsesRegistry,
+        bool AllowsUnpinned,
+        ManualTime Time
+    );
+
+    /// <summary>A resolver in either language.</summary>
+    private interface IDriver : IAsyncDisposable
+    {
+        Task OpenAsync(Opening opening);
+
+        Task AdvanceAsync(TimeSpan by);
+
+        Task<JsonNode> AskAsync(string template, string kind, string? version, string? key);
+    }
+
+    private sealed class DotnetDriver : IDriver
+    {
+        private TemplateResolver? resolver;
+
+        public async Task OpenAsync(Opening opening)
+        {
+            await DisposeAsync();
+            resolver = new TemplateResolver(
+                new TemplateResolverOptions
+                {
+                    Registry = new PlatenClient(
+                        opening.Server,
+                        opening.Key,
+                        new PlatenClientOptions { Attempts = 1, AttemptTimeout = TimeSpan.FromSeconds(30) }
+                    ),
+                    UseRegistry = opening.UsesRegistry,
+                    CacheFolder = opening.Cache,
+                    FilesFolder = opening.Files,
+                    Mode = opening.AllowsUnpinned ? ResolveMode.AllowUnpinnedFallback : ResolveMode.Strict,
+                    Time = opening.Time,
+                }
+            );
+        }
+
+        public Task AdvanceAsync(TimeSpan by) => Task.CompletedTask;
+
+        public async Task<JsonNode> AskAsync(string template, string kind, string? version, string? key)
+        {
+            try
+            {
+                var request = new ArtifactRequest(TemplateName.Parse(template), version, kind, Key: key);
+                var resolved = await resolver!.ResolveAsync(request, Ct);
+                return new JsonObject
+                {
+                    ["text"] = resolved.Text,
+                    ["source"] = resolved.Source switch
+                    {
+                        ByteSource.Memory => "memory",
+                        ByteSource.DiskCache => "cache",
+                        ByteSource.Store => "store",
+                        _ => "files",
+                    },
+                    ["pointer"] = resolved.PointerSource == PointerSource.Registry ? "registry" : "local-manifest",
+                    ["rule"] = resolved.Rule,
+                    ["version"] = resolved.Version,
+                    ["pinned"] = resolved.IsPinned,
+                    ["stale"] = resolved.IsStale,
+                };
+            }
+            catch (TemplateUnresolvedException e)
+            {
+                return new JsonObject { ["fails"] = true, ["disabled"] = e.IsDisabled };
+            }
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            if (resolver is not null)
+                await resolver.DisposeAsync();
+        }
+    }
+
+    /// <summary>The resolver of web/ in a process of its own, which the build of the server has installed what it needs for.</summary>
+    private sealed class NodeDriver : IDriver
+    {
+        private readonly Process process = Process.Start(
+            new ProcessStartInfo("node", [Path.Combine(Build.Repository, "web", "resolver", "drive.mjs")])
+            {
+                RedirectStandardInput = true,
+                RedirectStandardOutput = true,
+                UseShellExecute = false,
+            }
+        )!;
+
+        public async Task OpenAsync(Opening opening) =>
+            await SendAsync(
+                new JsonObject
+                {
+                    ["open"] = new JsonObject
+                    {
+                        ["registry"] = new JsonObject { ["server"] = opening.Server.ToString(), ["key"] = opening.Key },
+                        ["useRegistry"] = opening.UsesRegistry,
+                        ["cacheFolder"] = opening.Cache,
+                        ["filesFolder"] = opening.Files,
+                        ["allowUnpinnedFallback"] = opening.AllowsUnpinned,
+                        ["attemptTimeoutMs"] = 30_000,
+                    },
+                    ["now"] = opening.Time.GetUtcNow().ToUnixTimeMilliseconds(),
+                }
+            );
+
+        public async Task AdvanceAsync(TimeSpan by) =>
+            await SendAsync(new JsonObject { ["advance"] = (long)by.TotalMilliseconds });
+
+        public Task<JsonNode> AskAsync(string template, string kind, string? version, string? key)
+        {
+            var ask = new JsonObject { ["template"] = template, ["kind"] = kind };
+            if (version is not null)
+                ask["version"] = version;
+            if (key is not null)
+                ask["key"] = key;
+            return SendAsync(new JsonObject { ["ask"] = ask });
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            process.StandardInput.Close();
+            await process.WaitForExitAsync();
+            process.Dispose();
+        }
+
+        public async Task<JsonNode> SendAsync(JsonObject order)
+        {
+            await process.StandardInput.WriteLineAsync(order.ToJsonString().AsMemory(), Ct);
+            await process.StandardInput.FlushAsync(Ct);
+            var line = await process.StandardOutput.ReadLineAsync(Ct);
+            return JsonNode.Parse(line ?? throw new InvalidOperationException("The resolver ended."))!;
+        }
+    }
+}

@@ -1,0 +1,503 @@
+import { DiskCache, tryRead, type KeptPointer } from './cache';
+import { readResolution, MalformedError } from './answers';
+import { LocalBundles, type LocalBundle } from './files';
+import type { Artifact, ArtifactRequest, ByteSource, PointerSource, Resolution, ResolvedArtifact, Trial } from './models';
+import { isTemplateName } from './names';
+import { Registry, RegistryError } from './registry';
+import { cacheName, chooseArtifact, digestOf, isCandidate } from './selection';
+import { highestIn, isRange, parseVersion } from './versions';
+import { join } from 'node:path';
+
+/** How a resolver finds things. The defaults use files only. */
+export interface TemplateResolverOptions {
+  /** The registry's address and a machine key with the scope `templates:read`. */
+  readonly registry?: { readonly server: string | URL; readonly key: string };
+  /** Whether the registry is asked at all. Default: what `FEATURE_TEMPLATE_VERSION_REMOTE_STORAGE` says; else false. */
+  readonly useRegistry?: boolean;
+  /** A folder that keeps answers and files over restarts; any number of processes may share it. It need not be writable. */
+  readonly cacheFolder?: string;
+  /** A folder with bundles: `{template}/manifest.json`, `{template}/{version}/manifest.json`, or one `manifest.json`. */
+  readonly filesFolder?: string;
+  /** Whether other bytes may stand in when no source has the pinned ones; `isPinned` is then false. Default false. */
+  readonly allowUnpinnedFallback?: boolean;
+  /** Where this program runs, such as `production`: pins may hold there. */
+  readonly environment?: string;
+  /** How old an answer may be without asking whether it still holds. Default 1,000. */
+  readonly revalidateAfterMs?: number;
+  /** How old an answer may be to be used while it is asked anew. Default 24 hours. */
+  readonly freshnessMs?: number;
+  /** How long one question to the registry may take. Default 3,000. */
+  readonly attemptTimeoutMs?: number;
+  /** The longest pause after the registry could not be reached; it begins with 100. Default 10,000. */
+  readonly longestPauseMs?: number;
+  /** How long a registry that is only too busy is asked again when no other source has an answer. Default 10,000. */
+  readonly patienceMs?: number;
+  /** Bytes of files kept in memory; the longest unused go first. Default 64 MiB. */
+  readonly memoryBytes?: number;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+  /** Hears "resolved from …" for each result, and what went wrong. */
+  readonly log?: (level: 'info' | 'warn', message: string) => void;
+}
+
+/** No source has it, or an operator has switched it off. */
+export class TemplateUnresolvedError extends Error {
+  constructor(
+    message: string,
+    /** What each source said. */
+    readonly attempts: readonly string[],
+    readonly isDisabled = false,
+  ) {
+    super(attempts.length === 0 ? message : `${message} (${attempts.join('; ')})`);
+    this.name = 'TemplateUnresolvedError';
+  }
+}
+
+interface Pointer {
+  readonly source: PointerSource;
+  readonly resolution: Resolution | undefined;
+  readonly disabledBecause: string | undefined;
+  readonly tag: string | undefined;
+  readonly confirmedAt: number;
+  readonly isStale: boolean;
+}
+
+const FIRST_PAUSE_MS = 100;
+const MOST_ANSWERS = 10_000;
+
+/**
+ * Gives a program the files of templates, also while the registry is gone. Two chains, joined by a digest: who says *which* version it is
+ * (the registry, what it said before, the local manifest), and who has its *bytes* (memory, the cache folder, the registry's store, the files
+ * folder). Every byte is held against the digest wherever it comes from. Hold one for as long as the program runs.
+ */
+export class TemplateResolver {
+  private readonly registry: Registry | undefined;
+  private readonly cache: DiskCache | undefined;
+  private readonly files: LocalBundles | undefined;
+  private readonly pointers = new Map<string, Pointer>();
+  private readonly asking = new Map<string, Promise<Pointer>>();
+  private readonly loading = new Map<string, Promise<{ bytes: Uint8Array; source: ByteSource }>>();
+  private readonly memory = new Map<string, Uint8Array>();
+  private readonly stopping = new AbortController();
+  private readonly now: () => number;
+  private memoryBytes = 0;
+  private pausedUntil = 0;
+  private pauseMs = FIRST_PAUSE_MS;
+  private pauseReason = '';
+  private isPausedAsBusy = false;
+
+  constructor(private readonly options: TemplateResolverOptions) {
+    const flag = process.env['FEATURE_TEMPLATE_VERSION_REMOTE_STORAGE'] ?? '';
+    const warn = (message: string): void => this.warn(message);
+    this.now = options.now ?? Date.now;
+    if (options.registry !== undefined && (options.useRegistry ?? ['1', 'on', 'true'].includes(flag.toLowerCase()))) {
+      this.registry = new Registry(options.registry.server, options.registry.key, options.attemptTimeoutMs ?? 3_000);
+    }
+    if (options.cacheFolder !== undefined) this.cache = new DiskCache(options.cacheFolder, this.registry?.scope ?? 'local', warn);
+    if (options.filesFolder !== undefined) this.files = new LocalBundles(options.filesFolder, warn);
+  }
+
+  /** Resolves a file. Throws `TemplateUnresolvedError` when no source has it, or it is switched off. */
+  async resolve(request: ArtifactRequest): Promise<ResolvedArtifact> {
+    if (!isTemplateName(request.template)) throw new TemplateUnresolvedError(`'${request.template}' is not a template's name.`, []);
+    const pointer = await this.pointerOf(request.template, request.version);
+    const resolution = pointer.resolution!;
+    const { trial } = resolution;
+    const candidate =
+      trial !== undefined && request.key !== undefined && isCandidate(trial.salt, request.key, trial.percentage) ? trial : undefined;
+    const result = await this.load(request, pointer, resolution, candidate);
+    const age = (result.ageMs / 1000).toFixed(1);
+    this.options.log?.(
+      'info',
+      `${result.template}@${result.version} ${result.artifact.path} resolved from ${result.source} (${result.rule}; ${result.digest}; pointer from ${result.pointerSource}, ${age} s old)`,
+    );
+    if (result.deprecation !== undefined) {
+      const { reason, successor } = result.deprecation;
+      this.warn(`${result.template}@${result.version} is deprecated: ${reason ?? ''} Successor: ${successor ?? 'none'}`);
+    }
+    return result;
+  }
+
+  /** Follows the template's events, so that a move is known here as it happens, until the signal ends it or the connection is lost. */
+  async follow(template: string, signal: AbortSignal): Promise<void> {
+    if (this.registry === undefined) throw new Error('There is no registry to follow: see useRegistry.');
+    const either = AbortSignal.any([signal, this.stopping.signal]);
+    for await (const _ of this.registry.events(template, either)) {
+      for (const [key, known] of this.pointers) {
+        if (!key.startsWith(`${template}\n`)) continue;
+        // A question that is under way may have been answered before the event.
+        await this.asking.get(key)?.catch(() => undefined);
+        await this.ask(key, known).catch((error: unknown) => this.warn(String(error)));
+      }
+    }
+  }
+
+  /** Ends questions that are under way. */
+  close(): void {
+    this.stopping.abort(new Error('The resolver was closed.'));
+  }
+
+  // ---- which version: the chain of pointers
+
+  private async pointerOf(template: string, version: string | undefined): Promise<Pointer> {
+    const key = [template, version ?? '', this.options.environment ?? ''].join('\n');
+    let known = this.pointers.get(key);
+    const age = known === undefined ? 0 : this.now() - known.confirmedAt;
+    const mayBeAsked = age >= (this.options.revalidateAfterMs ?? 1_000);
+    if (
+      known === undefined ||
+      (age >= (this.options.freshnessMs ?? 86_400_000) && !known.isStale) ||
+      (mayBeAsked && known.disabledBecause !== undefined)
+    ) {
+      known = await this.ask(key, known);
+    } else if (mayBeAsked && this.pausedBecause() === undefined) {
+      // Whoever asks now is not made to wait; what fails is told and what is known stays in use.
+      this.ask(key, known).catch((error: unknown) => this.warn(String(error)));
+    }
+    if (known.disabledBecause !== undefined) throw new TemplateUnresolvedError(known.disabledBecause, [], true);
+    return known;
+  }
+
+  /** One question at a time for each key; whoever asks meanwhile gets the same answer. */
+  private ask(key: string, known: Pointer | undefined): Promise<Pointer> {
+    return single(this.asking, key, () => this.whileBusy(() => this.tryAsk(key, known)));
+  }
+
+  private async tryAsk(key: string, before: Pointer | undefined): Promise<Pointer> {
+    const [template, version, environment] = key.split('\n') as [string, string, string];
+    const attempts: string[] = [];
+    let known = before;
+    if (known?.source !== 'registry') {
+      // What another process, or this one before it restarted, was told.
+      known = await this.readKept(template, key);
+      const age = known === undefined ? 0 : this.now() - known.confirmedAt;
+      if (this.registry !== undefined && known !== undefined && age < (this.options.revalidateAfterMs ?? 1_000)) return this.keep(key, known);
+    }
+    if (this.registry !== undefined) {
+      const told = await this.askRegistry(template, version || undefined, environment || undefined, key, known, attempts);
+      if (told instanceof Object) return this.keep(key, told);
+      if (known !== undefined && told !== 'no') return this.keep(key, { ...known, isStale: true });
+    }
+    const local = await this.readLocal(template, version || undefined, attempts);
+    if (local !== undefined) return this.keep(key, local);
+    // Better what was so than nothing: who wants a version gone for good switches the template off.
+    if (known !== undefined) return this.keep(key, { ...known, isStale: true });
+    throw new TemplateUnresolvedError(`Nobody can say which version of '${template}' ${version || 'the default'} is.`, attempts);
+  }
+
+  private keep(key: string, pointer: Pointer): Pointer {
+    if (this.pointers.size >= MOST_ANSWERS) this.pointers.clear();
+    this.pointers.set(key, pointer);
+    return pointer;
+  }
+
+  private async readKept(template: string, key: string): Promise<Pointer | undefined> {
+    const kept = await this.cache?.readPointer(template, key);
+    if (kept === undefined) return undefined;
+    try {
+      // From the future: one of the clocks is wrong, so it is asked again, and still used when nobody answers.
+      const age = this.now() - kept.fetchedAt;
+      return {
+        source: 'registry',
+        resolution: kept.disabledBecause === undefined ? readResolution(kept.answer) : undefined,
+        disabledBecause: kept.disabledBecause,
+        tag: kept.tag,
+        confirmedAt: age < 0 ? this.now() - (this.options.revalidateAfterMs ?? 1_000) : kept.fetchedAt,
+        isStale: false,
+      };
+    } catch (error) {
+      if (!(error instanceof MalformedError)) throw error;
+      return undefined;
+    }
+  }
+
+  /** What the registry says now; `no` when it has no such version, `gone` when it cannot be asked. */
+  private async askRegistry(
+    template: string,
+    version: string | undefined,
+    environment: string | undefined,
+    key: string,
+    known: Pointer | undefined,
+    attempts: string[],
+  ): Promise<Pointer | 'no' | 'gone'> {
+    const paused = this.pausedBecause();
+    if (paused !== undefined) {
+      attempts.push(`registry: ${paused}`);
+      return 'gone';
+    }
+    const confirmed = { source: 'registry', disabledBecause: undefined, confirmedAt: this.now(), isStale: false } as const;
+    try {
+      const told = await this.registry!.resolve(template, version, environment, known?.tag, this.stopping.signal);
+      this.endPause();
+      const pointer: Pointer =
+        told === 'unchanged'
+          ? { ...known!, confirmedAt: this.now(), isStale: false }
+          : { ...confirmed, resolution: told.resolution, tag: told.tag };
+      await this.keepOnDisk(template, key, pointer);
+      return pointer;
+    } catch (error) {
+      if (!(error instanceof RegistryError)) throw error;
+      if (error.kind === 'disabled') {
+        this.endPause();
+        const disabled: Pointer = { ...confirmed, resolution: undefined, disabledBecause: error.message, tag: undefined };
+        await this.keepOnDisk(template, key, disabled);
+        return disabled;
+      }
+      attempts.push(`registry: ${error.message}`);
+      if (error.kind === 'no') {
+        this.endPause();
+        return 'no';
+      }
+      this.pause(error);
+      this.warn(`${template}: the registry cannot be asked, so what is known is used: ${error.message}`);
+      return 'gone';
+    }
+  }
+
+  private async keepOnDisk(template: string, key: string, pointer: Pointer): Promise<void> {
+    const kept: KeptPointer = {
+      fetchedAt: pointer.confirmedAt,
+      tag: pointer.tag,
+      answer: pointer.resolution,
+      disabledBecause: pointer.disabledBecause,
+    };
+    await this.cache?.writePointer(template, key, kept);
+  }
+
+  private async readLocal(template: string, version: string | undefined, attempts: string[]): Promise<Pointer | undefined> {
+    if (this.files === undefined) {
+      attempts.push('files: no folder was given');
+      return undefined;
+    }
+    const chosen = this.chooseLocal(await this.files.find(template), version);
+    if (typeof chosen === 'string') {
+      attempts.push(`files: ${chosen}`);
+      return undefined;
+    }
+    const { bundle, rule, why } = chosen;
+    return {
+      source: 'local-manifest',
+      resolution: { version: bundle.version?.text ?? '0.0.0', rule, explanation: why, artifacts: bundle.artifacts },
+      disabledBecause: undefined,
+      tag: undefined,
+      confirmedAt: this.now(),
+      isStale: false,
+    };
+  }
+
+  private chooseLocal(
+    bundles: readonly LocalBundle[],
+    asked: string | undefined,
+  ): { bundle: LocalBundle; rule: string; why: string } | string {
+    const first = bundles[0];
+    if (first === undefined) return 'no readable manifest.json of it';
+    const rule = 'local-manifest';
+    const says = first.version?.text ?? 'no version';
+    if (asked === undefined) return { bundle: first, rule, why: `the local manifest says ${says}` };
+    if (parseVersion(asked) !== undefined) {
+      const same = bundles.find((one) => one.version?.text === asked);
+      if (same !== undefined) return { bundle: same, rule, why: `the local manifest is of ${asked}, as asked` };
+    } else if (!/^[A-Za-z]/.test(asked) && isRange(asked)) {
+      const highest = highestIn(asked, bundles.flatMap((one) => one.version ?? []));
+      const best = bundles.find((one) => one.version === highest && highest !== undefined);
+      if (best !== undefined) return { bundle: best, rule, why: `the local manifest is of ${highest!.text}, the highest there is in ${asked}` };
+    } else {
+      return { bundle: first, rule, why: `the local manifest says ${says}; it knows no channel '${asked}'` };
+    }
+    const there = bundles.map((one) => one.version?.text ?? 'one without a version').join(', ');
+    return this.options.allowUnpinnedFallback === true
+      ? { bundle: first, rule: 'unpinned', why: `${asked} is not there; the local manifest has ${there}` }
+      : `${asked} is not there, only ${there}`;
+  }
+
+  // ---- its bytes: the chain of files
+
+  private async load(
+    request: ArtifactRequest,
+    pointer: Pointer,
+    resolution: Resolution,
+    candidate: Trial | undefined,
+  ): Promise<ResolvedArtifact> {
+    const all = (candidate ?? resolution).artifacts;
+    const chosen = chooseArtifact(all, request);
+    if (chosen.artifact === undefined) {
+      const paths = chosen.paths.length > 0 ? ` (${chosen.paths.join(', ')})` : '';
+      throw new TemplateUnresolvedError(`${request.template}: ${chosen.explanation}${paths}.`, []);
+    }
+    let { version } = candidate ?? resolution;
+    let { artifact } = chosen;
+    let rule = candidate === undefined ? resolution.rule : 'candidate';
+    let why =
+      candidate === undefined
+        ? resolution.explanation
+        : `the key is among the ${candidate.percentage} % on which '${candidate.channel}' tries ${candidate.version}`;
+    let bytes: Uint8Array;
+    let source: ByteSource;
+    try {
+      ({ bytes, source } = await this.bytesOf(request.template, version, artifact, cacheName(artifact, all)));
+    } catch (error) {
+      const other =
+        error instanceof TemplateUnresolvedError && this.options.allowUnpinnedFallback === true ? await this.unpinned(request) : undefined;
+      if (other === undefined) throw error;
+      this.warn(`${request.template}: bytes other than the pinned ${artifact.digest} are served, as allowUnpinnedFallback allows`);
+      ({ version, artifact, bytes } = other);
+      [source, rule] = ['files', 'unpinned'];
+      why += `; its bytes are nowhere, so those of the local manifest's ${version} are served`;
+    }
+    return {
+      template: request.template,
+      version,
+      artifact,
+      bytes: Uint8Array.from(bytes),
+      text: Buffer.from(bytes).toString('utf8'),
+      digest: artifact.digest,
+      release: pointer.source === 'registry' ? (candidate ?? resolution).release : undefined,
+      source,
+      pointerSource: pointer.source,
+      rule,
+      explanation: `${why}; ${chosen.explanation}`,
+      isPinned: rule !== 'unpinned',
+      isStale: pointer.isStale,
+      ageMs: Math.max(0, this.now() - pointer.confirmedAt),
+      deprecation: (candidate ?? resolution).deprecation,
+    };
+  }
+
+  private async bytesOf(
+    template: string,
+    version: string,
+    artifact: Artifact,
+    name: string,
+  ): Promise<{ bytes: Uint8Array; source: ByteSource }> {
+    const here = this.memory.get(artifact.digest);
+    if (here !== undefined) {
+      this.forget(artifact.digest);
+      // Hashed each time: what is in memory can be damaged too, and a prompt is short.
+      if (digestOf(here) === artifact.digest) return { bytes: this.remember(artifact.digest, here), source: 'memory' };
+      this.warn(`memory holds other bytes than ${artifact.digest}: dropped, and the next source is tried`);
+    }
+    return single(this.loading, [template, version, artifact.digest, name].join('\n'), () =>
+      this.options.allowUnpinnedFallback === true
+        ? this.tryLoad(template, version, artifact, name)
+        : this.whileBusy(() => this.tryLoad(template, version, artifact, name)),
+    );
+  }
+
+  private async tryLoad(
+    template: string,
+    version: string,
+    artifact: Artifact,
+    name: string,
+  ): Promise<{ bytes: Uint8Array; source: ByteSource }> {
+    const attempts: string[] = [];
+    const { digest } = artifact;
+    const cached = await this.cache?.readFile(template, version, name, digest);
+    if (cached !== undefined) return { bytes: this.remember(digest, cached), source: 'cache' };
+    if (this.cache !== undefined) attempts.push('cache: has no such bytes');
+    const fetched = await this.fetch(template, digest, attempts);
+    const bytes = fetched ?? (await this.files?.read(template, version, artifact));
+    if (bytes === undefined) {
+      if (this.files !== undefined) attempts.push('files: have no such bytes');
+      throw new TemplateUnresolvedError(`No source has ${digest}, which is ${artifact.path} of ${template}@${version}.`, attempts);
+    }
+    await this.cache?.writeFile(template, version, name, bytes);
+    return { bytes: this.remember(digest, bytes), source: fetched === undefined ? 'files' : 'store' };
+  }
+
+  private async fetch(template: string, digest: string, attempts: string[]): Promise<Uint8Array | undefined> {
+    if (this.registry === undefined) return undefined;
+    const paused = this.pausedBecause();
+    if (paused !== undefined) {
+      attempts.push(`store: ${paused}`);
+      return undefined;
+    }
+    try {
+      return await this.registry.blob(template, digest, this.stopping.signal);
+    } catch (error) {
+      if (!(error instanceof RegistryError)) throw error;
+      attempts.push(`store: ${error.message}`);
+      if (error.kind === 'gone' || error.kind === 'busy') this.pause(error);
+      this.warn(`${template}: ${error.message}`);
+      return undefined;
+    }
+  }
+
+  private async unpinned(
+    request: ArtifactRequest,
+  ): Promise<{ version: string; artifact: Artifact; bytes: Uint8Array } | undefined> {
+    for (const bundle of (await this.files?.find(request.template)) ?? []) {
+      const { artifact } = chooseArtifact(bundle.artifacts, request);
+      const bytes = artifact === undefined ? undefined : await tryRead(join(bundle.folder, artifact.path));
+      if (artifact === undefined || bytes === undefined) continue;
+      return {
+        version: bundle.version?.text ?? '0.0.0',
+        artifact: { ...artifact, digest: digestOf(bytes), sizeBytes: bytes.length },
+        bytes,
+      };
+    }
+    return undefined;
+  }
+
+  // The map is in order of use: what is set last was used last.
+  private remember(digest: string, bytes: Uint8Array): Uint8Array {
+    this.forget(digest);
+    this.memory.set(digest, bytes);
+    this.memoryBytes += bytes.length;
+    for (const oldest of this.memory.keys()) {
+      if (this.memoryBytes <= (this.options.memoryBytes ?? 64 * 1024 * 1024)) break;
+      this.forget(oldest);
+    }
+    return bytes;
+  }
+
+  private forget(digest: string): void {
+    this.memoryBytes -= this.memory.get(digest)?.length ?? 0;
+    this.memory.delete(digest);
+  }
+
+  // ---- leaving a registry alone that fails
+
+  private pausedBecause(): string | undefined {
+    return this.now() < this.pausedUntil ? `not asked again yet after: ${this.pauseReason}` : undefined;
+  }
+
+  private pause(failure: RegistryError): void {
+    this.pausedUntil = this.now() + this.pauseMs;
+    this.pauseReason = failure.message;
+    this.isPausedAsBusy = failure.kind === 'busy';
+    this.pauseMs = Math.min(this.pauseMs * 2, this.options.longestPauseMs ?? 10_000);
+  }
+
+  private endPause(): void {
+    this.pausedUntil = 0;
+    this.pauseMs = FIRST_PAUSE_MS;
+    this.isPausedAsBusy = false;
+  }
+
+  /** Asks a registry again that is only busy while nothing else has an answer and patience lasts. */
+  private async whileBusy<T>(attempt: () => Promise<T>): Promise<T> {
+    for (const began = performance.now(); ; ) {
+      try {
+        return await attempt();
+      } catch (error) {
+        const isPatient = performance.now() - began < (this.options.patienceMs ?? 10_000);
+        if (!(error instanceof TemplateUnresolvedError) || !this.isPausedAsBusy || !isPatient || this.stopping.signal.aborted) throw error;
+        const left = Math.max(0, this.pausedUntil - this.now());
+        await new Promise<void>((done) => setTimeout(done, left));
+      }
+    }
+  }
+
+  private warn(message: string): void {
+    this.options.log?.('warn', message);
+  }
+}
+
+/** One flight for each key: whoever comes while it is in the air gets what it brings. */
+function single<T>(flights: Map<string, Promise<T>>, key: string, start: () => Promise<T>): Promise<T> {
+  const under = flights.get(key);
+  if (under !== undefined) return under;
+  const flight = start().finally(() => flights.delete(key));
+  flights.set(key, flight);
+  return flight;
+}
