@@ -3,6 +3,7 @@ using System.IO.Compression;
 using System.Text;
 using Platen.Kernel;
 using Platen.Platform.Blobs;
+using Platen.Platform.Channels;
 using Platen.Platform.Postgres;
 using Platen.Platform.Releases;
 
@@ -102,24 +103,14 @@ internal sealed class Publisher(PostgresPools pools, IBlobStore blobs)
         await session.CommitAsync(TestContext.Current.CancellationToken);
     }
 
-    // The row, and the announcement with it, that a move makes.
-    private static Task MoveAsync(Session session, string subject, Digest? to) =>
-        session.ExecuteAsync(
-            """
-            with moved as (
-                insert into platform.channel (owner, subject, name, release_digest, revision, moved_at)
-                values ($1, $2, 'live', $3, 1, clock_timestamp())
-                on conflict (owner, subject, name) do update
-                set release_digest = excluded.release_digest, revision = channel.revision + 1, moved_at = clock_timestamp()
-                returning revision
-            )
-            select pg_notify('platen_event', $1::text || ' ' || revision || ' channel/' || $2 || '/live') from moved
-            """,
-            TestContext.Current.CancellationToken,
-            Sql.Owner(OwnerId.Platform),
-            Sql.Text(subject),
-            Sql.Digest(to)
-        );
+    private static async Task MoveAsync(Session session, string subject, Digest? to)
+    {
+        var ct = TestContext.Current.CancellationToken;
+        var key = new ChannelKey(subject, "live");
+        var seen = await ChannelStore.FindAsync(session, key, ct);
+        var move = await ChannelStore.MoveAsync(session, key, seen?.Revision ?? 0, to, ct);
+        (move is ChannelMove.Moved or ChannelMove.Unchanged).ShouldBeTrue();
+    }
 
     private static IEnumerable<(string Suffix, string Coding, byte[] Bytes)> Codings(byte[] bytes) =>
         [
