@@ -265,7 +265,10 @@ internal sealed record Profiles(string File, ProfilesDocument Stored)
 internal sealed record ProfilesDocument(string? Current, Dictionary<string, Profile>? Profiles);
 
 /// <summary>One server and its key.</summary>
-internal sealed record Profile(string? Server, string? Key);
+/// <param name="Server">The server's address.</param>
+/// <param name="Key">The key.</param>
+/// <param name="KeyId">The key's id when a login made it: then a logout ends it.</param>
+internal sealed record Profile(string? Server, string? Key, Guid? KeyId = null);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
 [JsonSerializable(typeof(ProfilesDocument))]

@@ -21,6 +21,9 @@ internal sealed record Terminal(
     /// <summary>Opens standard input, as it stands behind <c>-</c>.</summary>
     public Func<Stream> OpenInput { get; init; } = Console.OpenStandardInput;
 
+    /// <summary>A person types into standard input; else a pipe or a file feeds it.</summary>
+    public bool InputIsTerminal { get; init; }
+
     /// <summary>The folder of a person's settings (XDG Base Directory Specification); null when there is no home.</summary>
     public string? SettingsFolder =>
         Variable("XDG_CONFIG_HOME") is { Length: > 0 } xdg ? Path.Combine(xdg, "platen")
@@ -36,5 +39,8 @@ internal sealed record Terminal(
             Environment.GetEnvironmentVariable,
             Environment.CurrentDirectory,
             TimeProvider.System
-        );
+        )
+        {
+            InputIsTerminal = !Console.IsInputRedirected,
+        };
 }

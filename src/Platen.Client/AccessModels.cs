@@ -119,6 +119,26 @@ public sealed record MachineKeyInfo(
 /// <summary>What a new key is to be.</summary>
 public sealed record KeyOrder(string Name, IReadOnlyList<string> Scopes, int? ExpiresInDays = null);
 
+/// <summary>A key that a terminal was given.</summary>
+/// <param name="Id">Names it.</param>
+/// <param name="Name">The machine's.</param>
+/// <param name="Owner">Whose it is.</param>
+/// <param name="Scopes">What it may do.</param>
+/// <param name="ExpiresAt">When it ends.</param>
+/// <param name="Secret">The key itself.</param>
+public sealed record TerminalKey(
+    Guid Id,
+    string Name,
+    Guid Owner,
+    IReadOnlyList<string> Scopes,
+    DateTimeOffset ExpiresAt,
+    string Secret
+);
+
+internal sealed record TerminalLoginOrder(string Code, string Verifier);
+
+internal sealed record EndKeyOrder(Guid Id);
+
 internal sealed record RoleOrder(string Role);
 
 internal sealed record RotationOrder(int OverlapSeconds);
@@ -140,6 +160,9 @@ internal sealed record RotationOrder(int OverlapSeconds);
 [JsonSerializable(typeof(Page<MachineKeyInfo>))]
 [JsonSerializable(typeof(MachineKeyInfo))]
 [JsonSerializable(typeof(KeyOrder))]
+[JsonSerializable(typeof(TerminalKey))]
+[JsonSerializable(typeof(TerminalLoginOrder))]
+[JsonSerializable(typeof(EndKeyOrder))]
 [JsonSerializable(typeof(RoleOrder))]
 [JsonSerializable(typeof(RotationOrder))]
 internal sealed partial class AccessClientJson : JsonSerializerContext;

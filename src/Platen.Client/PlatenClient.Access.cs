@@ -10,6 +10,34 @@ public sealed partial class PlatenClient
     /// <summary>Who the key is to the server.</summary>
     public Task<WhoAmI> WhoAmIAsync(CancellationToken ct) => GetAsync("v1/whoami", AccessClientJson.Default.WhoAmI, ct);
 
+    /// <summary>Exchanges what a person's browser handed over for a key. Sent once: the key is told in this answer only.</summary>
+    /// <param name="code">From the browser.</param>
+    /// <param name="verifier">The secret whose hash the browser's page was opened with.</param>
+    /// <param name="ct">Cancels.</param>
+    public Task<TerminalKey> ExchangeTerminalLoginAsync(string code, string verifier, CancellationToken ct) =>
+        PostAsync(
+            "v1/terminal-logins",
+            new TerminalLoginOrder(code, verifier),
+            AccessClientJson.Default.TerminalLoginOrder,
+            AccessClientJson.Default.TerminalKey,
+            once: false,
+            ct
+        );
+
+    /// <summary>Ends the key that this client calls with.</summary>
+    /// <param name="id">Its id.</param>
+    /// <param name="ct">Cancels.</param>
+    public async Task EndMyKeyAsync(Guid id, CancellationToken ct)
+    {
+        using var answer = await SendAsync(
+            HttpMethod.Post,
+            "v1/whoami/end-key",
+            null,
+            JsonSerializer.SerializeToUtf8Bytes(new EndKeyOrder(id), AccessClientJson.Default.EndKeyOrder),
+            ct
+        );
+    }
+
     /// <summary>The workspaces that the caller may enter, by slug, page after page until all are read.</summary>
     /// <param name="search">Only those with this in their slug or name; null for all.</param>
     /// <param name="status"><c>active</c> or <c>deleted</c>; null for both.</param>

@@ -7,7 +7,7 @@ internal sealed class CommandRun : IDisposable
 {
     private readonly Dictionary<string, string> variables = new(StringComparer.Ordinal);
     private readonly StringWriter output = new();
-    private readonly StringWriter error = new();
+    private readonly SharedWriter error = new();
 
     public CommandRun() => variables["HOME"] = Path.Combine(Folder, "home");
 
@@ -44,4 +44,40 @@ internal sealed class CommandRun : IDisposable
         PlatenCommandLine.RunAsync(args, Terminal, TestContext.Current.CancellationToken);
 
     public void Dispose() => Directory.Delete(Folder, recursive: true);
+
+    /// <summary>Read while the program still writes.</summary>
+    private sealed class SharedWriter : StringWriter
+    {
+        private readonly Lock gate = new();
+
+        public override void Write(char value)
+        {
+            lock (gate)
+                base.Write(value);
+        }
+
+        public override void Write(char[] buffer, int index, int count)
+        {
+            lock (gate)
+                base.Write(buffer, index, count);
+        }
+
+        public override void Write(ReadOnlySpan<char> buffer)
+        {
+            lock (gate)
+                base.Write(buffer);
+        }
+
+        public override void Write(string? value)
+        {
+            lock (gate)
+                base.Write(value);
+        }
+
+        public override string ToString()
+        {
+            lock (gate)
+                return base.ToString();
+        }
+    }
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.Versioning;
@@ -27,6 +28,71 @@ public sealed class LoginTests
         run.Out.ShouldNotContain("platen_secret");
         var found = Connection.Find(null, null, run.Terminal);
         (found.Server.ToString().TrimEnd('/'), found.Key).ShouldBe((server.Address, "platen_secret"));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_login_in_the_browser_keeps_the_key_that_it_was_given_and_a_logout_ends_it(bool isPasted)
+    {
+        const string made =
+            """{"id":"01234567-0000-7000-8000-000000000000","name":"platen on here","owner":"00000000-0000-0000-0000-000000000001","scopes":["files:read"],"expiresAt":"2099-01-01T00:00:00Z","secret":"platen_made"}""";
+        using var run = new CommandRun { Input = isPasted ? "\n the-code \n" : "" };
+        using var server = new OneAnswer(made, Me, "");
+        var login = run.RunAsync("login", "work", "--server", server.Address, "--web", "--no-browser");
+        if (!isPasted)
+        {
+            var address = new Uri(await AddressAsync(run));
+            var query = System.Web.HttpUtility.ParseQueryString(address.Query);
+            query["challenge"]!.Length.ShouldBe(43);
+            query["name"]!.ShouldContain(Environment.MachineName);
+            address.OriginalString.ShouldNotContain(" ");
+            using var browser = new HttpClient();
+            var back = new Uri($"http://127.0.0.1:{query["port"]}/");
+            // Whoever does not know the state is nobody.
+            ((int)(await browser.GetAsync(new Uri(back, "?state=x&code=evil"), Ct)).StatusCode).ShouldBe(404);
+            ((int)(await browser.GetAsync(new Uri(back, "favicon.ico"), Ct)).StatusCode).ShouldBe(404);
+            (await browser.GetStringAsync(new Uri(back, $"?state={query["state"]}&code=the-code"), Ct)).ShouldContain(
+                "signed in"
+            );
+        }
+        (await login).ShouldBe(ExitCode.Ok, run.Error);
+        server.Request.ShouldContain("\"code\":\"the-code\"");
+        server.Request.ShouldContain("\"verifier\":\"");
+        run.Out.ShouldNotContain("platen_made");
+        Connection.Find(null, null, run.Terminal).Key.ShouldBe("platen_made");
+
+        (await run.RunAsync("logout")).ShouldBe(ExitCode.Ok, run.Error);
+        server.Request.ShouldContain("POST /v1/whoami/end-key");
+        server.Request.ShouldContain("Authorization: Bearer platen_made");
+        Profiles.Of(run.Terminal).Stored.Profiles!.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Over_ssh_the_code_is_pasted_because_the_browser_is_elsewhere()
+    {
+        using var run = new CommandRun { Input = "the-code\n" }.With("SSH_CONNECTION", "1.2.3.4 5 6.7.8.9 22");
+        using var server = new OneAnswer(
+            """{"id":"01234567-0000-7000-8000-000000000000","name":"x","owner":"00000000-0000-0000-0000-000000000001","scopes":[],"expiresAt":"2099-01-01T00:00:00Z","secret":"platen_made"}""",
+            Me
+        );
+        (await run.RunAsync("login", "--server", server.Address, "--web")).ShouldBe(ExitCode.Ok, run.Error);
+        run.Error.ShouldNotContain("port=");
+        run.Error.ShouldContain("Paste the code");
+    }
+
+    private static async Task<string> AddressAsync(CommandRun run)
+    {
+        while (true)
+        {
+            Ct.ThrowIfCancellationRequested();
+            foreach (var line in run.Error.Split('\n'))
+            {
+                if (line.Trim().StartsWith("http", StringComparison.Ordinal))
+                    return line.Trim();
+            }
+            await Task.Yield();
+        }
     }
 
     [Fact]
@@ -65,15 +131,15 @@ public sealed class LoginTests
         run.Error.ShouldContain("--name, --slug or --plan");
     }
 
-    /// <summary>A server that gives one answer to one request.</summary>
+    /// <summary>A server that gives one answer to each request, in turn; an empty one as 204.</summary>
     private sealed class OneAnswer : IDisposable
     {
         private readonly TcpListener listener = new(IPAddress.Loopback, 0);
 
-        public OneAnswer(string json)
+        public OneAnswer(params string[] answers)
         {
             listener.Start();
-            _ = ServeAsync(json);
+            _ = ServeAsync(answers);
         }
 
         public string Address => $"http://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}";
@@ -82,19 +148,39 @@ public sealed class LoginTests
 
         public void Dispose() => listener.Dispose();
 
-        private async Task ServeAsync(string json)
+        private async Task ServeAsync(string[] answers)
         {
-            using var client = await listener.AcceptTcpClientAsync(Ct);
-            await using var stream = client.GetStream();
-            var buffer = new byte[16 * 1024];
-            while (!Request.Contains("\r\n\r\n", StringComparison.Ordinal))
-                Request += Encoding.ASCII.GetString(buffer, 0, await stream.ReadAsync(buffer, Ct));
-            await stream.WriteAsync(
-                Encoding.UTF8.GetBytes(
-                    $"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {Encoding.UTF8.GetByteCount(json)}\r\nConnection: close\r\n\r\n{json}"
-                ),
-                Ct
-            );
+            foreach (var json in answers)
+            {
+                using var client = await listener.AcceptTcpClientAsync(Ct);
+                await using var stream = client.GetStream();
+                var buffer = new byte[16 * 1024];
+                var request = "";
+                while (!IsWhole(request))
+                    request += Encoding.ASCII.GetString(buffer, 0, await stream.ReadAsync(buffer, Ct));
+                Request += request;
+                await stream.WriteAsync(
+                    Encoding.UTF8.GetBytes(
+                        json.Length == 0
+                            ? "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
+                            : $"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {Encoding.UTF8.GetByteCount(json)}\r\nConnection: close\r\n\r\n{json}"
+                    ),
+                    Ct
+                );
+            }
+        }
+
+        private static bool IsWhole(string request)
+        {
+            var end = request.IndexOf("\r\n\r\n", StringComparison.Ordinal);
+            if (end < 0)
+                return false;
+            var length = request
+                .Split("\r\n")
+                .Where(line => line.StartsWith("Content-Length: ", StringComparison.OrdinalIgnoreCase))
+                .Select(line => int.Parse(line["Content-Length: ".Length..], CultureInfo.InvariantCulture))
+                .FirstOrDefault();
+            return request.Length >= end + 4 + length;
         }
     }
 }

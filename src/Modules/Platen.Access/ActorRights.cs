@@ -26,6 +26,8 @@ public static class ActorRights
             select k.scopes, null from access.machine_key k
             where k.owner = platform.current_owner() and k.id = $1 and k.revoked_at is null
                 and (k.expires_at is null or k.expires_at > clock_timestamp())
+                and (k.lent_by is null or exists (
+                    select from access.member m where m.owner = k.owner and m.person_id = k.lent_by))
             union all
             select null, m.role from access.member m join access.person p on p.id = m.person_id
             where m.owner = platform.current_owner() and m.person_id = $1 and p.disabled_at is null

@@ -120,9 +120,11 @@ public sealed class LongRequests : IDisposable
         return await looking.FirstAsync(
             """
             select exists (
-                select from access.machine_key
-                where owner = platform.current_owner() and id = $1 and revoked_at is null
-                    and (expires_at is null or expires_at > clock_timestamp()))
+                select from access.machine_key k
+                where k.owner = platform.current_owner() and k.id = $1 and k.revoked_at is null
+                    and (k.expires_at is null or k.expires_at > clock_timestamp())
+                    and (k.lent_by is null or exists (
+                        select from access.member m where m.owner = k.owner and m.person_id = k.lent_by)))
                 and not exists (select from access.workspace where owner = platform.current_owner() and status <> 'active')
             """,
             row => row.GetBoolean(0),

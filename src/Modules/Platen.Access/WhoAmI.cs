@@ -2,6 +2,9 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
+using Platen.Access.Audit;
+using Platen.Access.Keys;
+using Platen.Kernel;
 
 namespace Platen.Access;
 
@@ -28,9 +31,35 @@ internal sealed record WhoAmIView(
 /// <summary>The route that tells callers who they are.</summary>
 internal static class WhoAmI
 {
-    public static void Map(IEndpointRouteBuilder app) =>
+    /// <param name="Id">The key's own id: whoever gives up a key says which.</param>
+    public sealed record EndBody(Guid Id);
+
+    public static void Map(IEndpointRouteBuilder app)
+    {
         // Everybody may know who they are.
         app.MapGet("/v1/whoami", Tell).WithName("whoAmI").WithTags("keys").NeedsCaller();
+        // And everybody may give up the key that they hold, whatever it may do.
+        app.MapPost("/v1/whoami/end-key", End)
+            .WithName("endMyKey")
+            .Audited(AccessEvents.KeyRevoked)
+            .WithTags("keys")
+            .Accepts<EndBody>("application/json")
+            .NeedsCaller("the key that makes the request, about itself");
+    }
+
+    private static async Task<NoContent> End(RevokeKey revoke, HttpContext context, CancellationToken ct)
+    {
+        var caller = context.Caller();
+        var body = await context.BodyAsync<EndBody>(ct);
+        if (caller.Person is not null || caller.Token is not null || body.Id != caller.Actor.Id.Value)
+        {
+            AccessRequests.ThrowIfAny([
+                new Fault("/id", "Must be the id of the key that makes the request; a person ends a session instead."),
+            ]);
+        }
+        await revoke.RunAsync(caller, body.Id, ct);
+        return TypedResults.NoContent();
+    }
 
     private static Ok<WhoAmIView> Tell(AccessOptions options, HttpContext context)
     {

@@ -14,6 +14,16 @@ internal static class LoginCommand
         Arity = ArgumentArity.ZeroOrOne,
     };
 
+    private static readonly Option<bool> Web = new("--web")
+    {
+        Description = "Sign in in the browser, also when standard input is no terminal.",
+    };
+
+    private static readonly Option<bool> NoBrowser = new("--no-browser")
+    {
+        Description = "Only print the address, and open nothing.",
+    };
+
     private static readonly Argument<string> Which = new("profile")
     {
         Description = "The profile's name.",
@@ -24,12 +34,16 @@ internal static class LoginCommand
         [
             new Command(
                 "login",
-                "Keep a server and a key as a profile, and use it from now on. The key is --key, $PLATEN_KEY or a line on standard input."
+                "Sign in to a server and keep it as a profile, used from now on. In a terminal it opens your browser, where you say what this machine may do, and gets a key of its own. Else the key is --key, $PLATEN_KEY or a line on standard input."
             )
             {
                 Name,
+                Web,
+                NoBrowser,
             }.Runs(LoginAsync),
-            new Command("logout", "Forget a profile and its key.") { Name }.Runs(LogoutAsync),
+            new Command("logout", "Forget a profile, and end its key if a login in the browser made it.") { Name }.Runs(
+                LogoutAsync
+            ),
             new Command("profiles", "Show the profiles, and choose the one to use.")
             {
                 new Command("list", "List the profiles.").Runs(ListAsync),
@@ -42,35 +56,73 @@ internal static class LoginCommand
     {
         var connection = run.Connection;
         // A key that was found in a file is there already; one is asked for when none was given.
-        var given = connection.KeySource is "--key" or "$PLATEN_KEY" ? connection.Key : ReadKey(run);
+        Guid? made = null;
+        string? given;
+        if (!run.Value(Web) && connection.KeySource is "--key" or "$PLATEN_KEY")
+        {
+            given = connection.Key;
+        }
+        else if (run.Value(Web) || run.Terminal.InputIsTerminal)
+        {
+            var key = await new BrowserLogin(run, connection.Server).RunAsync(!run.Value(NoBrowser), ct);
+            (given, made) = (key.Secret, key.Id);
+        }
+        else
+        {
+            given = ReadKey(run);
+        }
         using var client = new PlatenClient(connection.Server, given);
         var me = await client.WhoAmIAsync(ct);
         var name = run.Optional(Name) ?? connection.Server.Authority;
         var profiles = Profiles.Of(run.Terminal);
-        profiles.With(name, new Profile(connection.Server.ToString(), given)).Save();
+        profiles.With(name, new Profile(connection.Server.ToString(), given, made)).Save();
         run.Output.Document(
             new JsonObject
             {
                 ["profile"] = name,
                 ["server"] = connection.Server.ToString(),
                 ["name"] = me.Name,
+                ["expiresAt"] = me.ExpiresAt,
                 ["file"] = profiles.File,
             }
         );
-        run.Output.Line($"{name}: {connection.Server} as {me.Name}; kept in {profiles.File}");
+        var until = me.ExpiresAt is { } end
+            ? string.Create(System.Globalization.CultureInfo.InvariantCulture, $" until {end:yyyy-MM-dd}")
+            : "";
+        run.Output.Line($"{name}: {connection.Server} as {me.Name}{until}; kept in {profiles.File}");
         return ExitCode.Ok;
     }
 
-    private static Task<int> LogoutAsync(Invocation run, CancellationToken ct)
+    private static async Task<int> LogoutAsync(Invocation run, CancellationToken ct)
     {
         var profiles = Profiles.Of(run.Terminal);
         var name = run.Optional(Name) ?? profiles.Stored.Current;
-        if (name is null || profiles.Stored.Profiles?.ContainsKey(name) != true)
+        if (name is null || profiles.Stored.Profiles?.GetValueOrDefault(name) is not { } profile)
             throw NoSuchProfile(name ?? "");
+        var ended = profile.KeyId is { } id && await EndAsync(profile, id, ct);
         profiles.Without(name).Save();
-        run.Output.Document(new JsonObject { ["profile"] = name, ["outcome"] = "forgotten" });
-        run.Output.Line($"{name} is forgotten; its key still works: 'platen keys revoke' ends it");
-        return Task.FromResult(ExitCode.Ok);
+        run.Output.Document(new JsonObject { ["profile"] = name, ["outcome"] = ended ? "ended" : "forgotten" });
+        run.Output.Line(
+            ended
+                ? $"{name} is forgotten, and its key opens nothing any more"
+                : $"{name} is forgotten; its key still works: 'platen keys revoke' ends it"
+        );
+        return ExitCode.Ok;
+    }
+
+    // A key that opens nothing any more has ended already. A server that does not answer keeps the profile: the key would be lost with it.
+    private static async Task<bool> EndAsync(Profile profile, Guid id, CancellationToken ct)
+    {
+        using var client = new PlatenClient(new Uri(profile.Server!), profile.Key);
+        try
+        {
+            await client.EndMyKeyAsync(id, ct);
+        }
+        catch (PlatenProblemException refused) when (refused.Status == System.Net.HttpStatusCode.Unauthorized)
+        {
+            return true;
+        }
+        return true;
     }
 
     private static Task<int> ListAsync(Invocation run, CancellationToken ct)

@@ -29,8 +29,8 @@ public static class HtmlPage
         pre{padding:.8rem 1rem;border:1px solid var(--line);border-radius:.5rem;overflow-x:auto}
         form{margin:1.5rem 0 0;max-width:27rem}form.inline{margin:0}
         label{display:block;font-weight:600;margin:1rem 0 .3rem}.hint{font-weight:400;color:var(--soft);font-size:.9rem;margin:.3rem 0 0}
-        input{width:100%;font:inherit;color:inherit;background:var(--field);border:1px solid var(--soft);border-radius:.5rem;padding:.6rem .75rem;min-height:2.75rem}
-        input:focus-visible,button:focus-visible,.button:focus-visible{outline:2px solid var(--accent);outline-offset:2px}
+        input,select{width:100%;font:inherit;color:inherit;background:var(--field);border:1px solid var(--soft);border-radius:.5rem;padding:.6rem .75rem;min-height:2.75rem}
+        input:focus-visible,select:focus-visible,button:focus-visible,.button:focus-visible{outline:2px solid var(--accent);outline-offset:2px}
         input[aria-invalid=true]{border-color:var(--wrong)}
         button,.button{display:inline-block;width:100%;font:inherit;font-weight:600;text-align:center;text-decoration:none;border:1px solid transparent;border-radius:.5rem;padding:.6rem 1rem;min-height:2.75rem;margin:1.25rem 0 0;cursor:pointer;background:var(--accent);color:var(--on-accent)}
         button.quiet,.button.quiet{background:transparent;color:var(--ink);border-color:var(--soft);margin-top:.6rem}

@@ -1,4 +1,5 @@
 using Npgsql;
+using Platen.Access.People;
 using Platen.Access.Workspaces;
 using Platen.Kernel;
 using Platen.Platform.Http;
@@ -52,8 +53,8 @@ internal sealed class CreateKey(PostgresPools pools, AccessOptions options, Time
         await Entitlements.UseAsync(session, Entitlements.Keys, 1, ct);
         var made = await session.FirstAsync(
             $"""
-            insert into access.machine_key (owner, id, name, prefix, hash, scopes, expires_at, stage, created_by, created_by_name, asked)
-            values (platform.current_owner(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+            insert into access.machine_key (owner, id, name, prefix, hash, scopes, expires_at, stage, created_by, created_by_name, asked, lent_by)
+            values (platform.current_owner(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
             returning {StoredKey.Columns}
             """,
             StoredKey.Read,
@@ -67,7 +68,12 @@ internal sealed class CreateKey(PostgresPools pools, AccessOptions options, Time
             Sql.Text(wanted.Stage),
             Sql.Uuid(session.Context.Actor.Id.Value),
             Sql.Text(session.Context.Actor.Name),
-            Sql.Digest(wanted.Asked)
+            Sql.Digest(wanted.Asked),
+            new NpgsqlParameter
+            {
+                Value = wanted.LentBy is { } person ? person.Value : DBNull.Value,
+                NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Uuid,
+            }
         );
         await AccessEvents.TellAsync(
             session,
@@ -169,6 +175,7 @@ internal sealed class CreateKey(PostgresPools pools, AccessOptions options, Time
         IReadOnlyList<string> Scopes,
         DateTimeOffset? ExpiresAt,
         string? Stage,
-        Digest Asked
+        Digest Asked,
+        PersonId? LentBy = null
     );
 }

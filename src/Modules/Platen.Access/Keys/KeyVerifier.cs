@@ -166,12 +166,16 @@ internal sealed class KeyVerifier(
             ct
         );
         return await session.FirstAsync(
-            "select owner, id, name, scopes, expires_at, stage from access.find_key($1)",
+            "select owner, id, name, scopes, expires_at, stage, lenders_role from access.find_key($1)",
             row => new Known(
                 new Caller(
                     new Actor(new ActorId(row.GetGuid(1)), row.GetString(2)),
                     new OwnerId(row.GetGuid(0)),
-                    row.GetFieldValue<string[]>(3).ToFrozenSet(StringComparer.Ordinal)
+                    ScopesOf(
+                        new OwnerId(row.GetGuid(0)),
+                        row.GetFieldValue<string[]>(3),
+                        row.IsDBNull(6) ? null : row.GetString(6)
+                    )
                 )
                 {
                     ExpiresAt = row.IsDBNull(4) ? null : row.GetFieldValue<DateTimeOffset>(4),
@@ -181,6 +185,19 @@ internal sealed class KeyVerifier(
             ct,
             Sql.Bytes(key.Hash)
         );
+    }
+
+    // What somebody lent is no more than they have now, whatever they had then.
+    private static FrozenSet<string> ScopesOf(OwnerId owner, string[] scopes, string? lendersRole)
+    {
+        if (Roles.Parse(lendersRole) is not { } role)
+            return scopes.ToFrozenSet(StringComparer.Ordinal);
+        var own = owner.IsPlatform ? Roles.PlatformScopesOf(role) : Roles.ScopesOf(role);
+        if (own.Contains(Scopes.All))
+            return scopes.ToFrozenSet(StringComparer.Ordinal);
+        return scopes.Contains(Scopes.All, StringComparer.Ordinal)
+            ? own.ToFrozenSet(StringComparer.Ordinal)
+            : scopes.Where(own.Contains).ToFrozenSet(StringComparer.Ordinal);
     }
 
     private sealed record Known(Caller Caller, string? Stage);

@@ -53,7 +53,8 @@ internal sealed class RevokeKey(PostgresPools pools, Invalidation invalidation, 
             former.Scopes,
             former.ExpiresAt,
             former.Stage,
-            AccessRequests.Asked(body)
+            AccessRequests.Asked(body),
+            former.LentBy
         );
         var made = await CreateKey.InsertAsync(session, Guid.CreateVersion7(), wanted, secret, ct);
         await session.CommitAsync(ct);

@@ -1,5 +1,6 @@
 using Npgsql;
 using NpgsqlTypes;
+using Platen.Access.People;
 using Platen.Kernel;
 using Platen.Platform.Postgres;
 
@@ -18,11 +19,12 @@ internal sealed record StoredKey(
     DateTimeOffset? LastUsedAt,
     DateTimeOffset? RevokedAt,
     string? RevokedBy,
-    Digest? Asked
+    Digest? Asked,
+    PersonId? LentBy
 )
 {
     public const string Columns =
-        "id, name, prefix, scopes, stage, created_at, created_by_name, expires_at, last_used_at, revoked_at, revoked_by_name, asked";
+        "id, name, prefix, scopes, stage, created_at, created_by_name, expires_at, last_used_at, revoked_at, revoked_by_name, asked, lent_by";
 
     public string StatusAt(DateTimeOffset now) =>
         RevokedAt is not null ? "revoked"
@@ -57,6 +59,7 @@ internal sealed record StoredKey(
             row.IsDBNull(8) ? null : row.GetFieldValue<DateTimeOffset>(8),
             row.IsDBNull(9) ? null : row.GetFieldValue<DateTimeOffset>(9),
             row.IsDBNull(10) ? null : row.GetString(10),
-            row.IsDBNull(11) ? null : Digest.Parse(row.GetString(11))
+            row.IsDBNull(11) ? null : Digest.Parse(row.GetString(11)),
+            row.IsDBNull(12) ? null : new PersonId(row.GetGuid(12))
         );
 }

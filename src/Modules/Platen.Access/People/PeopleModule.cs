@@ -43,6 +43,7 @@ public static class PeopleModule
             .AddSingleton<Myself>()
             .AddSingleton<SetupLink>()
             .AddSingleton<Providers>()
+            .AddSingleton<TerminalLogin>()
             .AddScoped<Passkeys>()
             .AddScoped<AccountParts>()
             .AddSingleton<IJobHandler, SendPersonMail>();

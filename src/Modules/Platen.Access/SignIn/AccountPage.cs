@@ -221,7 +221,8 @@ internal static class AccountPage
         return SignInPages.See("/account?done=ended");
     }
 
-    private static async Task<SignedIn> RequireAsync(
+    /// <summary>Who sent the form, signed in and from a page of their own.</summary>
+    public static async Task<SignedIn> RequireAsync(
         HttpContext context,
         IFormCollection form,
         PersonSessions sessions,

@@ -42,6 +42,7 @@ internal static class SignInPages
         pages.MapGet("/confirm-email/{token}", ShowConfirm);
         pages.MapPost("/confirm-email/{token}", Confirm).Audited("person.email-confirmed");
         AccountPage.Map(pages);
+        TerminalLogin.Map(app, pages);
     }
 
     private static IResult ShowSignIn(HttpContext context, Providers providers) =>

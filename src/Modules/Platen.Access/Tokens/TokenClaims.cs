@@ -16,6 +16,9 @@ public enum TokenPurpose
 
     /// <summary>Pull from or push to the registry.</summary>
     Registry,
+
+    /// <summary>Make a key for a terminal, once.</summary>
+    TerminalLogin,
 }
 
 /// <summary>What a verified token says. Immutable.</summary>

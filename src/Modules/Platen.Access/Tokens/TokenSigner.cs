@@ -42,7 +42,7 @@ public sealed class TokenSigner
     /// <summary>Characters of a token at most.</summary>
     public const int MaxLength = 4096;
 
-    private static readonly string[] Purposes = ["realtime", "embed", "snapshot", "registry"];
+    private static readonly string[] Purposes = ["realtime", "embed", "snapshot", "registry", "terminal-login"];
     private readonly KeyRing ring;
     private readonly ClosedOwners closed;
     private readonly TimeProvider clock;

@@ -129,7 +129,9 @@ alter table access.machine_key
     add created_by_name text,
     add asked text check (asked ~ '^sha256:[0-9a-f]{64}$'),
     add last_used_at timestamptz,
-    add revoked_by_name text;
+    add revoked_by_name text,
+    -- The person who lent a terminal their rights: the key is good while they are a member, and for no more than they may do.
+    add lent_by uuid;
 
 create index machine_key_by_id on access.machine_key (id);
 

@@ -30,6 +30,11 @@ begin
 end
 $$;
 
+-- A key that somebody lent is looked up together with whether they are still there: access.find_key.
+drop policy if exists for_lookup on access.person;
+create policy for_lookup on access.person for select to platen_view using (true);
+grant select (id, disabled_at) on access.person to platen_view;
+
 grant select, insert on access.person, access.person_secret, access.passkey, access.outside_identity,
     access.person_session, access.mailed_link, access.setup_link, access.sign_in_failure, access.passkey_ceremony,
     access.protection_key to platen_app;

@@ -1,0 +1,212 @@
+using System.Buffers.Text;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.RegularExpressions;
+
+namespace Platen.Server.Tests.People;
+
+/// <summary>A terminal gets a key of its own by way of the person's browser.</summary>
+public sealed partial class TerminalLoginTests(ServerFixture server)
+{
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_person_lends_a_terminal_what_they_say_for_as_long_as_they_say()
+    {
+        var (ada, browser, slug, owner) = await NewMemberAsync("editor");
+        using var _ = browser;
+        var terminal = new TerminalSecret();
+        var page = await browser.OpenAsync(terminal.Path("platen on ada@lovelace", port: 40_123));
+        page.Answer.Status.ShouldBe(200);
+        page.Answer.Text.ShouldContain("platen on ada@lovelace");
+        page.Answer.Text.ShouldContain(owner.ToString());
+
+        var approved = await ApproveAsync(
+            browser,
+            terminal.Path("platen on ada@lovelace", port: 40_123),
+            owner,
+            "read",
+            30
+        );
+        var code = Code().Match(approved.Text).Groups["value"].Value;
+        approved.Text.ShouldContain($"http://127.0.0.1:40123/?state=s&amp;code={code}");
+        var made = await ExchangeAsync(code, terminal.Verifier);
+        made.Status.ShouldBe(200, made.Text);
+        made.Json["name"]!.GetValue<string>().ShouldBe("platen on ada@lovelace");
+        (made.Json["expiresAt"]!.GetValue<DateTimeOffset>() - TimeProvider.System.GetUtcNow()).TotalDays.ShouldBe(
+            30,
+            0.1
+        );
+        var scopes = made.Json["scopes"]!.AsArray().Select(s => s!.GetValue<string>()).ToList();
+        scopes.ShouldContain("instances:read");
+        scopes.ShouldNotContain("instances:write");
+
+        using var key = ServerFixtureClient(made.Json["secret"]!.GetValue<string>());
+        var me = (await key.SendAsync(HttpMethod.Get, "/v1/whoami")).Json;
+        me["name"]!.GetValue<string>().ShouldBe("platen on ada@lovelace");
+        (await key.SendAsync(HttpMethod.Get, $"/v1/workspaces/{slug}/instances")).Status.ShouldBe(200);
+        // It is hers: whoever looks after the keys there sees by whom it was made.
+        var listed = await server.Owner.SendAsync(HttpMethod.Get, $"/v1/workspaces/{slug}/keys");
+        listed.Json["items"]![0]!["createdBy"]!.GetValue<string>().ShouldBe("Ada Lovelace");
+        ada.Email.ShouldNotBeEmpty();
+
+        (await key.SendAsync(HttpMethod.Post, "/v1/whoami/end-key", new { id = Guid.Empty })).Status.ShouldBe(422);
+        (await key.SendAsync(HttpMethod.Post, "/v1/whoami/end-key", new { id = made.Json["id"] })).Status.ShouldBe(204);
+        (await key.SendAsync(HttpMethod.Get, "/v1/whoami")).Status.ShouldBe(401);
+    }
+
+    [Fact]
+    public async Task What_was_lent_is_never_more_than_the_lender_has()
+    {
+        var (ada, browser, slug, owner) = await NewMemberAsync("editor");
+        using var _ = browser;
+        var terminal = new TerminalSecret();
+        var code = Code()
+            .Match((await ApproveAsync(browser, terminal.Path("t"), owner, "all", 1)).Text)
+            .Groups["value"]
+            .Value;
+        var made = await ExchangeAsync(code, terminal.Verifier);
+        using var key = ServerFixtureClient(made.Json["secret"]!.GetValue<string>());
+        var instances = $"/v1/workspaces/{slug}/instances";
+        var member = $"/v1/workspaces/{slug}/members/{ada.Id}";
+        (await key.SendAsync(HttpMethod.Post, instances, UserInstanceTests.Faq("x"))).Status.ShouldBe(201);
+
+        (await server.Owner.SendAsync(HttpMethod.Patch, member, new { role = "viewer" }, "*")).Status.ShouldBe(200);
+        (await key.SendAsync(HttpMethod.Post, instances, UserInstanceTests.Faq("x"))).Status.ShouldBe(403);
+        (await key.SendAsync(HttpMethod.Get, instances)).Status.ShouldBe(200);
+        using var stream = await key.GetAsync(
+            $"/v1/workspaces/{slug}/events/widget/x",
+            HttpCompletionOption.ResponseHeadersRead,
+            Ct
+        );
+        ((int)stream.StatusCode).ShouldBe(200);
+
+        (await server.Owner.SendAsync(HttpMethod.Delete, member, ifMatch: "*")).Status.ShouldBeInRange(200, 204);
+        (await key.SendAsync(HttpMethod.Get, instances)).Status.ShouldBe(401);
+        await Streams.EndsAsync(stream);
+    }
+
+    [Fact]
+    public async Task A_code_works_once_with_its_secret_and_for_members_alone()
+    {
+        var (ada, browser, slug, owner) = await NewMemberAsync("viewer");
+        using var _ = browser;
+        var terminal = new TerminalSecret();
+        async Task<string> CodeAsync() =>
+            Code().Match((await ApproveAsync(browser, terminal.Path("t"), owner, "all", 1)).Text).Groups["value"].Value;
+
+        var code = await CodeAsync();
+        (await ExchangeAsync(code, new TerminalSecret().Verifier)).Status.ShouldBe(401);
+        (await ExchangeAsync(code[..^2] + "AA", terminal.Verifier)).Status.ShouldBe(401);
+        var answers = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => ExchangeAsync(code, terminal.Verifier)));
+        answers.Count(a => a.Status == 200).ShouldBe(1);
+        answers.Count(a => a.Status == 401).ShouldBe(7);
+        // A viewer's everything is a viewer's.
+        answers.Single(a => a.Status == 200).Text.ShouldNotContain("instances:write");
+
+        var late = await CodeAsync();
+        (
+            await server.Owner.SendAsync(HttpMethod.Delete, $"/v1/workspaces/{slug}/members/{ada.Id}", ifMatch: "*")
+        ).Status.ShouldBeInRange(200, 204);
+        (await ExchangeAsync(late, terminal.Verifier)).Status.ShouldBe(401);
+    }
+
+    [Fact]
+    public async Task Only_a_signed_in_person_says_yes_and_only_from_the_page_itself()
+    {
+        var (_, browser, _, owner) = await NewMemberAsync("owner");
+        using var own = browser;
+        var terminal = new TerminalSecret();
+        using var stranger = new Browser(server.Address);
+        var sent = await stranger.OpenAsync(terminal.Path("t"));
+        (sent.Answer.Status, sent.Location).ShouldBe(
+            (303, "/sign-in?returnTo=" + Uri.EscapeDataString(terminal.Path("t")))
+        );
+        var (forged, _) = await browser.PostFormAsync(
+            terminal.Path("t"),
+            ("csrf", "x"),
+            ("where", owner.ToString()),
+            ("rights", "all"),
+            ("days", "90")
+        );
+        forged.Status.ShouldBe(403);
+        (await ApproveAsync(browser, terminal.Path("t"), Guid.CreateVersion7(), "all", 1)).Text.ShouldContain(
+            "not a member there"
+        );
+        (await ApproveAsync(browser, terminal.Path("t"), owner, "all", 365)).Status.ShouldBe(400);
+        foreach (
+            var path in (string[])
+                [
+                    "/terminal-login",
+                    terminal.Path("t").Replace("challenge=", "challenge=x", StringComparison.Ordinal),
+                    terminal.Path("t", port: 0),
+                    terminal.Path("t", port: 70_000),
+                    terminal.Path(new string('n', 101)),
+                    terminal.Path("evil\u202e"),
+                ]
+        )
+            (await browser.OpenAsync(path)).Answer.Status.ShouldBe(400, path);
+        // What is asked for is shown as text.
+        (await browser.OpenAsync(terminal.Path("<script>x</script>"))).Answer.Text.ShouldNotContain("<script>x");
+    }
+
+    private async Task<(TestPerson Person, Browser Browser, string Slug, Guid Owner)> NewMemberAsync(string role)
+    {
+        var ada = await TestPerson.AddAsync(server);
+        var made = await server.Owner.SendAsync(
+            HttpMethod.Post,
+            "/v1/workspaces",
+            new { name = "w" + Guid.CreateVersion7().ToString("N") }
+        );
+        var owner = made.Json["id"]!.GetValue<Guid>();
+        await using var admin = await server.Postgres.OpenAdminAsync(Ct);
+        await using var join = new Npgsql.NpgsqlCommand(
+            "insert into access.member (owner, person_id, role, added_by, added_by_name) values ($1, $2, $3, $2, 'test')",
+            admin
+        );
+        join.Parameters.AddWithValue(owner);
+        join.Parameters.AddWithValue(ada.Id);
+        join.Parameters.AddWithValue(role);
+        await join.ExecuteNonQueryAsync(Ct);
+        return (ada, await ada.SignInAsync(server), made.Json["slug"]!.GetValue<string>(), owner);
+    }
+
+    private static async Task<Answer> ApproveAsync(Browser browser, string path, Guid owner, string rights, int days)
+    {
+        var page = await browser.OpenAsync(path);
+        var csrf = Csrf().Match(page.Answer.Text).Groups["value"].Value;
+        var (answer, _) = await browser.PostFormAsync(
+            path,
+            ("csrf", csrf),
+            ("where", owner.ToString()),
+            ("rights", rights),
+            ("days", days.ToString(System.Globalization.CultureInfo.InvariantCulture))
+        );
+        return answer;
+    }
+
+    private Task<Answer> ExchangeAsync(string code, string verifier) =>
+        server.Nobody.SendAsync(HttpMethod.Post, "/v1/terminal-logins", new { code, verifier });
+
+    private HttpClient ServerFixtureClient(string key)
+    {
+        var client = new HttpClient { BaseAddress = server.Address };
+        client.DefaultRequestHeaders.Authorization = new("Bearer", key);
+        return client;
+    }
+
+    [GeneratedRegex("name=\"csrf\" value=\"(?<value>[^\"]+)\"", RegexOptions.NonBacktracking)]
+    private static partial Regex Csrf();
+
+    [GeneratedRegex("<pre>(?<value>[^<]+)</pre>", RegexOptions.NonBacktracking)]
+    private static partial Regex Code();
+
+    private sealed class TerminalSecret
+    {
+        public string Verifier { get; } = Base64Url.EncodeToString(RandomNumberGenerator.GetBytes(32));
+
+        public string Path(string name, int? port = null) =>
+            $"/terminal-login?challenge={Base64Url.EncodeToString(SHA256.HashData(Encoding.ASCII.GetBytes(Verifier)))}&state=s"
+            + $"&name={Uri.EscapeDataString(name)}{(port is null ? "" : $"&port={port}")}";
+    }
+}
