@@ -15,6 +15,7 @@ var benches = new SortedDictionary<string, Func<CancellationToken, Task>>(String
     ["events-bare"] = EventsBench.ServeBareAsync,
     ["events-platen"] = EventsBench.ServePlatenAsync,
     ["limits"] = LimitsBench.RunAsync,
+    ["not-there"] = NotThereBench.RunAsync,
     ["publish"] = PublishBench.RunAsync,
     ["registry"] = RegistryBench.RunAsync,
     ["resolve"] = ResolveBench.RunAsync,

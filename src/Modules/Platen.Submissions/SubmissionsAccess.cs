@@ -21,12 +21,12 @@ internal sealed class SubmissionsAccess(WorkspaceDirectory directory, PublishedF
     {
         if (!PublicId.TryParse(publicId, out var id))
             throw NoSuchInstance();
-        var owner = await forms.OwnerOfAsync(id, ct) ?? throw NoSuchInstance();
+        var owner = await forms.OwnerOfAsync(id, ct);
         var caller = context.Caller();
         if (caller.Owner != owner)
         {
             caller =
-                (owner.IsPlatform ? null : await directory.EnterAsync(caller, owner.ToString(), ct))
+                (owner is { IsPlatform: true } ? null : await directory.EnterAsync(caller, owner, ct))
                 ?? throw NoSuchInstance();
             await context.CountWorkspaceAsync(caller);
         }

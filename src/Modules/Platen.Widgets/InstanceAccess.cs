@@ -37,9 +37,7 @@ internal sealed class InstanceAccess(WorkspaceDirectory directory, PostgresPools
             return caller;
         if (owner == caller.Owner)
             return caller;
-        var entered = owner is { } workspace
-            ? await directory.EnterAsync(caller, workspace.ToString(), context.RequestAborted)
-            : null;
+        var entered = await directory.EnterAsync(caller, owner, context.RequestAborted);
         if (entered is null)
         {
             // Whether another workspace has it is not for this caller to know; that the id is taken they learn by creating it.

@@ -43,6 +43,13 @@ public sealed class WorkspaceDirectory
             : nobody;
     }
 
+    /// <summary>The caller as they are where an object belongs; null when that is nowhere that they may know of.</summary>
+    /// <param name="caller">As authenticated.</param>
+    /// <param name="owner">Whose an object is; null when there is none: that is looked for as well, so that it takes as long.</param>
+    /// <param name="ct">Cancels.</param>
+    public ValueTask<Caller?> EnterAsync(Caller caller, OwnerId? owner, CancellationToken ct) =>
+        EnterAsync(caller, (owner?.Value ?? Guid.Empty).ToString("D"), ct);
+
     /// <summary>The caller as they are in a workspace; null when there is none, or none that they may know of.</summary>
     /// <param name="caller">As authenticated.</param>
     /// <param name="workspace">A slug or an id.</param>
@@ -104,7 +111,8 @@ public sealed class WorkspaceDirectory
             Sql.Uuid(isId ? id : Guid.Empty),
             Sql.Text(isId ? null : workspace)
         );
-        if (found is not null)
+        // What the caller has nothing to do with is not remembered, no more than what is not there: the time of the next refusal would tell.
+        if (found is not null && (found.Role is not null || found.Owner == caller.Owner || caller.IsOperator))
             places.Keep(key, found.Owner, found, readAt);
         return found;
     }
