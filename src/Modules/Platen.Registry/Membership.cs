@@ -56,9 +56,12 @@ internal static class Membership
     ) =>
         session.ExecuteAsync(
             """
-            with stored as (
+            with held as materialized (
+                -- A collection that removes it now is waited for, and none does before this commits.
+                select digest from platform.blob where owner = $1 and digest = $2 for key share
+            ), stored as (
                 insert into platform.blob (owner, digest, size_bytes, media_type)
-                values ($1, $2, $3, 'application/octet-stream')
+                select $1, $2, $3, 'application/octet-stream' where not exists (select from held)
                 on conflict do nothing
             )
             insert into platform.repository_blob (owner, subject, digest)

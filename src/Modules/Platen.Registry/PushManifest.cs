@@ -235,9 +235,9 @@ internal sealed class PushManifest(PostgresPools pools, IEnumerable<IReleaseInta
                 where owner = $1 and subject = $2 and digest = $3 and withdrawn_at is null
             )
             insert into platform.release (
-                owner, subject, digest, artifact_type, media_type, refers_to, manifest, created_by, created_by_name
-            ) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-            on conflict (owner, subject, digest) do update set withdrawn_at = null
+                owner, subject, digest, artifact_type, media_type, refers_to, manifest, created_by, created_by_name, pushed_at
+            ) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, clock_timestamp())
+            on conflict (owner, subject, digest) do update set withdrawn_at = null, pushed_at = excluded.pushed_at
             returning not exists (select from before)
             """,
             row => row.GetBoolean(0),

@@ -20,7 +20,7 @@ public sealed class Collector(PostgresPools pools, IBlobStore blobs, TimeProvide
 {
     /// <summary>Collects, or only finds out what would be.</summary>
     /// <param name="rules">What may go.</param>
-    /// <param name="dryRun">Whether to leave everything as it is: the same steps run in a transaction that is rolled back.</param>
+    /// <param name="dryRun">Whether to leave everything as it is: the same rules are asked, and no row is held.</param>
     /// <param name="progress">Told how far it is, 0 to 1, and at what.</param>
     /// <param name="ct">Cancels between two steps.</param>
     /// <exception cref="ProblemException">The blob store does not work; what was committed stays so.</exception>
@@ -37,11 +37,11 @@ public sealed class Collector(PostgresPools pools, IBlobStore blobs, TimeProvide
         {
             await using var session = await pools.OpenWorkerAsync("collection, dry run", ct);
             await progress(0.1, "looking for releases nobody can come back to");
-            while (await CollectReleasesAsync(session, rules, tally, ct)) { }
+            await AddReleasesAsync(session, "platform.preview_releases($1, $2, $3)", tally, [.. Parameters(rules)], ct);
             await progress(0.3, "looking for blobs that nothing refers to");
-            while (await CollectBlobsAsync(session, rules, tally, ct) is { Count: > 0 }) { }
+            await AddBlobsAsync(session, "platform.preview_blobs($1, $2, $3)", tally, [.. Parameters(rules)], ct);
             await CountKeptAsync(session, tally, ct);
-            // Not committed.
+            tally.LeaveOut();
         }
         else
         {
@@ -85,10 +85,44 @@ public sealed class Collector(PostgresPools pools, IBlobStore blobs, TimeProvide
         CollectionRules rules,
         Tally tally,
         CancellationToken ct
+    ) =>
+        await AddReleasesAsync(
+            session,
+            "platform.collect_releases($1, $2, $3, $4)",
+            tally,
+            [.. Parameters(rules), Sql.Int(CollectionLimits.RowsATransaction)],
+            ct
+        ) > 0;
+
+    private static Task<List<(OwnerId Owner, Digest Digest)>> CollectBlobsAsync(
+        Session session,
+        CollectionRules rules,
+        Tally tally,
+        CancellationToken ct
+    ) =>
+        AddBlobsAsync(
+            session,
+            "platform.collect_blobs($1, $2)",
+            tally,
+            [Collection.Interval(rules.Grace), Sql.Int(CollectionLimits.RowsATransaction)],
+            ct
+        );
+
+    private const string WasWithdrawn = "It was withdrawn before the grace period.";
+
+    private static IEnumerable<NpgsqlParameter> Parameters(CollectionRules rules) =>
+        [Collection.Interval(rules.Retention), Sql.Int(rules.Keep), Collection.Interval(rules.Grace)];
+
+    private static async Task<int> AddReleasesAsync(
+        Session session,
+        string function,
+        Tally tally,
+        NpgsqlParameter[] parameters,
+        CancellationToken ct
     )
     {
         var items = await session.ListAsync(
-            "select owner, subject, digest, created_at, was_withdrawn from platform.collect_releases($1, $2, $3, $4)",
+            $"select owner, subject, digest, created_at, was_withdrawn from {function}",
             row => new CollectedItem(
                 row.GetGuid(0),
                 "release",
@@ -96,29 +130,28 @@ public sealed class Collector(PostgresPools pools, IBlobStore blobs, TimeProvide
                 row.GetString(1),
                 0,
                 row.GetBoolean(4)
-                    ? "It was withdrawn before the grace period."
+                    ? WasWithdrawn
                     : $"Made {Day(row, 3)}; no channel points at it, and none did within the retention."
             ),
             ct,
-            Collection.Interval(rules.Retention),
-            Sql.Int(rules.Keep),
-            Collection.Interval(rules.Grace),
-            Sql.Int(CollectionLimits.RowsATransaction)
+            parameters
         );
         tally.Releases += items.Count;
+        tally.Withdrawn += items.Count(item => item.Why == WasWithdrawn);
         tally.Add(items);
-        return items.Count > 0;
+        return items.Count;
     }
 
-    private static async Task<List<(OwnerId Owner, Digest Digest)>> CollectBlobsAsync(
+    private static async Task<List<(OwnerId Owner, Digest Digest)>> AddBlobsAsync(
         Session session,
-        CollectionRules rules,
+        string function,
         Tally tally,
+        NpgsqlParameter[] parameters,
         CancellationToken ct
     )
     {
         var items = await session.ListAsync(
-            "select owner, digest, size_bytes, created_at from platform.collect_blobs($1, $2)",
+            $"select owner, digest, size_bytes, created_at from {function}",
             row => new CollectedItem(
                 row.GetGuid(0),
                 "blob",
@@ -128,10 +161,10 @@ public sealed class Collector(PostgresPools pools, IBlobStore blobs, TimeProvide
                 $"Known since {Day(row, 3)}; no release refers to it."
             ),
             ct,
-            Collection.Interval(rules.Grace),
-            Sql.Int(CollectionLimits.RowsATransaction)
+            parameters
         );
         tally.Blobs += items.Count;
+        tally.BlobBytes += items.Sum(item => item.SizeBytes);
         tally.Add(items);
         return [.. items.Select(item => (new OwnerId(item.Owner), item.Digest))];
     }
@@ -242,7 +275,13 @@ public sealed class Collector(PostgresPools pools, IBlobStore blobs, TimeProvide
         private long removedBytes;
 
         public long Releases { get; set; }
+
+        /// <summary>Of the releases, those that nobody could read any more.</summary>
+        public long Withdrawn { get; set; }
+
         public long Blobs { get; set; }
+
+        public long BlobBytes { get; set; }
         public long Orphans { get; set; }
         public long Spared { get; set; }
         public long KeptReleases { get; set; }
@@ -260,6 +299,14 @@ public sealed class Collector(PostgresPools pools, IBlobStore blobs, TimeProvide
                 if (items.Count < CollectionLimits.Items)
                     items.Add(item);
             }
+        }
+
+        /// <summary>After a dry run, counted as if it had been done.</summary>
+        public void LeaveOut()
+        {
+            KeptReleases -= Releases - Withdrawn;
+            KeptBlobs -= Blobs;
+            KeptBytes -= BlobBytes;
         }
 
         /// <summary>Whether it is a release that was let go: after a dry run the database still knows its manifest.</summary>

@@ -86,6 +86,40 @@ public sealed class CollectorTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_snapshot_goes_after_the_grace_period_unless_something_waits_for_it()
+    {
+        const string Snapshot = "application/vnd.platen.widget-snapshot.v1";
+        var owner = TestOwner.New();
+        var young = await RecordAsync(owner, Draft("curated/a", "young", Snapshot));
+        var taken = await RecordAsync(owner, Draft("curated/b", "taken in", Snapshot));
+        var awaited = await RecordAsync(owner, Draft("curated/c", "scheduled", Snapshot));
+        await PointAsync(owner, new ChannelKey("curated/c", "scheduled-1"), awaited, 0);
+        (await CollectAsync()).Releases.ShouldBe(0);
+        await PassAsync();
+        await PushAgainAsync("curated/a");
+
+        var planned = await CollectAsync(dryRun: true);
+        planned.Items.Where(i => i.What == "release").ShouldHaveSingleItem().Digest.ShouldBe(taken.Digest);
+        (await CollectAsync()).Releases.ShouldBe(1);
+        (await StoredAsync(owner, taken)).ShouldBeFalse();
+        (await StoredAsync(owner, young)).ShouldBeTrue();
+        (await StoredAsync(owner, awaited)).ShouldBeTrue();
+
+        // It was carried out, or called off.
+        await PointAsync(owner, new ChannelKey("curated/c", "scheduled-1"), null, 1);
+        await PassAsync();
+        (await CollectAsync()).Missing.ShouldBe(0);
+        (await StoredAsync(owner, awaited)).ShouldBeFalse();
+        (await StoredAsync(owner, young)).ShouldBeFalse();
+
+        // Pushed again it is whole.
+        await RecordAsync(owner, Draft("curated/b", "taken in", Snapshot));
+        await PushAgainAsync("curated/b");
+        (await CollectAsync()).Missing.ShouldBe(0);
+        (await StoredAsync(owner, taken)).ShouldBeTrue();
+    }
+
+    [Fact]
     public async Task Bytes_that_no_row_knows_go_after_the_grace_period()
     {
         var owner = TestOwner.New();
@@ -158,6 +192,42 @@ public sealed class CollectorTests : IAsyncLifetime
         return draft;
     }
 
+    private static ReleaseDraft Draft(string subject, string text, string artifactType) =>
+        new(
+            subject,
+            artifactType,
+            Drafts.Of(subject, ("own", subject + text)).Files,
+            System.Collections.Immutable.ImmutableSortedDictionary<string, string>.Empty
+        );
+
+    private async Task<ReleaseDraft> RecordAsync(TestOwner owner, ReleaseDraft draft)
+    {
+        await ReleaseStore.StoreBytesAsync(store, owner.Id, draft, Ct);
+        await using var session = await postgres.OpenAsync(owner, Ct);
+        await ReleaseStore.RecordAsync(session, draft, Ct);
+        await session.CommitAsync(Ct);
+        return draft;
+    }
+
+    private async Task PointAsync(TestOwner owner, ChannelKey key, ReleaseDraft? to, long seen)
+    {
+        await using var session = await postgres.OpenAsync(owner, Ct);
+        (await ChannelStore.MoveAsync(session, key, seen, to?.Digest, Ct)).ShouldBeOfType<ChannelMove.Moved>();
+        await session.CommitAsync(Ct);
+    }
+
+    /// <summary>As the registry notes a push.</summary>
+    private async Task PushAgainAsync(string subject)
+    {
+        await using var admin = await postgres.OpenAdminAsync(Ct);
+        await using var pushed = new NpgsqlCommand(
+            "update platform.release set pushed_at = clock_timestamp() where subject = $1",
+            admin
+        );
+        pushed.Parameters.Add(new NpgsqlParameter { Value = subject });
+        await pushed.ExecuteNonQueryAsync(Ct);
+    }
+
     private async Task<bool> StoredAsync(TestOwner owner, ReleaseDraft draft)
     {
         foreach (var file in draft.Files)
@@ -198,7 +268,7 @@ public sealed class CollectorTests : IAsyncLifetime
             """
             update platform.blob set created_at = created_at - interval '2 hours';
             update platform.release set created_at = created_at - interval '2 hours',
-                withdrawn_at = withdrawn_at - interval '2 hours';
+                pushed_at = pushed_at - interval '2 hours', withdrawn_at = withdrawn_at - interval '2 hours';
             update platform.channel_move set at = at - interval '2 hours';
             """,
             admin

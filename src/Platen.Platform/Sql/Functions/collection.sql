@@ -1,5 +1,7 @@
 -- Whether nobody can come back to a release: it was withdrawn before the grace period; or it is of a kind that only its channels
--- keep, no channel points at it, none of the last moves or of those within the retention names it, and no index lists it.
+-- keep, no channel points at it, none of the last moves or of those within the retention names it, and no index lists it; or it is a
+-- snapshot on its way from one stage to another, which nothing needs once it was taken in or the grace period is over, unless a channel
+-- holds it for a cut-over to come.
 create or replace function platform.is_collectable(
     r platform.release, p_retention interval, p_keep integer, p_grace interval
 ) returns boolean
@@ -22,6 +24,8 @@ as $$
         )
         and case
             when r.withdrawn_at is not null then r.withdrawn_at < clock_timestamp() - p_grace
+            when r.artifact_type = 'application/vnd.platen.widget-snapshot.v1'
+                then greatest(r.created_at, r.pushed_at) < clock_timestamp() - p_grace
             when r.artifact_type <> 'application/vnd.platen.widget.v1' then false
             else
                 r.created_at < clock_timestamp() - greatest(p_grace, p_retention)
@@ -161,6 +165,63 @@ end
 $$;
 
 comment on function platform.collect_blobs(interval, integer) is 'Forgets blobs that nothing refers to';
+
+-- What collect_releases would let go of, found without holding or changing a row.
+create or replace function platform.preview_releases(p_retention interval, p_keep integer, p_grace interval)
+returns table (owner uuid, subject text, digest text, created_at timestamptz, was_withdrawn boolean)
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+    select r.owner, r.subject, r.digest, r.created_at, r.withdrawn_at is not null
+    from platform.release r
+    where (
+            exists (
+                select from platform.release_blob f
+                where f.owner = r.owner and f.subject = r.subject and f.release_digest = r.digest
+            )
+            or exists (
+                select from platform.release_child k
+                where k.owner = r.owner and k.subject = r.subject and k.release_digest = r.digest
+            )
+        )
+        and platform.is_collectable(r, p_retention, p_keep, p_grace)
+$$;
+
+comment on function platform.preview_releases(interval, integer, interval) is
+    'Releases whose files a collection would let go of';
+
+-- What collect_blobs would forget once those releases had let go of their files.
+create or replace function platform.preview_blobs(p_retention interval, p_keep integer, p_grace interval)
+returns table (owner uuid, digest text, size_bytes bigint, created_at timestamptz)
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+    with doomed as materialized (
+        select d.owner, d.subject, d.digest from platform.preview_releases(p_retention, p_keep, p_grace) d
+    )
+    select b.owner, b.digest, b.size_bytes, b.created_at
+    from platform.blob b
+    where b.created_at < clock_timestamp() - p_grace
+        and b.digest <> 'sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a'
+        and not exists (
+            select from platform.release_blob f
+            where f.owner = b.owner and f.blob_digest = b.digest
+                and not exists (
+                    select from doomed d
+                    where d.owner = f.owner and d.subject = f.subject and d.digest = f.release_digest
+                )
+        )
+        and not exists (
+            select from platform.repository_blob p
+            where p.owner = b.owner and p.digest = b.digest and p.pushed_at >= clock_timestamp() - p_grace
+        )
+$$;
+
+comment on function platform.preview_blobs(interval, integer, interval) is 'Blobs that a collection would forget';
 
 -- Which of these digests of an owner nothing in the database knows: neither a blob nor a manifest that can still be read.
 create or replace function platform.unknown_digests(p_owner uuid, p_digests text[]) returns setof text

@@ -13,3 +13,6 @@ create table platform.collection (
 create index collection_newest on platform.collection (requested_at desc, id desc);
 
 comment on table platform.collection is 'no owner: a collection looks at every owner''s bytes, for the operator';
+
+-- When a manifest was pushed last: what is pushed again is young again, however long ago it was made.
+alter table platform.release add column pushed_at timestamptz;

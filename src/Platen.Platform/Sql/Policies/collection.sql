@@ -35,7 +35,9 @@ grant update (withdrawn_at) on platform.release to platen_worker;
 
 revoke execute on function platform.is_collectable(platform.release, interval, integer, interval),
     platform.collect_releases(interval, integer, interval, integer), platform.collect_blobs(interval, integer),
+    platform.preview_releases(interval, integer, interval), platform.preview_blobs(interval, integer, interval),
     platform.unknown_digests(uuid, text[]) from public;
 grant execute on function platform.is_collectable(platform.release, interval, integer, interval),
     platform.collect_releases(interval, integer, interval, integer), platform.collect_blobs(interval, integer),
+    platform.preview_releases(interval, integer, interval), platform.preview_blobs(interval, integer, interval),
     platform.unknown_digests(uuid, text[]) to platen_worker;

@@ -24,7 +24,7 @@ grant select, insert, delete on platform.repository_upload to platen_app;
 grant select, delete on platform.repository_upload to platen_worker;
 
 -- A manifest is withdrawn and brought back; nothing else of it ever changes.
-grant update (withdrawn_at) on platform.release to platen_app;
+grant update (withdrawn_at, pushed_at) on platform.release to platen_app;
 
 revoke all on function platform.repository_blobs(text, text[]) from public;
 grant execute on function platform.repository_blobs(text, text[]) to platen_app;
