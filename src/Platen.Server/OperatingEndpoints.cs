@@ -34,6 +34,7 @@ internal static class OperatingEndpoints
             .WithTags("operating")
             .NotRateLimited()
             .AllowAnonymous();
+        app.MapGet("/robots.txt", Robots).ExcludeFromDescription().NotRateLimited().AllowAnonymous();
     }
 
     private static async Task<IResult> Ready(Readiness readiness, HttpContext context, CancellationToken ct)
@@ -41,5 +42,13 @@ internal static class OperatingEndpoints
         context.Response.Headers.CacheControl = "no-store";
         var report = await readiness.LookAsync(ct);
         return TypedResults.Json(report, statusCode: report.Status == "notReady" ? 503 : 200);
+    }
+
+    // Crawlers may read what is published, and have no business in the API. Pages are sandboxed, so to them this is another origin's.
+    private static IResult Robots(HttpContext context)
+    {
+        context.Response.Headers["Cross-Origin-Resource-Policy"] = "cross-origin";
+        context.Response.Headers.CacheControl = "public, max-age=86400";
+        return TypedResults.Text("User-agent: *\nDisallow: /v1/\nDisallow: /v2/\nDisallow: /s/\nDisallow: /p/\n");
     }
 }

@@ -81,13 +81,11 @@ internal sealed partial class PageRenderer
         var title = Escape(TitleOf(package, config));
         var markup = new StringBuilder();
         markup.Append(CultureInfo.InvariantCulture, $"<title>{title}</title>");
-        if (TextAt(package.DescriptionAt, config) is { } text)
-        {
-            var description = Escape(text);
-            markup
-                .Append(CultureInfo.InvariantCulture, $"<meta name=\"description\" content=\"{description}\">")
-                .Append(CultureInfo.InvariantCulture, $"<meta property=\"og:description\" content=\"{description}\">");
-        }
+        // A short message has nothing but its title that describes it.
+        var description = TextAt(package.DescriptionAt, config) is { } text ? Escape(text) : title;
+        markup
+            .Append(CultureInfo.InvariantCulture, $"<meta name=\"description\" content=\"{description}\">")
+            .Append(CultureInfo.InvariantCulture, $"<meta property=\"og:description\" content=\"{description}\">");
         return markup
             .Append(CultureInfo.InvariantCulture, $"<meta property=\"og:title\" content=\"{title}\">")
             .Append(CultureInfo.InvariantCulture, $"<meta property=\"og:locale\" content=\"{OpenGraph(locale)}\">")
