@@ -21,16 +21,19 @@ using Platen.Platform;
 using Platen.Platform.Blobs;
 using Platen.Platform.Postgres;
 using Platen.Platform.Releases;
+using Platen.Testing.Servers;
 
 namespace Platen.Bench;
 
 /// <summary>
-/// A published page and its 304 from delivery, against a bare Kestrel app that answers the same bytes and fields, with nginx
-/// beside them. Each is a process of its own on the first processor; wrk drives them, one at a time, from the second.
+/// A published page and its 304 from delivery, against a bare Kestrel app that answers the same bytes and fields, nginx with the same bytes
+/// in a file, and Varnish that keeps delivery's answer. Each is a process of its own on the first processor; wrk drives them, one at a
+/// time, from the second.
 /// </summary>
 internal static partial class DeliveryBench
 {
     private const int Connections = 32;
+    private const int ManyConnections = 1_000;
     private const int Seconds = 3;
     private const int RoundCount = 3;
     private const string Id = "wgt_curated_bench";
@@ -45,10 +48,13 @@ internal static partial class DeliveryBench
         await using var platen = await Subject.StartAsync("delivery-platen", http, null, ct);
         await using var bare = await Subject.StartAsync("delivery-bare", http, platen.Url, ct);
         await using var nginx = await Subject.StartNginxAsync(http, platen.Url, ct);
+        await using var varnish = await Subject.StartVarnishAsync(http, platen.Url, ct);
 
         var tag = await CheckSameAsync(http, platen, bare, ct);
-        await CompareAsync("GET", platen, bare, nginx, null, 200, http, ct);
-        await CompareAsync("304", platen, bare, nginx, tag, 304, http, ct);
+        Subject[] all = [platen, bare, nginx, varnish];
+        await CompareAsync("GET", all, Connections, null, 200, http, ct);
+        await CompareAsync("304", all, Connections, tag, 304, http, ct);
+        await CompareAsync("GET, 1,000 connections", [platen, bare], ManyConnections, null, 200, http, ct);
     }
 
     /// <summary>The process that serves the page through delivery, out of a real database and store.</summary>
@@ -198,50 +204,62 @@ internal static partial class DeliveryBench
 
     private static async Task CompareAsync(
         string name,
-        Subject platen,
-        Subject bare,
-        Subject nginx,
+        Subject[] subjects,
+        int connections,
         string? tag,
         int status,
         HttpClient http,
         CancellationToken ct
     )
     {
-        foreach (var subject in new[] { platen, bare })
+        var loads = subjects.ToDictionary(subject => subject, _ => new List<Load>());
+        foreach (var subject in subjects)
         {
             using var request = Encoded(subject.Url);
             if (tag is not null)
-                request.Headers.TryAddWithoutValidation("If-None-Match", tag);
+                request.Headers.TryAddWithoutValidation("If-None-Match", subject.Name == "nginx" ? subject.Tag : tag);
             using var response = await http.SendAsync(request, ct);
             if ((int)response.StatusCode != status)
                 throw new InvalidOperationException($"{subject.Name} answers {response.StatusCode}.");
-            await LoadAsync(subject, tag, http, ct);
+            await LoadAsync(subject, connections, tag, http, ct);
         }
-        var ratios = new List<double>();
-        List<Load> ours = [],
-            theirs = [];
         for (var round = 0; round < RoundCount; round++)
         {
-            var a1 = await LoadAsync(platen, tag, http, ct);
-            var b1 = await LoadAsync(bare, tag, http, ct);
-            var b2 = await LoadAsync(bare, tag, http, ct);
-            var a2 = await LoadAsync(platen, tag, http, ct);
-            ratios.Add((a1.PerSecond + a2.PerSecond) / (b1.PerSecond + b2.PerSecond));
-            ours.AddRange([a1, a2]);
-            theirs.AddRange([b1, b2]);
+            foreach (var subject in subjects.Concat(subjects.Reverse()))
+                loads[subject].Add(await LoadAsync(subject, connections, tag, http, ct));
         }
-        Report(name + " delivery", ours);
-        Report(name + " bare Kestrel", theirs);
-        if (tag is null)
-            Report(name + " nginx (identity bytes of the same coding)", [await LoadAsync(nginx, tag, http, ct)]);
-        Rounds.Report(
-            name + " delivery / bare Kestrel",
-            string.Create(
-                CultureInfo.InvariantCulture,
-                $"{Rounds.Median(ratios):F2} x ({ratios.Min():F2}-{ratios.Max():F2})"
-            ),
-            ">= 0.9 x"
-        );
+        foreach (var subject in subjects)
+            Report($"{name} {subject.Name}", loads[subject]);
+        var ours = loads[subjects[0]];
+        foreach (var subject in subjects[1..])
+        {
+            // Two of each in a round.
+            var ratios = ours.Chunk(2)
+                .Zip(loads[subject].Chunk(2), (a, b) => a.Sum(load => load.PerSecond) / b.Sum(load => load.PerSecond))
+                .ToList();
+            Rounds.Report(
+                $"{name} delivery / {subject.Name}",
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{Rounds.Median(ratios):F2} x ({ratios.Min():F2}-{ratios.Max():F2})"
+                ),
+                subject.Name switch
+                {
+                    "bare Kestrel" => ">= 0.9 x",
+                    "Varnish" => ">= 1.0 x",
+                    _ => "for orientation",
+                }
+            );
+        }
+        if (connections == ManyConnections)
+        {
+            var (own, theirs) = (P99(ours), P99(loads[subjects[1]]));
+            Rounds.Report(
+                name + ", p99 of delivery / bare Kestrel",
+                string.Create(CultureInfo.InvariantCulture, $"{own:F1} ms / {theirs:F1} ms = {own / theirs:F2} x"),
+                "<= 3 x"
+            );
+        }
         Rounds.Report(
             name + " delivery, allocated per request",
             string.Create(
@@ -251,6 +269,8 @@ internal static partial class DeliveryBench
             "<= 1024 B"
         );
     }
+
+    private static double P99(List<Load> loads) => Rounds.Median([.. loads.Select(load => load.P99Milliseconds)]);
 
     private static void Report(string name, List<Load> loads) =>
         Rounds.Report(
@@ -265,7 +285,13 @@ internal static partial class DeliveryBench
             )
         );
 
-    private static async Task<Load> LoadAsync(Subject subject, string? tag, HttpClient http, CancellationToken ct)
+    private static async Task<Load> LoadAsync(
+        Subject subject,
+        int connections,
+        string? tag,
+        HttpClient http,
+        CancellationToken ct
+    )
     {
         var allocatedBefore = await subject.AllocatedAsync(http, ct);
         var cpuBefore = subject.CpuSeconds();
@@ -275,13 +301,14 @@ internal static partial class DeliveryBench
             "1",
             "wrk",
             "-t1",
-            string.Create(CultureInfo.InvariantCulture, $"-c{Connections}"),
+            string.Create(CultureInfo.InvariantCulture, $"-c{connections}"),
+            "--latency",
             string.Create(CultureInfo.InvariantCulture, $"-d{Seconds}s"),
             "-H",
             "Accept-Encoding: br",
         ];
         if (tag is not null)
-            arguments.AddRange(["-H", "If-None-Match: " + tag]);
+            arguments.AddRange(["-H", "If-None-Match: " + (subject.Name == "nginx" ? subject.Tag : tag)]);
         arguments.Add(subject.Url);
         var start = new ProcessStartInfo("taskset", arguments)
         {
@@ -296,7 +323,16 @@ internal static partial class DeliveryBench
         var requests = double.Parse(RequestCount().Match(output).Groups["value"].Value, CultureInfo.InvariantCulture);
         var rate = double.Parse(RequestRate().Match(output).Groups["value"].Value, CultureInfo.InvariantCulture);
         var allocated = await subject.AllocatedAsync(http, ct) - allocatedBefore;
-        return new Load(rate, (subject.CpuSeconds() - cpuBefore) * 1e6 / requests, allocated / requests);
+        var tail = Tail().Match(output);
+        var p99 =
+            double.Parse(tail.Groups["value"].Value, CultureInfo.InvariantCulture)
+            * tail.Groups["unit"].Value switch
+            {
+                "us" => 0.001,
+                "ms" => 1,
+                _ => 1_000,
+            };
+        return new Load(rate, (subject.CpuSeconds() - cpuBefore) * 1e6 / requests, allocated / requests, p99);
     }
 
     private static HttpRequestMessage Encoded(string url)
@@ -321,12 +357,18 @@ internal static partial class DeliveryBench
     [GeneratedRegex(@"Requests/sec:\s+(?<value>[\d.]+)", RegexOptions.None, 1_000)]
     private static partial Regex RequestRate();
 
-    private sealed record Load(double PerSecond, double CpuMicroseconds, double AllocatedBytes);
+    [GeneratedRegex(@"99%\s+(?<value>[\d.]+)(?<unit>us|ms|s)", RegexOptions.None, 1_000)]
+    private static partial Regex Tail();
+
+    private sealed record Load(double PerSecond, double CpuMicroseconds, double AllocatedBytes, double P99Milliseconds);
 
     private sealed class Subject(string name, string url, Process process, Func<int> worker) : IAsyncDisposable
     {
         public string Name => name;
         public string Url => url;
+
+        /// <summary>What it calls the page, where that is not what delivery calls it.</summary>
+        public string? Tag { get; private set; }
 
         public static async Task<Subject> StartAsync(
             string name,
@@ -341,7 +383,12 @@ internal static partial class DeliveryBench
             start.Environment[ReferenceSetting] = reference;
             var process = Process.Start(start)!;
             // taskset becomes the command it runs: the id is the server's.
-            var subject = new Subject(name, $"http://127.0.0.1:{port}{Path}", process, () => process.Id);
+            var subject = new Subject(
+                name == "delivery-platen" ? "delivery" : "bare Kestrel",
+                $"http://127.0.0.1:{port}{Path}",
+                process,
+                () => process.Id
+            );
             await subject.ReadyAsync(http, ct);
             return subject;
         }
@@ -369,13 +416,57 @@ internal static partial class DeliveryBench
             var process = Process.Start("taskset", ["-c", "0", "nginx", "-p", folder, "-c", folder + "/nginx.conf"]);
             var subject = new Subject("nginx", $"http://127.0.0.1:{port}{Path}", process, () => ChildOf(process.Id));
             await subject.ReadyAsync(http, ct);
+            using var served = await http.SendAsync(Encoded(subject.Url), ct);
+            subject.Tag = served.Headers.ETag?.ToString();
+            return subject;
+        }
+
+        public static async Task<Subject> StartVarnishAsync(HttpClient http, string reference, CancellationToken ct)
+        {
+            await AptPackages.EnsureAsync("varnishd", ct, "varnish");
+            var folder = Directory.CreateTempSubdirectory("platen-varnish-").FullName;
+            var behind = new Uri(reference);
+            // Kept for an hour: what is measured is an answer out of its memory.
+            await File.WriteAllTextAsync(
+                folder + "/default.vcl",
+                $$"""
+                vcl 4.1;
+                backend default { .host = "127.0.0.1"; .port = "{{behind.Port}}"; }
+                sub vcl_backend_response { set beresp.ttl = 1h; return (deliver); }
+                """,
+                ct
+            );
+            var port = FreePort();
+            var process = Process.Start(
+                "taskset",
+                [
+                    "-c",
+                    "0",
+                    "varnishd",
+                    "-F",
+                    "-n",
+                    folder + "/work",
+                    "-a",
+                    string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{port}"),
+                    "-f",
+                    folder + "/default.vcl",
+                    "-s",
+                    "malloc,64m",
+                    "-p",
+                    "http_gzip_support=off",
+                    "-j",
+                    "none",
+                ]
+            );
+            var subject = new Subject("Varnish", $"http://127.0.0.1:{port}{Path}", process, () => ChildOf(process.Id));
+            await subject.ReadyAsync(http, ct);
             return subject;
         }
 
         public double CpuSeconds() => ProcessFigures.CpuSeconds(worker());
 
         public async Task<double> AllocatedAsync(HttpClient http, CancellationToken ct) =>
-            name == "nginx"
+            name is "nginx" or "Varnish"
                 ? 0
                 : await http.GetFromJsonAsync<long>(url.Replace(Path, "/allocated", StringComparison.Ordinal), ct);
 
