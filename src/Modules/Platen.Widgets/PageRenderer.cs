@@ -17,7 +17,7 @@ namespace Platen.Widgets;
 internal sealed partial class PageRenderer
 {
     // In the colours of the page, whatever they are: it has to be readable and nothing else.
-    private const string Brand = """<p class="brand_" lang="en" dir="ltr">Published with Platen</p>""";
+    private const string Brand = """<footer class="brand_" lang="en" dir="ltr">Published with Platen</footer>""";
     private const string BrandStyle = ".brand_{margin:0;padding:.5em 1em;font-size:.75em;text-align:center}";
 
     private readonly string head;
