@@ -5,6 +5,7 @@ using System.Text.Json;
 using Platen.Kernel;
 using Platen.Kernel.Json;
 using Platen.Kernel.Languages;
+using Platen.Platform.Blobs;
 using Platen.Platform.Releases;
 using Platen.Widgets.Gates;
 using Platen.Widgets.Packages;
@@ -40,16 +41,30 @@ internal static class InstanceRelease
 
     /// <param name="Draft">Ready to be stored and recorded.</param>
     /// <param name="Stale">For each locale, the pointers whose translation was made from a text that is gone.</param>
-    /// <param name="Findings">What the publish gates have against the pages.</param>
-    /// <param name="Links">The instances that the pages link to, each with what is to be said when there is none.</param>
+    /// <param name="Inspect">Asks the publish gates; takes about as long as storing the draft.</param>
     public sealed record Made(
         ReleaseDraft Draft,
         ImmutableSortedDictionary<string, IReadOnlyList<string>> Stale,
-        ImmutableArray<GateFinding> Findings,
-        ImmutableArray<(PublicId Id, GateFinding IfMissing)> Links
-    );
+        Func<PublishGates.Report> Inspect
+    )
+    {
+        /// <summary>
+        /// Stores the draft's bytes while the publish gates look at its pages. The bytes of a draft that is then refused belong to no
+        /// release, and are collected.
+        /// </summary>
+        public async Task<PublishGates.Report> StoreInspectedAsync(
+            IBlobStore blobs,
+            OwnerId owner,
+            CancellationToken ct
+        )
+        {
+            var inspecting = Task.Run(Inspect, ct);
+            await Task.WhenAll(inspecting, ReleaseStore.StoreBytesAsync(blobs, owner, Draft, ct));
+            return await inspecting;
+        }
+    }
 
-    /// <summary>Checks, localizes, renders, compresses, and asks the publish gates.</summary>
+    /// <summary>Checks, localizes, renders and compresses.</summary>
     /// <param name="package">The type.</param>
     /// <param name="instance">The content.</param>
     /// <param name="overlays">Its locales.</param>
@@ -74,21 +89,8 @@ internal static class InstanceRelease
             var at = $"/locales/{overlay.Locale}";
             AddLocale(overlay.Locale, config, Checked(config, at), at);
         }
-        // Compressing and looking at the pages is nearly all of the time that making a release takes.
-        var finished = pages
-            .AsParallel()
-            .AsOrdered()
-            .Select(page => (Page: page, Variants: Variants(page), Report: Gates(instance.PublicId, page)))
-            .ToList();
-        var findings = new List<GateFinding>();
-        foreach (var (page, variants, report) in finished)
-        {
+        foreach (var variants in pages.AsParallel().AsOrdered().Select(Variants))
             files.AddRange(variants);
-            findings.AddRange(
-                OverBudget(package, page, variants.Single(v => v.Path.EndsWith(".gz", StringComparison.Ordinal)))
-            );
-            findings.AddRange(report.Findings);
-        }
         var manifest = PublicManifest(instance, artifacts);
         files.AddRange(Variants("manifest.json", Json, manifest, "manifest"));
 
@@ -104,12 +106,7 @@ internal static class InstanceRelease
             }
         );
         var draft = new ReleaseDraft(instance.Subject, ArtifactType, files.ToImmutable(), annotations);
-        return new Made(
-            draft,
-            stale.ToImmutable(),
-            PublishGates.Merge(findings),
-            [.. finished.SelectMany(f => f.Report.Instances).DistinctBy(i => (i.Id, i.IfMissing.Selector))]
-        );
+        return new Made(draft, stale.ToImmutable(), () => Inspect(package, instance.PublicId, pages, draft));
 
         string Policy(PageRenderer renderer) =>
             AllowedOrigins.Directive(instance.AllowedOrigins) + renderer.ContentSecurityPolicy;
@@ -133,22 +130,43 @@ internal static class InstanceRelease
         }
     }
 
-    /// <summary>Themes differ by one attribute, so the gates look at one of them.</summary>
-    private static PublishGates.Report Gates(string publicId, Page page) =>
-        page.Theme == Themes[0]
-            ? PublishGates.Check(
-                page.Bytes,
-                publicId,
-                page.Locale,
-                page.ContentSecurityPolicy,
-                page.Config,
-                page.ConfigAt
+    /// <summary>Themes differ by one attribute, so one of them stands for all but in size.</summary>
+    private static PublishGates.Report Inspect(
+        WidgetPackage package,
+        string publicId,
+        IReadOnlyList<Page> pages,
+        ReleaseDraft draft
+    )
+    {
+        var sizes = draft.Files.ToDictionary(f => f.Path, f => f.Bytes.Length, StringComparer.Ordinal);
+        var reports = pages
+            .AsParallel()
+            .AsOrdered()
+            .Where(page => page.Theme == Themes[0])
+            .Select(page =>
+                PublishGates.Check(
+                    page.Bytes,
+                    publicId,
+                    page.Locale,
+                    page.ContentSecurityPolicy,
+                    page.Config,
+                    page.ConfigAt
+                )
             )
-            : PublishGates.Report.Clean;
+            .ToList();
+        return new PublishGates.Report(
+            PublishGates.Merge(
+                pages
+                    .SelectMany(page => OverBudget(package, page, sizes[page.Path + ".gz"]))
+                    .Concat(reports.SelectMany(r => r.Findings))
+            ),
+            [.. reports.SelectMany(r => r.Instances).DistinctBy(i => (i.Id, i.IfMissing.Selector))]
+        );
+    }
 
     private static DraftFile[] Variants(Page page) =>
         Variants(
-            $"html/{page.Locale}/{page.Theme}.html",
+            page.Path,
             Html,
             page.Bytes,
             "page",
@@ -178,7 +196,10 @@ internal static class InstanceRelease
         string ContentSecurityPolicy,
         JsonElement Config,
         string ConfigAt
-    );
+    )
+    {
+        public string Path => $"html/{Locale}/{Theme}.html";
+    }
 
     private static DraftFile File(
         string path,
@@ -233,9 +254,9 @@ internal static class InstanceRelease
         return compressed.ToArray();
     }
 
-    private static IEnumerable<GateFinding> OverBudget(WidgetPackage package, Page page, DraftFile gzip)
+    private static IEnumerable<GateFinding> OverBudget(WidgetPackage package, Page page, int gzipBytes)
     {
-        if (gzip.Bytes.Length <= package.GzipBudgetBytes)
+        if (gzipBytes <= package.GzipBudgetBytes)
             yield break;
         yield return new GateFinding(
             GateFinding.Size,
@@ -248,7 +269,7 @@ internal static class InstanceRelease
             page.ConfigAt,
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"The page has {gzip.Bytes.Length:N0} bytes with gzip; {package.Type} allows {package.GzipBudgetBytes:N0}. "
+                $"The page has {gzipBytes:N0} bytes with gzip; {package.Type} allows {package.GzipBudgetBytes:N0}. "
             ) + "Shorten the content, or split it over two instances."
         );
     }

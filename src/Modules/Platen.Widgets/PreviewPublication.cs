@@ -37,15 +37,16 @@ internal sealed class PreviewPublication(PostgresPools pools, WidgetRegistry reg
     {
         var (instance, overlays, live, branding) = await ReadAsync(caller, id, ct);
         var made = InstanceRelease.Make(registry.Find(instance.WidgetType), instance, overlays, branding.Shown);
+        var inspected = made.Inspect();
         await using var session = await pools.OpenAsync(caller.Operation("preview publication"), ct);
-        var missing = await PublishGates.CheckInstancesAsync(session, made.Links, new HashSet<string>(), ct);
+        var missing = await PublishGates.CheckInstancesAsync(session, inspected.Instances, new HashSet<string>(), ct);
         return new Outcome(
             instance.Status != InstanceStatus.Unpublished && made.Draft.Digest != live?.Digest,
             made.Draft.Digest,
             live?.Digest,
             Compare(live?.Manifest, made.Draft.Manifest),
             made.Stale,
-            [.. made.Findings, .. missing]
+            [.. inspected.Findings, .. missing]
         );
     }
 

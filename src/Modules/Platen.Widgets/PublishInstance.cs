@@ -80,10 +80,9 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
         var made = InstanceRelease.Make(registry.Find(instance.WidgetType), instance, overlays, branding.Shown);
         // What is shown already is not published, so nothing can be against it.
         var isLive = channel?.Release == made.Draft.Digest;
-        if (!force && !isLive)
-            PublishGates.Refuse(instance.PublicId, made.Findings);
-        if (!isLive)
-            await ReleaseStore.StoreBytesAsync(blobs, operation.Owner, made.Draft, ct);
+        var inspected = isLive ? PublishGates.Report.Clean : await made.StoreInspectedAsync(blobs, operation.Owner, ct);
+        if (!force)
+            PublishGates.Refuse(instance.PublicId, inspected.Findings);
 
         await using var session = await pools.OpenAsync(operation, ct);
         var (states, _) = await session.TogetherAsync(
@@ -92,10 +91,10 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
             ct
         );
         var publishedRevision = CheckUnchanged(states.FirstOrDefault(), id, instance, overlays);
-        var missing = await PublishGates.CheckInstancesAsync(session, made.Links, Alone, ct);
-        if (!force && !isLive)
+        var missing = await PublishGates.CheckInstancesAsync(session, inspected.Instances, Alone, ct);
+        if (!force)
             PublishGates.Refuse(instance.PublicId, missing);
-        ImmutableArray<GateFinding> passedOver = [.. made.Findings, .. missing];
+        ImmutableArray<GateFinding> passedOver = [.. inspected.Findings, .. missing];
         var (moved, revision) = await MoveAsync(session, instance, channel?.Revision ?? 0, made.Draft.Digest, ct);
         if (moved || publishedRevision != instance.Revision)
         {

@@ -17,9 +17,9 @@ namespace Platen.Widgets.Gates;
 /// </summary>
 internal static class PublishGates
 {
-    /// <summary>The gates of one page, without its size.</summary>
+    /// <summary>What the gates say of a page, or of all pages of a release.</summary>
     /// <param name="Findings">What they have against it.</param>
-    /// <param name="Instances">The instances it links to, each with what is to be said when there is none.</param>
+    /// <param name="Instances">The instances that are linked to, each with what is to be said when there is none.</param>
     public sealed record Report(
         ImmutableArray<GateFinding> Findings,
         ImmutableArray<(PublicId Id, GateFinding IfMissing)> Instances

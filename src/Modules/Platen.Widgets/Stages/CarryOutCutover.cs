@@ -84,11 +84,16 @@ internal sealed class CarryOutCutover(
 {
     private readonly ImmutableArray<IPublishFollower> followers = [.. followers];
 
-    private sealed record Prepared(Snapshot.Content Content, Digest Snapshot, InstanceRelease.Made? Made)
-    {
-        /// <summary>What is shown; null for nothing.</summary>
-        public ReleaseDraft? Release => Made?.Draft;
-    }
+    /// <param name="Content">What was taken in.</param>
+    /// <param name="Snapshot">Its digest.</param>
+    /// <param name="Release">What is shown; null for nothing.</param>
+    /// <param name="Report">What the publish gates say of it.</param>
+    private sealed record Prepared(
+        Snapshot.Content Content,
+        Digest Snapshot,
+        ReleaseDraft? Release,
+        PublishGates.Report Report
+    );
 
     public async Task<Cutover> RunAsync(Caller caller, Guid id, CutoverOrder order, CancellationToken ct)
     {
@@ -288,17 +293,17 @@ internal sealed class CarryOutCutover(
             file => blobs.RequireAsync(file, Limits.JsonBodyBytes, ct)
         );
         if (content.Status == InstanceStatus.Unpublished)
-            return new Prepared(content, digest, Made: null);
+            return new Prepared(content, digest, Release: null, PublishGates.Report.Clean);
         var made = InstanceRelease.Make(
             registry.Find(content.WidgetType),
             content.AsInstance(),
             content.Overlays,
             isBranded: false
         );
+        var inspected = await made.StoreInspectedAsync(blobs, OwnerId.Platform, ct);
         if (!force)
-            PublishGates.Refuse(id.ToString(), made.Findings);
-        await ReleaseStore.StoreBytesAsync(blobs, OwnerId.Platform, made.Draft, ct);
-        return new Prepared(content, digest, made);
+            PublishGates.Refuse(id.ToString(), inspected.Findings);
+        return new Prepared(content, digest, made.Draft, inspected);
     }
 
     private static async Task<Dictionary<(string, Digest), ReleaseManifest>> ManifestsAsync(
@@ -404,21 +409,27 @@ internal sealed class CarryOutCutover(
         CancellationToken ct
     )
     {
-        var shown = prepared.Where(p => p.Value.Made is not null).ToDictionary(p => p.Key, p => p.Value.Made!);
-        var alongside = shown.Keys.ToHashSet(StringComparer.Ordinal);
+        var alongside = prepared
+            .Where(p => p.Value.Release is not null)
+            .Select(p => p.Key)
+            .ToHashSet(StringComparer.Ordinal);
         var missing = await PublishGates.CheckInstancesAsync(
             session,
-            [.. shown.Values.SelectMany(made => made.Links)],
+            [.. prepared.Values.SelectMany(p => p.Report.Instances)],
             alongside,
             ct
         );
-        foreach (var (id, made) in shown)
+        foreach (var (id, one) in prepared)
         {
-            GateFinding[] findings = [.. made.Findings, .. made.Links.Select(l => l.IfMissing).Where(missing.Contains)];
+            GateFinding[] findings =
+            [
+                .. one.Report.Findings,
+                .. one.Report.Instances.Select(l => l.IfMissing).Where(missing.Contains),
+            ];
             if (!order.Force)
                 PublishGates.Refuse(id, findings);
             else if (findings.Length > 0)
-                await PublishGates.AuditAsync(session, id, made.Draft.Digest, findings, ct);
+                await PublishGates.AuditAsync(session, id, one.Release!.Digest, findings, ct);
         }
     }
 
