@@ -80,6 +80,44 @@ public sealed class PublicationTests(ServerFixture server)
     }
 
     [Fact]
+    public async Task There_is_no_going_back_to_a_release_that_only_a_preview_showed()
+    {
+        var path = await CreateAsync("published");
+        var first = await PublishAsync(path, "\"1\"");
+        await server.Owner.SendAsync(HttpMethod.Put, path, InstanceTests.Faq("only looked at"), "\"1\"");
+        var link = await server.Owner.SendAsync(HttpMethod.Post, path + "/preview-links");
+        var looked = link.Json["release"]!.GetValue<string>();
+        looked.ShouldNotBe(first.Json["release"]!.GetValue<string>());
+        var refused = await server.Owner.SendAsync(
+            HttpMethod.Put,
+            path + "/publication",
+            new { release = looked },
+            "\"2\""
+        );
+        (refused.Status, refused.Problem).ShouldBe((422, "no-such-release"), refused.Text);
+        refused.FaultPointers.ShouldBe(["/release"]);
+        var together = await server.Owner.SendAsync(
+            HttpMethod.Put,
+            $"/v1/cutovers/{Guid.CreateVersion7()}",
+            new
+            {
+                items = new[]
+                {
+                    new
+                    {
+                        publicId = path.Split('/')[^1],
+                        release = looked,
+                        seen = first.Json["release"]!.GetValue<string>(),
+                    },
+                },
+            }
+        );
+        (together.Status, together.Problem).ShouldBe((422, "no-such-release"), together.Text);
+        together.FaultPointers.ShouldBe(["/items/0/release"]);
+        (await PageAsync(path)).ShouldContain("published");
+    }
+
+    [Fact]
     public async Task What_is_unpublished_is_not_served()
     {
         var path = await CreateAsync("Gone soon");

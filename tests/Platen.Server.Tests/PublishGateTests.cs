@@ -1,5 +1,6 @@
 using System.Net.Http.Headers;
 using System.Text.Json.Nodes;
+using Npgsql;
 using Platen.Access;
 using Platen.Kernel;
 
@@ -92,16 +93,87 @@ public sealed class PublishGateTests(ServerFixture server)
         forced.Status.ShouldBe(200, forced.Text);
         forced.Json["passedOver"]!.AsArray().Single()!["rule"]!.GetValue<string>().ShouldBe("duplicate-id");
 
-        var audit = await server.Owner.SendAsync(HttpMethod.Get, "/v1/audit?action=widget.gates-forced&limit=50");
-        var entry = audit.Json["items"]!
-            .AsArray()
-            .Single(i => i!["subject"]!.GetValue<string>().EndsWith(path.Split('/')[^1], StringComparison.Ordinal))!;
+        var entry = (await ForcedAsync(path)).Single();
         entry["detail"]!["gates"]![0]!["rule"]!.GetValue<string>().ShouldBe("html/duplicate-id");
         entry["detail"]!["reason"]!.GetValue<string>().ShouldBe("the fair opens at nine");
 
         // It is shown, so to publish it again refuses nothing and changes nothing.
         var again = await publisher.SendAsync(HttpMethod.Put, path + "/publication", new { }, "\"1\"");
         again.Json["outcome"]!.GetValue<string>().ShouldBe("alreadyLive");
+        // Neither does it when it is another version of the same content, and then nothing was passed over, forced or not.
+        await server.Owner.SendAsync(HttpMethod.Put, path, Twice("other"), "\"1\"");
+        await server.Owner.SendAsync(HttpMethod.Put, path, Twice("forced"), "\"2\"");
+        foreach (
+            var body in (object[])[new { reason = "plain" }, new { force = true, reason = "forced without a need" }]
+        )
+        {
+            again = await forcing.SendAsync(HttpMethod.Put, path + "/publication", body, "\"3\"");
+            again.Json["outcome"]!.GetValue<string>().ShouldBe("alreadyLive");
+            (again.Json["passedOver"]?.AsArray().Count ?? 0).ShouldBe(0);
+        }
+        (await ForcedAsync(path)).Count.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Forcing_what_no_gate_is_against_is_not_kept_as_forced()
+    {
+        var path = await CreateAsync(InstanceTests.Faq("sound"));
+        (await PublishAsync(path, new { force = true, reason = "to be sure" })).Status.ShouldBe(200);
+        (await ForcedAsync(path)).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task What_was_scheduled_past_a_gate_needs_the_scope_when_it_is_due()
+    {
+        await using var source = await StageServer.StartAsync(server.Postgres, "authoring");
+        await using var cloud = await StageServer.StartAsync(server.Postgres, "cloud");
+        (
+            await source.Publisher.SendAsync(HttpMethod.Put, "/v1/instances/" + B, Twice("b"), create: true)
+        ).Status.ShouldBe(201);
+        using var publisher = cloud.Client(
+            await cloud.KeyAsync(OwnerId.Platform, Scopes.CuratedPublish, Scopes.GatesForce)
+        );
+        var (digest, version) = await cloud.PushAsync(source, B);
+        var id = Guid.CreateVersion7();
+        var scheduled = await publisher.SendAsync(
+            HttpMethod.Put,
+            $"/v1/cutovers/{id}",
+            new
+            {
+                items = new[]
+                {
+                    new
+                    {
+                        publicId = B,
+                        snapshot = digest,
+                        version,
+                    },
+                },
+                stage = await source.StageIdAsync(),
+                at = TimeProvider.System.GetUtcNow().AddSeconds(3),
+                force = true,
+                reason = "known",
+            }
+        );
+        scheduled.Json["state"]!.GetValue<string>().ShouldBe("scheduled", scheduled.Text);
+        await using (var database = NpgsqlDataSource.Create(cloud.ConnectionString))
+        {
+            await using var take = database.CreateCommand(
+                "update access.machine_key set scopes = array['curated:publish'] where 'gates:force' = any (scopes) and cardinality(scopes) = 2"
+            );
+            (await take.ExecuteNonQueryAsync(Ct)).ShouldBe(1);
+        }
+        await Platen.Testing.Servers.ServerProcess.WaitUntilAsync(
+            "the cut-over is refused",
+            TimeSpan.FromSeconds(60),
+            async _ =>
+            {
+                var now = await cloud.Publisher.SendAsync(HttpMethod.Get, $"/v1/cutovers/{id}");
+                return now.Json["state"]!.GetValue<string>() == "refused" && now.Text.Contains("past a gate");
+            },
+            Ct
+        );
+        await cloud.ShowsAsync(B, null);
     }
 
     [Fact]
@@ -147,6 +219,19 @@ public sealed class PublishGateTests(ServerFixture server)
         (alone.Status, alone.Problem).ShouldBe((422, "gate-closed"));
         alone.Json["findings"]![0]!["rule"]!.GetValue<string>().ShouldBe("instance");
         (await cloud.PublishAsync(source, [A, B])).Status.ShouldBe(200);
+    }
+
+    /// <summary>What the audit says of gates that were passed over for this instance.</summary>
+    private async Task<List<JsonNode>> ForcedAsync(string path)
+    {
+        var audit = await server.Owner.SendAsync(HttpMethod.Get, "/v1/audit?action=widget.gates-forced&limit=50");
+        return
+        [
+            .. audit.Json["items"]!
+                .AsArray()
+                .Select(i => i!)
+                .Where(i => i["subject"]!.GetValue<string>().EndsWith(path.Split('/')[^1], StringComparison.Ordinal)),
+        ];
     }
 
     private async Task<string?> RuleAsync(JsonObject body)

@@ -6,6 +6,8 @@ using Platen.Kernel;
 using Platen.Kernel.Json;
 using Platen.Kernel.Languages;
 using Platen.Platform.Blobs;
+using Platen.Platform.Channels;
+using Platen.Platform.Postgres;
 using Platen.Platform.Releases;
 using Platen.Widgets.Gates;
 using Platen.Widgets.Packages;
@@ -65,6 +67,31 @@ internal static class InstanceRelease
     }
 
     /// <summary>Checks, localizes, renders and compresses.</summary>
+    /// <summary>
+    /// A release that was live before: the only ones to go back to. What was made for a preview stands beside them, and no gate was asked
+    /// about it.
+    /// </summary>
+    /// <exception cref="ProblemException"><see cref="WidgetsProblems.NoSuchRelease"/>.</exception>
+    public static async Task<Release> FindFormerAsync(
+        Session session,
+        Instance instance,
+        string digest,
+        string pointer,
+        CancellationToken ct
+    ) =>
+        Digest.TryParse(digest, out var parsed)
+        && await ReleaseStore.FindAsync(session, instance.Subject, parsed, ct)
+            is { Manifest.ArtifactType: ArtifactType } release
+        && await ChannelStore.HasPointedAtAsync(session, instance.Live, parsed, ct)
+            ? release
+            : throw WidgetsProblems
+                .NoSuchRelease.Because(
+                    $"'{instance.PublicId}' was never published as '{digest}'.",
+                    [new Fault(pointer, "Not a former release of this instance.")]
+                )
+                .AsException();
+
+    /// <summary>Checks, localizes, renders, compresses, and asks the publish gates.</summary>
     /// <param name="package">The type.</param>
     /// <param name="instance">The content.</param>
     /// <param name="overlays">Its locales.</param>

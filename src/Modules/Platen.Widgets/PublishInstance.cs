@@ -96,6 +96,8 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
             PublishGates.Refuse(instance.PublicId, missing);
         ImmutableArray<GateFinding> passedOver = [.. inspected.Findings, .. missing];
         var (moved, revision) = await MoveAsync(session, instance, channel?.Revision ?? 0, made.Draft.Digest, ct);
+        // Only what is shown now and was not before was passed over.
+        ImmutableArray<GateFinding> passedOver = moved ? [.. made.Findings, .. missing] : [];
         if (moved || publishedRevision != instance.Revision)
         {
             await AuditAsync(session, WidgetEvents.Published, instance, channel, made.Draft.Digest, revision, ct);
@@ -122,19 +124,8 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
         var instance = await Instance.LockAsync(session, id, ct) ?? throw InstanceRequests.NotFound(id);
         precondition.Check(instance.Tag);
         RefuseUnpublished(instance);
-        if (
-            !Digest.TryParse(digestText, out var digest)
-            || await ReleaseStore.FindAsync(session, instance.Subject, digest, ct)
-                is not { Manifest.ArtifactType: InstanceRelease.ArtifactType } release
-        )
-        {
-            throw WidgetsProblems
-                .NoSuchRelease.Because(
-                    $"'{id}' has no release '{digestText}'.",
-                    [new Fault("/release", "Not a release of this instance.")]
-                )
-                .AsException();
-        }
+        var release = await InstanceRelease.FindFormerAsync(session, instance, digestText, "/release", ct);
+        var digest = release.Digest;
         var channel = await ChannelStore.FindAsync(session, instance.Live, ct);
         var (moved, revision) = await MoveAsync(session, instance, channel?.Revision ?? 0, digest, ct);
         // What is live now is not the version that stands in the table.

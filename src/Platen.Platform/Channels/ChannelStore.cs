@@ -142,6 +142,21 @@ public static class ChannelStore
         return await MoveAsync(session, key, expectedRevision, now.Release, candidate, percent, ct);
     }
 
+    /// <summary>Whether the channel pointed at the release at any time: what it may be pointed back at. A candidate was not pointed at.</summary>
+    /// <param name="session">Open for the channel's owner.</param>
+    /// <param name="key">Which channel.</param>
+    /// <param name="release">Which release.</param>
+    /// <param name="ct">Cancels.</param>
+    public static Task<bool> HasPointedAtAsync(Session session, ChannelKey key, Digest release, CancellationToken ct) =>
+        session.FirstAsync(
+            "select exists (select from platform.channel_move where subject = $1 and name = $2 and to_digest = $3)",
+            row => row.GetBoolean(0),
+            ct,
+            Sql.Text(key.Subject),
+            Sql.Text(key.Name),
+            Sql.Digest(release)
+        );
+
     /// <summary>The moves, latest first.</summary>
     /// <param name="session">Open for the channel's owner.</param>
     /// <param name="key">Which channel.</param>

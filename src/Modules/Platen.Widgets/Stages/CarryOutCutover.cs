@@ -358,26 +358,22 @@ internal sealed class CarryOutCutover(
         // One at a time: two that share instances would wait for each other's rows in turn.
         await session.ExecuteAsync("select pg_advisory_xact_lock(hashtextextended('widgets.cutover', 0))", ct);
         // What was put off is done only if whoever put it off may still do it.
-        if (job is not null && !await ActorRights.HasAsync(session, operation.Actor.Id, Scopes.CuratedPublish, ct))
-        {
-            throw WidgetsProblems
-                .NeedsPublisher.Because($"'{operation.Actor.Name}', who scheduled it, may not publish any more.")
-                .AsException();
-        }
+        if (job is not null)
+            await RefuseWhoMayNotAnyMoreAsync(session, operation.Actor, order, ct);
         var former = await Cutover.LockAsync(session, id, ct);
         if (former is not null && (job is null || former.State != Cutover.Scheduled))
             return former.AsAsked(order);
         var states = await CuratedState.ReadAsync(session, [.. ids.Select(i => i.ToString())], locked: true, ct);
         RefuseNewer(order, states);
         RefuseStale(order, states);
-        await PassGatesAsync(session, order, prepared, ct);
+        await PassGatesAsync(session, order, prepared, states, ct);
         var done = new Dictionary<string, CutoverDone>(StringComparer.Ordinal);
         var inOrder = order.Items.Zip(ids).OrderBy(pair => pair.First.PublicId, StringComparer.Ordinal);
         foreach (var (item, publicId) in inOrder)
         {
             var state = states[item.PublicId];
             done[item.PublicId] = item.Snapshot is null
-                ? await MoveAsync(session, publicId, item, state, ct)
+                ? await MoveAsync(session, publicId, item, Pointer(order, item), state, ct)
                 : await TakeInAsync(
                     session,
                     publicId,
@@ -401,11 +397,39 @@ internal sealed class CarryOutCutover(
         return cutover;
     }
 
+    private static async Task RefuseWhoMayNotAnyMoreAsync(
+        Session session,
+        Actor actor,
+        CutoverOrder order,
+        CancellationToken ct
+    )
+    {
+        if (!await ActorRights.HasAsync(session, actor.Id, Scopes.CuratedPublish, ct))
+        {
+            throw WidgetsProblems
+                .NeedsPublisher.Because($"'{actor.Name}', who scheduled it, may not publish any more.")
+                .AsException();
+        }
+        if (order.Force && !await ActorRights.HasAsync(session, actor.Id, Scopes.GatesForce, ct))
+        {
+            throw KernelProblems
+                .Forbidden.Because($"'{actor.Name}', who scheduled it, may not go past a gate any more.")
+                .AsException();
+        }
+    }
+
+    private static string Pointer(CutoverOrder order, CutoverItem item) =>
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"/items/{order.Items.Index().First(i => i.Item == item).Index}/release"
+        );
+
     /// <summary>Refuses links to nowhere, now that it is known what is there; keeps what is forced through.</summary>
     private static async Task PassGatesAsync(
         Session session,
         CutoverOrder order,
         Dictionary<string, Prepared> prepared,
+        Dictionary<string, CuratedState> states,
         CancellationToken ct
     )
     {
@@ -430,6 +454,8 @@ internal sealed class CarryOutCutover(
                 PublishGates.Refuse(id, findings);
             else if (findings.Length > 0)
                 await PublishGates.AuditAsync(session, id, one.Release!.Digest, findings, ct);
+            else if (findings.Length > 0 && states[id].Live != made.Draft.Digest)
+                await PublishGates.AuditAsync(session, id, made.Draft.Digest, findings, ct);
         }
     }
 
@@ -537,6 +563,7 @@ internal sealed class CarryOutCutover(
         Session session,
         PublicId id,
         CutoverItem item,
+        string pointer,
         CuratedState state,
         CancellationToken ct
     )
@@ -547,15 +574,8 @@ internal sealed class CarryOutCutover(
             return await ShowAsync(session, item.PublicId, state, to: null, revision: null, "takenOff", ct);
         if (state.Instance.Status == InstanceStatus.Unpublished)
             throw KernelProblems.Conflict.Because($"'{id}' has the status unpublished.").AsException();
-        var to = Digest.Parse(item.Release!);
-        if (
-            await ReleaseStore.FindAsync(session, state.Instance.Subject, to, ct)
-            is not { Manifest.ArtifactType: InstanceRelease.ArtifactType }
-        )
-        {
-            throw WidgetsProblems.NoSuchRelease.Because($"'{id}' has no release '{to}'.").AsException();
-        }
-        return await ShowAsync(session, item.PublicId, state, to, revision: null, "wentBack", ct);
+        var former = await InstanceRelease.FindFormerAsync(session, state.Instance, item.Release!, pointer, ct);
+        return await ShowAsync(session, item.PublicId, state, former.Digest, revision: null, "wentBack", ct);
     }
 
     /// <summary>Writes the truth; returns the revision that it has now.</summary>
