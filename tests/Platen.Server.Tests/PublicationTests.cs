@@ -118,6 +118,33 @@ public sealed class PublicationTests(ServerFixture server)
     }
 
     [Fact]
+    public async Task A_translation_that_says_which_text_it_was_made_from_is_stale_when_that_is_another()
+    {
+        var path = await CreateAsync("Now");
+        var saved = await server.Owner.SendAsync(
+            HttpMethod.Put,
+            path + "/locales/de",
+            new
+            {
+                ops = new[]
+                {
+                    new
+                    {
+                        op = "set",
+                        path = "/heading",
+                        value = "Damals",
+                        @base = "Then",
+                    },
+                },
+            },
+            create: true
+        );
+        saved.Status.ShouldBe(201, saved.Text);
+        var preview = await server.Owner.SendAsync(HttpMethod.Get, path + "/publication:preview");
+        preview.Json["staleTranslations"]!["de"]!.AsArray().Single()!.GetValue<string>().ShouldBe("/heading");
+    }
+
+    [Fact]
     public async Task What_is_unpublished_is_not_served()
     {
         var path = await CreateAsync("Gone soon");

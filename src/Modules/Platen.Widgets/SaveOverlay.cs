@@ -12,7 +12,9 @@ namespace Platen.Widgets;
 /// <summary>Creates, replaces or removes what a locale changes of its instance.</summary>
 internal sealed class SaveOverlay(PostgresPools pools, WidgetRegistry registry)
 {
-    public sealed record BodyOp(string Op, string Path, string? Value = null);
+    /// <param name="Base">The text that it was made from, when that is known; null for the one that stands there. One that was made from
+    /// another text is stale from the start, and shown as such.</param>
+    public sealed record BodyOp(string Op, string Path, string? Value = null, string? Base = null);
 
     public sealed record Body(IReadOnlyList<BodyOp?> Ops);
 
@@ -111,7 +113,7 @@ internal sealed class SaveOverlay(PostgresPools pools, WidgetRegistry registry)
             faults.Add(new Fault("/ops", $"An overlay has at most {WidgetsLimits.OverlayOps} operations."));
         for (var i = 0; i < body.Ops.Count && faults.Count < Limits.Faults; i++)
         {
-            if (body.Ops[i] is not var (op, path, value))
+            if (body.Ops[i] is not var (op, path, value, from))
             {
                 faults.Add(new Fault($"/ops/{i}", "Must be an operation."));
                 continue;
@@ -127,7 +129,7 @@ internal sealed class SaveOverlay(PostgresPools pools, WidgetRegistry registry)
             else if (!paths.Add(path))
                 faults.Add(new Fault($"/ops/{i}/path", $"'{path}' is changed twice."));
             else
-                ops.Add(new OverlayOp(op, pointer, value, text));
+                ops.Add(new OverlayOp(op, pointer, value, from ?? text));
         }
         if (faults.Count == 0)
         {
