@@ -14,6 +14,7 @@ var benches = new SortedDictionary<string, Func<CancellationToken, Task>>(String
     ["events"] = EventsBench.RunAsync,
     ["events-bare"] = EventsBench.ServeBareAsync,
     ["events-platen"] = EventsBench.ServePlatenAsync,
+    ["gates"] = GatesBench.RunAsync,
     ["limits"] = LimitsBench.RunAsync,
     ["not-there"] = NotThereBench.RunAsync,
     ["publish"] = PublishBench.RunAsync,
