@@ -27,6 +27,7 @@ internal static class RootCommandBuilder
         root.Subcommands.Add(ResolveCommand.Create());
         root.Subcommands.Add(TemplatesCommand.Create());
         root.Subcommands.Add(ImportCommand.Create());
+        root.Subcommands.Add(MigrateLegacyCommand.Create());
         root.Subcommands.Add(SubmissionsCommand.Create());
         root.Subcommands.Add(UsageCommand.Create());
         root.Subcommands.Add(WebhooksCommand.Create());

@@ -83,7 +83,8 @@ public sealed partial class PlatenClient
     /// <param name="overlay">Its whole content.</param>
     /// <param name="condition">What the writer saw.</param>
     /// <param name="ct">Cancels.</param>
-    public async Task PutOverlayAsync(
+    /// <returns>The version that was written.</returns>
+    public async Task<EntityTag> PutOverlayAsync(
         PublicId id,
         string locale,
         Overlay overlay,
@@ -92,6 +93,8 @@ public sealed partial class PlatenClient
     )
     {
         using var answer = await PutAsync(OverlayPath(id, locale), overlay, ClientJson.Default.Overlay, condition, ct);
+        _ = EntityTag.TryParse(answer.Headers.ETag?.ToString(), out var tag);
+        return tag;
     }
 
     /// <summary>Removes the overlay of a locale.</summary>
