@@ -336,9 +336,11 @@ public sealed partial class PlatenClient
             await answer.Content.LoadIntoBufferAsync(options.AnswerBytes, either.Token);
             if (answer.StatusCode == HttpStatusCode.NotModified && !known.IsNone)
                 return null;
-            return answer.IsSuccessStatusCode
-                ? await ReadVersionedAsync(answer, TemplatesJson.Default.TemplateResolution, either.Token)
-                : throw await RefusalAsync(answer, 1, either.Token);
+            if (!answer.IsSuccessStatusCode)
+                throw await RefusalAsync(answer, 1, either.Token);
+            var resolution = await ReadVersionedAsync(answer, TemplatesJson.Default.TemplateResolution, either.Token);
+            RefuseChanged(answer, resolution.Tag, await answer.Content.ReadAsByteArrayAsync(either.Token));
+            return resolution;
         }
         catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
         {
@@ -355,6 +357,22 @@ public sealed partial class PlatenClient
         catch (HttpRequestException e)
         {
             throw Unreachable(e);
+        }
+    }
+
+    /// <summary>The tag of such an answer is its digest. One that is something else was given by whatever stands between.</summary>
+    private static void RefuseChanged(HttpResponseMessage answer, EntityTag tag, byte[] body)
+    {
+        if (
+            Digest.TryParse("sha256:" + tag.ToString().Trim('"'), out var stated)
+            && Digest.Of(body) is var actual
+            && actual != stated
+        )
+        {
+            throw new PlatenAnswerException(
+                $"{answer.RequestMessage?.RequestUri} answered {actual}, and called it {stated}: the answer was changed on its way.",
+                "Check what stands between this machine and the server."
+            );
         }
     }
 

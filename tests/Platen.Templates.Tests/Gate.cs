@@ -23,6 +23,9 @@ internal enum GateState
     /// <summary>Files arrive with one bit flipped.</summary>
     FlipsFiles,
 
+    /// <summary>Answers about versions arrive with one bit flipped: see <see cref="Gate.FlipAt"/>.</summary>
+    FlipsAnswers,
+
     /// <summary>Answers about versions pass; files do not.</summary>
     NoFiles,
 }
@@ -42,6 +45,9 @@ internal sealed class Gate : IAsyncDisposable
     }
 
     public GateState State { get; set; }
+
+    /// <summary>Which byte of an answer has its bit flipped; null for the first of a version, which makes it another.</summary>
+    public int? FlipAt { get; set; }
 
     public Uri Address { get; private set; } = null!;
 
@@ -90,7 +96,7 @@ internal sealed class Gate : IAsyncDisposable
                 context.Response.StatusCode = 503;
                 return;
             default:
-                await ForwardAsync(context, isFile && State == GateState.FlipsFiles);
+                await ForwardAsync(context, State == (isFile ? GateState.FlipsFiles : GateState.FlipsAnswers));
                 return;
         }
     }
@@ -119,14 +125,14 @@ internal sealed class Gate : IAsyncDisposable
         }
         if (answer.StatusCode == HttpStatusCode.NotModified)
             return;
-        await using var body = await answer.Content.ReadAsStreamAsync(context.RequestAborted);
         if (flips)
         {
             var bytes = await answer.Content.ReadAsByteArrayAsync(context.RequestAborted);
-            bytes[^1] ^= 1;
+            bytes[State == GateState.FlipsFiles ? ^1 : FlipAt ?? bytes.AsSpan().IndexOf("\"1."u8) + 1] ^= 1;
             await context.Response.Body.WriteAsync(bytes, context.RequestAborted);
             return;
         }
+        await using var body = await answer.Content.ReadAsStreamAsync(context.RequestAborted);
         var buffer = new byte[16 * 1024];
         while (await body.ReadAsync(buffer, context.RequestAborted) is > 0 and var read)
         {

@@ -55,7 +55,8 @@ internal sealed class ResolverCache(string folder, string scope, TimeProvider ti
     )
     {
         var path = FilePath(template, version, name);
-        await TryWriteAsync(path, bytes, ct);
+        if (!await TryWriteAsync(path, bytes, ct))
+            return;
         var meta = new CachedFileMeta(digest, bytes.Length, time.GetUtcNow());
         await TryWriteAsync(
             path + ".meta",
@@ -119,7 +120,7 @@ internal sealed class ResolverCache(string folder, string scope, TimeProvider ti
     }
 
     [SuppressMessage("Performance", "CA1849", Justification = "A rename is one call that does not wait.")]
-    private async Task TryWriteAsync(string path, byte[] bytes, CancellationToken ct)
+    private async Task<bool> TryWriteAsync(string path, byte[] bytes, CancellationToken ct)
     {
         var parent = Path.GetDirectoryName(path)!;
         var temporary = Path.Combine(
@@ -135,12 +136,15 @@ internal sealed class ResolverCache(string folder, string scope, TimeProvider ti
             await File.WriteAllBytesAsync(temporary, bytes, ct);
             File.Move(temporary, path, overwrite: true);
             cannotWrite = 0;
+            return true;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        // The third is .NET's name for a file that may not grow any more (EFBIG).
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentOutOfRangeException)
         {
             Remove(temporary);
             if (Interlocked.Exchange(ref cannotWrite, 1) == 0)
                 Log.CacheNotWritable(logger, e.Message);
+            return false;
         }
     }
 

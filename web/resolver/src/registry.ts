@@ -48,8 +48,14 @@ export class Registry {
       signal,
     );
     if (status === 304 && known !== undefined) return 'unchanged';
+    const tag = headers.get('ETag') ?? undefined;
+    // The tag of such an answer is its digest. One that is something else was given by whatever stands between.
+    const stated = /^"([0-9a-f]{64})"$/.exec(tag ?? '')?.[1];
+    if (stated !== undefined && digestOf(body) !== `sha256:${stated}`) {
+      throw new RegistryError(`${this.base} answered other bytes than it said: they were changed on their way`, 'gone');
+    }
     try {
-      return { resolution: readResolution(JSON.parse(body.toString('utf8'))), tag: headers.get('ETag') ?? undefined };
+      return { resolution: readResolution(JSON.parse(body.toString('utf8'))), tag };
     } catch (error) {
       if (error instanceof MalformedError || error instanceof SyntaxError) {
         throw new RegistryError(`${this.base} answered what no registry does: ${error.message}`, 'gone');
