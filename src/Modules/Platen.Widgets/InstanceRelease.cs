@@ -66,7 +66,6 @@ internal static class InstanceRelease
         }
     }
 
-    /// <summary>Checks, localizes, renders and compresses.</summary>
     /// <summary>
     /// A release that was live before: the only ones to go back to. What was made for a preview stands beside them, and no gate was asked
     /// about it.
@@ -91,7 +90,7 @@ internal static class InstanceRelease
                 )
                 .AsException();
 
-    /// <summary>Checks, localizes, renders, compresses, and asks the publish gates.</summary>
+    /// <summary>Checks, localizes, renders and compresses.</summary>
     /// <param name="package">The type.</param>
     /// <param name="instance">The content.</param>
     /// <param name="overlays">Its locales.</param>

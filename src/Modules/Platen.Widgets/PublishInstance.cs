@@ -94,10 +94,9 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
         var missing = await PublishGates.CheckInstancesAsync(session, inspected.Instances, Alone, ct);
         if (!force)
             PublishGates.Refuse(instance.PublicId, missing);
-        ImmutableArray<GateFinding> passedOver = [.. inspected.Findings, .. missing];
         var (moved, revision) = await MoveAsync(session, instance, channel?.Revision ?? 0, made.Draft.Digest, ct);
         // Only what is shown now and was not before was passed over.
-        ImmutableArray<GateFinding> passedOver = moved ? [.. made.Findings, .. missing] : [];
+        ImmutableArray<GateFinding> passedOver = moved ? [.. inspected.Findings, .. missing] : [];
         if (moved || publishedRevision != instance.Revision)
         {
             await AuditAsync(session, WidgetEvents.Published, instance, channel, made.Draft.Digest, revision, ct);

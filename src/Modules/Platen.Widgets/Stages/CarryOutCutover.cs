@@ -452,10 +452,8 @@ internal sealed class CarryOutCutover(
             ];
             if (!order.Force)
                 PublishGates.Refuse(id, findings);
-            else if (findings.Length > 0)
-                await PublishGates.AuditAsync(session, id, one.Release!.Digest, findings, ct);
-            else if (findings.Length > 0 && states[id].Live != made.Draft.Digest)
-                await PublishGates.AuditAsync(session, id, made.Draft.Digest, findings, ct);
+            else if (findings.Length > 0 && states[id].Live != one.Release!.Digest)
+                await PublishGates.AuditAsync(session, id, one.Release.Digest, findings, ct);
         }
     }
 
