@@ -120,7 +120,7 @@ internal static partial class DeliveryBench
         await app.WaitForShutdownAsync(ct);
     }
 
-    private static WebApplicationBuilder Builder()
+    internal static WebApplicationBuilder Builder()
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -128,7 +128,8 @@ internal static partial class DeliveryBench
         return builder;
     }
 
-    private static async Task PublishAsync(PostgresPools pools, FileBlobStore blobs, CancellationToken ct)
+    /// <summary>Publishes the page and returns its release.</summary>
+    internal static async Task<Digest> PublishAsync(PostgresPools pools, FileBlobStore blobs, CancellationToken ct)
     {
         var page = QuestionsPage();
         using var packed = new MemoryStream();
@@ -168,6 +169,7 @@ internal static partial class DeliveryBench
             Sql.Digest(draft.Digest)
         );
         await session.CommitAsync(ct);
+        return draft.Digest;
     }
 
     // As large as a page of two dozen questions, and about as repetitive.
