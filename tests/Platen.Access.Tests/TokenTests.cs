@@ -173,6 +173,22 @@ public sealed class TokenTests(PostgresFixture postgres) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_node_that_has_not_read_the_keys_yet_says_that_it_cannot_tell()
+    {
+        await using var late = AccessNode.Deaf(postgres, clock);
+        (
+            await Problems.RefusedAsync(() => Task.Run(() => late.Signer.Verify(Issue(), TokenPurpose.Realtime), Ct))
+        ).Type.ShouldBe(KernelProblems.Unavailable);
+        (
+            await Problems.RefusedAsync(() =>
+                Task.Run(() => late.Signer.Issue(TokenPurpose.Realtime, Owner, "widget/x", TimeSpan.FromMinutes(1)), Ct)
+            )
+        ).Type.ShouldBe(KernelProblems.Unavailable);
+        await late.Ring.LoadAsync(Ct);
+        late.Signer.Verify(Issue(), TokenPurpose.Realtime).ShouldBeOfType<TokenCheck.Valid>();
+    }
+
+    [Fact]
     public async Task Nodes_that_start_at_once_agree_on_one_key()
     {
         await using var database = await postgres.CreateDatabaseAsync(Ct);

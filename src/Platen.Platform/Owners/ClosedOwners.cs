@@ -83,13 +83,25 @@ public sealed class ClosedOwners : BackgroundService
         );
     }
 
-    /// <summary>Forgets that the session's owner was closed: the last step of its purge.</summary>
+    /// <summary>Notes that nothing is left of the session's owner: the last step of its purge. It stays closed.</summary>
     public static Task EndPurgeAsync(Session session, CancellationToken ct) =>
-        session.ExecuteAsync("delete from platform.closed_owner where owner = platform.current_owner()", ct);
+        session.ExecuteAsync(
+            "update platform.closed_owner set purged_at = clock_timestamp() where owner = platform.current_owner()",
+            ct
+        );
 
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
-        await ReadAsync(cancellationToken);
+        try
+        {
+            await ReadAsync(cancellationToken);
+        }
+        catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException)
+        {
+            // A node that starts without its database serves what it kept; it reads this as soon as it can.
+            Log.ClosedOwnersUnread(logger, e);
+            Wake();
+        }
         await base.StartAsync(cancellationToken);
     }
 

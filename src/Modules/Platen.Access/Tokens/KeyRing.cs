@@ -21,6 +21,7 @@ internal sealed class KeyRing(
 {
     private static readonly StreamId Stream = new("access/signing-keys");
     private static readonly TimeSpan ReadEvery = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan TryEvery = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Announced = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan ReplacedAfter = TimeSpan.FromDays(30);
 
@@ -32,7 +33,7 @@ internal sealed class KeyRing(
     private ImmutableArray<SigningKey> keys = [];
 
     /// <summary>The key that signs now.</summary>
-    /// <exception cref="InvalidOperationException">The ring was not read yet.</exception>
+    /// <exception cref="ProblemException"><see cref="KernelProblems.Unavailable"/>: the ring could not be read yet.</exception>
     public SigningKey Signing(DateTimeOffset now)
     {
         var known = keys;
@@ -42,15 +43,18 @@ internal sealed class KeyRing(
             if (known[i].SignsFrom <= now)
                 return known[i];
         }
-        return known is [var first, ..]
-            ? first
-            : throw new InvalidOperationException("The signing keys were not read yet.");
+        return known is [var first, ..] ? first : throw Unread();
     }
 
     /// <summary>The key whose tokens begin like this; null when there is none, or not any more.</summary>
+    /// <exception cref="ProblemException"><see cref="KernelProblems.Unavailable"/>: the ring could not be read yet, so nobody can
+    /// tell.</exception>
     public SigningKey? Verifying(string header, DateTimeOffset now)
     {
-        foreach (var key in keys)
+        var known = keys;
+        if (known is [])
+            throw Unread();
+        foreach (var key in known)
         {
             if (key.Header == header)
                 return key.VerifiesUntil is null || now < key.VerifiesUntil ? key : null;
@@ -74,7 +78,15 @@ internal sealed class KeyRing(
 
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
-        await LoadAsync(cancellationToken);
+        try
+        {
+            await LoadAsync(cancellationToken);
+        }
+        catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException)
+        {
+            // A node whose database is away for a moment starts all the same; until it is back, nobody can tell a token from another.
+            Log.SigningKeysUnread(logger, e);
+        }
         await base.StartAsync(cancellationToken);
     }
 
@@ -89,7 +101,7 @@ internal sealed class KeyRing(
         {
             try
             {
-                await changed.WaitAsync(ReadEvery, stoppingToken);
+                await changed.WaitAsync(keys is [] ? TryEvery : ReadEvery, stoppingToken);
                 await LoadAsync(stoppingToken);
                 if (clock.GetElapsedTime(swept) >= SweepEvery)
                 {
@@ -124,6 +136,9 @@ internal sealed class KeyRing(
         await session.CommitAsync(ct);
         return removed;
     }
+
+    private static ProblemException Unread() =>
+        KernelProblems.Unavailable.Because("The keys that tokens are signed with could not be read yet.").AsException();
 
     private void Wake()
     {
