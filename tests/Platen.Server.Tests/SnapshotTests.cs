@@ -1,11 +1,14 @@
+using System.Diagnostics;
 using System.Formats.Tar;
 using System.IO.Compression;
+using System.Net;
 using System.Net.Http.Headers;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Platen.Kernel;
+using Platen.Platform.Http;
 
 namespace Platen.Server.Tests;
 
@@ -81,6 +84,36 @@ public sealed class SnapshotTests(ServerFixture server)
         var url = await tenant.LinkAsync("widgets/" + id, release);
         using var archive = new ZipArchive(await server.Nobody.GetStreamAsync(url.Json["zip"]!.GetValue<string>(), Ct));
         archive.GetEntry("config.json").ShouldNotBeNull();
+    }
+
+    [Fact]
+    public async Task A_download_lasts_as_long_as_its_bytes_flow_however_short_other_requests_are_cut()
+    {
+        var patience = TimeSpan.FromMilliseconds(200);
+        await using var node = await server.StartAsync(new HttpGuards { RequestTimeout = patience });
+        using var client = ServerFixture.ClientOf(node);
+        using var tenant = await MakeAsync();
+        // More than sockets hold: the rest waits on the server until it is asked for.
+        var files = Enumerable.Range(0, 4).ToDictionary(n => $"{n}.bin", _ => RandomNumberGenerator.GetBytes(8 << 20));
+        var release = await tenant.PushAsync("large", files);
+        var url = await tenant.LinkAsync("large", release);
+        foreach (var format in (string[])["zip", "tar"])
+        {
+            using var answer = await client.GetAsync(
+                url.Json[format]!.GetValue<string>(),
+                HttpCompletionOption.ResponseHeadersRead,
+                Ct
+            );
+            answer.StatusCode.ShouldBe(HttpStatusCode.OK);
+            var waiting = Stopwatch.StartNew();
+            await Platen.Testing.Servers.ServerProcess.WaitUntilAsync(
+                "any other request would have been given up",
+                TimeSpan.FromSeconds(30),
+                _ => Task.FromResult(waiting.Elapsed > 4 * patience),
+                Ct
+            );
+            (await answer.Content.ReadAsByteArrayAsync(Ct)).Length.ShouldBeGreaterThan(32 << 20);
+        }
     }
 
     [Fact]

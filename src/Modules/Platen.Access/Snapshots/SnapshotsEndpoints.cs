@@ -58,13 +58,15 @@ internal static class SnapshotsEndpoints
             .WithTags("releases")
             .Accepts<Body>("application/json")
             .NeedsWorkspace(Scopes.RegistryPull);
-        // The token in the address is the credential.
+        // The token in the address is the credential. A large release takes as long as its bytes flow.
         app.MapGet("/snapshots/{token}.zip", Zip)
             .WithName("downloadSnapshotAsZip")
+            .DisableRequestTimeout()
             .WithTags("releases")
             .AllowAnonymous();
         app.MapGet("/snapshots/{token}.tar", Tar)
             .WithName("downloadSnapshotAsTar")
+            .DisableRequestTimeout()
             .WithTags("releases")
             .AllowAnonymous();
     }
