@@ -1,11 +1,12 @@
 using System.Diagnostics;
 using System.Globalization;
+using Platen.Platform.Http;
 
 namespace Platen.Server;
 
 /// <summary>
 /// Says on a request's span what was asked and how it ended (OpenTelemetry semantic conventions for HTTP servers, stable); the
-/// framework's own spans carry no tags. The query is left out: it may hold a token.
+/// framework's own spans carry no tags. The query is left out, and what is a token in the path: whoever reads spans may not use them.
 /// </summary>
 internal static class RequestSpans
 {
@@ -22,7 +23,7 @@ internal static class RequestSpans
         var request = context.Request;
         span.SetTag("http.request.method", request.Method)
             .SetTag("url.scheme", request.Scheme)
-            .SetTag("url.path", request.Path.Value);
+            .SetTag("url.path", WrittenPath.Of(context));
         try
         {
             await next(context);

@@ -84,7 +84,7 @@ public static partial class ProblemResponses
         json.WriteNumber("status", problem.Type.Status);
         json.WriteString("detail", problem.Detail);
         json.WriteString("advice", problem.Type.Advice);
-        json.WriteString("instance", context.Request.Path.Value);
+        json.WriteString("instance", WrittenPath.Of(context));
         json.WriteString("traceId", Activity.Current?.TraceId.ToString() ?? context.TraceIdentifier);
         if (!problem.Faults.IsDefaultOrEmpty)
         {
@@ -147,7 +147,7 @@ public static partial class ProblemResponses
                 LogUnavailable(logger, e);
                 return KernelProblems.Unavailable.Because("A part the server depends on took too long to answer.");
             default:
-                LogFailure(logger, context.Request.Method, context.Request.Path.Value, failure);
+                LogFailure(logger, context.Request.Method, WrittenPath.Of(context), failure);
                 return KernelProblems.Internal.Because("The server failed while answering this request.");
         }
     }
@@ -187,7 +187,7 @@ public static partial class ProblemResponses
             };
 
     [LoggerMessage(1100, LogLevel.Error, "{Method} {Path} failed")]
-    private static partial void LogFailure(ILogger logger, string method, string? path, Exception failure);
+    private static partial void LogFailure(ILogger logger, string method, string path, Exception failure);
 
     [LoggerMessage(1101, LogLevel.Warning, "A request could not be served: the database does not answer")]
     private static partial void LogUnavailable(ILogger logger, Exception failure);
