@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Microsoft.AspNetCore.Http.HttpResults;
+using Platen.Access;
 using Platen.Delivery;
 using Platen.Kernel;
 using Platen.Platform.Http;
@@ -16,10 +17,16 @@ internal sealed record ExplainedNode(string Name, int Process, string Version, s
 
 /// <summary>An explanation with who gave it.</summary>
 /// <param name="Explanation">Why a visitor gets what they get.</param>
-/// <param name="Node">The node that was asked: another may have other things in memory.</param>
+/// <param name="Node">The node that was asked: another may have other things in memory. Null but for operators: what the platform runs on
+/// is no business of its tenants.</param>
 /// <param name="TraceId">Finds the request in logs and traces.</param>
 /// <param name="At">When.</param>
-internal sealed record ExplanationView(Explanation Explanation, ExplainedNode Node, string? TraceId, DateTimeOffset At);
+internal sealed record ExplanationView(
+    Explanation Explanation,
+    ExplainedNode? Node,
+    string? TraceId,
+    DateTimeOffset At
+);
 
 /// <summary>
 /// Why a visitor gets what they get. <c>/e/…?explain</c> and <c>/w/…?explain</c> with a key lead here too. It tells what visitors are not
@@ -49,12 +56,14 @@ internal static class ExplanationEndpoints
         return TypedResults.Ok(
             new ExplanationView(
                 explanation,
-                new ExplainedNode(
-                    Environment.MachineName,
-                    Environment.ProcessId,
-                    ServerProcess.Version,
-                    settings.Roles.ToString().ToLowerInvariant()
-                ),
+                context.Caller().IsOperator
+                    ? new ExplainedNode(
+                        Environment.MachineName,
+                        Environment.ProcessId,
+                        ServerProcess.Version,
+                        settings.Roles.ToString().ToLowerInvariant()
+                    )
+                    : null,
                 Activity.Current?.TraceId.ToString(),
                 clock.GetUtcNow()
             )

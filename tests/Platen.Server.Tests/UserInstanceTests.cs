@@ -77,6 +77,20 @@ public sealed class UserInstanceTests(ServerFixture server)
     }
 
     [Fact]
+    public async Task On_what_machine_the_platform_runs_is_explained_to_operators_alone()
+    {
+        using var one = await NewWorkspaceAsync();
+        var path = "/v1/instances/wgt_content.faq_u_" + Guid.CreateVersion7().ToString("N");
+        (await one.Client.SendAsync(HttpMethod.Put, path, Faq("mine"), create: true)).Status.ShouldBe(201);
+        var told = await one.Client.SendAsync(HttpMethod.Get, path + "/explanation");
+        told.Status.ShouldBe(200, told.Text);
+        told.Json["node"].ShouldBeNull();
+        told.Text.ShouldNotContain(Environment.MachineName);
+        var toOperator = await server.Owner.SendAsync(HttpMethod.Get, path + "/explanation");
+        toOperator.Json["node"]!["process"]!.GetValue<int>().ShouldBe(Environment.ProcessId);
+    }
+
+    [Fact]
     public async Task The_same_creation_sent_twice_makes_one_instance()
     {
         using var owner = await NewWorkspaceAsync();

@@ -160,8 +160,8 @@ internal static class ExplainCommand
         var stale = (bool)cache["isStale"]! ? ", and maybe not the latest" : "";
         var deaf = (bool)cache["hearsOfMoves"]! ? "" : "; the database tells of no moves now";
         output.Line($"  cache     {cache["level"]}{stale}{deaf}");
-        var node = document["node"]!;
-        output.Line($"  node      {node["name"]}, process {node["process"]}, {node["roles"]}, {node["version"]}");
+        if (document["node"] is { } node)
+            output.Line($"  node      {node["name"]}, process {node["process"]}, {node["roles"]}, {node["version"]}");
         output.Line($"  time      {document["serverTiming"]}");
         output.Line($"  trace     {document["traceId"]}");
         var visitor = document["visitor"]!;
