@@ -50,8 +50,8 @@ internal sealed class InstanceLoader(
     public async Task<Loaded> LoadArtifactAsync(PublishedInstance instance, string file, CancellationToken ct)
     {
         var key = $"{instance.Id}/{file}";
-        // Its name is that of its bytes, and the instance is published: there is nothing to ask.
-        if (await disk.ReadAsync(key, ct) is { } kept)
+        // Its name is that of its bytes, and the instance is published by whom it was kept for: there is nothing to ask.
+        if (await disk.ReadAsync(key, ct) is { } kept && kept.Owner == instance.Owner)
             return new Loaded(
                 Former(kept.Owner, kept.Release, kept.Blobs[kept.Release].ToArray(), file, isFromDisk: true)
             );

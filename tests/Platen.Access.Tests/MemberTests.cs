@@ -380,7 +380,7 @@ public sealed class MemberTests(PostgresFixture postgres) : IAsyncLifetime
         await using var admin = await postgres.OpenAdminAsync(Ct);
         var left = await OwnersRows.DigestAsync(admin, owner.Owner, Ct);
         // What happened stays on record, and the last event says that it is gone.
-        left.Keys.ShouldBe(["access.audit_entry", "platform.event", "platform.stream"]);
+        left.Keys.ShouldBe(["access.audit_entry", "platform.closed_owner", "platform.event", "platform.stream"]);
         var person = new Caller(owner.Actor, new OwnerId(owner.Person!.Value.Value), owner.Scopes)
         {
             Person = owner.Person,

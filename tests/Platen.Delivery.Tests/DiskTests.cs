@@ -1,5 +1,7 @@
 using System.Net;
+using System.Text;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Platen.Kernel;
 using Platen.Platform.Postgres;
 using Platen.Testing;
 
@@ -94,6 +96,22 @@ public sealed class DiskTests(PostgresFixture postgres)
             () => Task.FromResult(Entries(folder) is [var one] && new FileInfo(one).Length > 900),
             "it was not made anew"
         );
+    }
+
+    [Fact]
+    public async Task A_file_that_was_kept_for_another_owner_is_not_shown()
+    {
+        await using var host = await DeliveryHost.StartAsync(
+            postgres.Pools,
+            options => options.DiskFolder = PostgresFixture.NewFolder()
+        );
+        var id = Publisher.NewId();
+        await host.Publisher.PublishAsync(id, "1");
+        var file = Publisher.ArtifactName("of another", "en");
+        var bytes = Encoding.UTF8.GetBytes(Publisher.ConfigText("of another", "en"));
+        await host.Disk.StoreAsync(DiskEntry.OfFile($"{id}/{file}", TestOwner.New().Id, Digest.Of(bytes), bytes), Ct);
+        using var answer = await host.GetAsync($"/w/{id}/{file}");
+        answer.StatusCode.ShouldBe(HttpStatusCode.NotFound);
     }
 
     [Fact]

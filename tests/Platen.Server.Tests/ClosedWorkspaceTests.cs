@@ -17,9 +17,11 @@ public sealed partial class ClosedWorkspaceTests(ServerFixture server)
     private static readonly string[] KeptAfterPurge =
     [
         "access.audit_entry",
+        "platform.closed_owner",
         "platform.event",
         "platform.job",
         "platform.stream",
+        "widgets.user_instance_id",
     ];
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
@@ -115,6 +117,34 @@ public sealed partial class ClosedWorkspaceTests(ServerFixture server)
         (await server.Owner.SendAsync(HttpMethod.Post, tenant.Path + "/restore", ifMatch: "*")).Status.ShouldBe(404);
         (await OwnersRows.DigestAsync(admin, bystander.Owner, Ct)).ShouldBe(untouched);
         (await server.Nobody.SendAsync(HttpMethod.Get, "/e/" + other)).Status.ShouldBe(200);
+        // The address that somebody's pages may still embed is nobody else's.
+        var taken = await bystander.Client.SendAsync(
+            HttpMethod.Put,
+            "/v1/instances/" + id,
+            new JsonObject { ["widgetType"] = "engagement.newsletter", ["config"] = Tenant.Newsletter() },
+            create: true
+        );
+        (taken.Status, taken.Problem).ShouldBe((409, "id-taken"));
+    }
+
+    [Fact]
+    public async Task A_preview_link_of_a_deleted_workspace_shows_nothing_until_it_is_restored()
+    {
+        using var tenant = await Tenant.MakeAsync(server);
+        var id = await tenant.PublishFormAsync();
+        var link = await tenant.Client.SendAsync(
+            HttpMethod.Post,
+            $"/v1/instances/{id}/preview-links",
+            new { minutes = 60 }
+        );
+        link.Status.ShouldBe(200, link.Text);
+        var url = link.Json["url"]!.GetValue<string>();
+        (await server.Nobody.SendAsync(HttpMethod.Get, url)).Status.ShouldBe(200);
+
+        (await server.Owner.SendAsync(HttpMethod.Delete, tenant.Path, ifMatch: "*")).Status.ShouldBe(200);
+        (await server.Nobody.SendAsync(HttpMethod.Get, url)).Status.ShouldBe(404);
+        (await server.Owner.SendAsync(HttpMethod.Post, tenant.Path + "/restore", ifMatch: "*")).Status.ShouldBe(200);
+        (await server.Nobody.SendAsync(HttpMethod.Get, url)).Status.ShouldBe(200);
     }
 
     [Fact]
@@ -272,7 +302,7 @@ public sealed partial class ClosedWorkspaceTests(ServerFixture server)
 
         public void Dispose() => Client.Dispose();
 
-        private static JsonObject Newsletter() =>
+        public static JsonObject Newsletter() =>
             new()
             {
                 ["heading"] = "News",

@@ -1,5 +1,6 @@
 using Npgsql;
 using NpgsqlTypes;
+using Platen.Platform.Owners;
 using Platen.Platform.Postgres;
 using Platen.Platform.Usage;
 using Platen.Testing;
@@ -94,6 +95,30 @@ public sealed class UsageTests(PostgresFixture postgres)
             await edge.CommitAsync(Ct);
             return added;
         }
+    }
+
+    [Fact]
+    public async Task What_is_counted_for_an_owner_who_was_purged_is_dropped_and_their_neighbours_count_is_not()
+    {
+        var neighbour = TestOwner.New();
+        await using (var begin = await postgres.OpenAsync(owner, Ct))
+        {
+            await ClosedOwners.BeginPurgeAsync(begin, Ct);
+            await begin.CommitAsync(Ct);
+        }
+        await using (var end = await postgres.OpenAsync(owner, Ct))
+        {
+            await ClosedOwners.EndPurgeAsync(end, Ct);
+            await end.CommitAsync(Ct);
+        }
+        using var counters = new UsageCounters(postgres.Pools, TimeProvider.System);
+        counters.For(owner.Id, "wgt_curated_late", UsageKind.View).Count();
+        counters.For(neighbour.Id, "wgt_curated_other", UsageKind.View).Count();
+        await counters.FlushAsync(Ct);
+        await using var session = await postgres.OpenAsync(owner, Ct);
+        (await UsageLog.DaysAsync(session, null, Ever, Never, Ct)).ShouldBeEmpty();
+        await using var next = await postgres.OpenAsync(neighbour, Ct);
+        (await UsageLog.DaysAsync(next, null, Ever, Never, Ct)).Sum(d => d.Views).ShouldBe(1);
     }
 
     [Fact]

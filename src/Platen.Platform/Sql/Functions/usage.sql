@@ -21,6 +21,8 @@ begin
     insert into platform.usage_day as u (owner, public_id, day, views, submissions)
     select c.owner, c.public_id, c.day, c.views, c.submissions
       from unnest(p_owners, p_ids, p_days, p_views, p_submissions) as c (owner, public_id, day, views, submissions)
+     -- What is counted for an owner whose rows are being removed, or were, would stay for good.
+     where not exists (select from platform.closed_owner o where o.owner = c.owner and o.purging_since is not null)
      order by c.owner, c.public_id, c.day
     on conflict (owner, public_id, day) do update
        set views = u.views + excluded.views, submissions = u.submissions + excluded.submissions;

@@ -17,6 +17,8 @@ create table widgets.user_instance_id (
     claimed_at timestamptz not null default clock_timestamp(),
     primary key (owner, public_id)
 );
+comment on table widgets.user_instance_id is
+    'kept after purge: embeds of a workspace that is gone show nothing for good, and nobody takes their addresses over';
 create unique index user_instance_id_of_all on widgets.user_instance_id (public_id);
 comment on index widgets.user_instance_id_of_all is
     'no owner: a public id is an address that anybody can visit, so it means one thing';
