@@ -70,6 +70,45 @@ public sealed class FourEyesTests(ServerFixture server)
     }
 
     [Fact]
+    public async Task A_channel_that_the_server_moves_cannot_be_protected()
+    {
+        using var one = await server.NewPersonAsync();
+        var name = ServerFixture.NewName();
+        await one.PushPromptAsync(name, "1.0.0", "one");
+        foreach (var channel in (string[])["latest", "stable"])
+        {
+            var refused = await one.SendAsync(
+                HttpMethod.Put,
+                $"/v1/templates/{name}/channels/{channel}/protection",
+                create: true
+            );
+            (refused.Status, refused.Problem).ShouldBe((409, "reserved-channel"), refused.Text);
+            refused.Member("detail").ShouldContain("Protect 'default'");
+        }
+    }
+
+    [Fact]
+    public async Task A_pin_from_before_is_removed_before_its_channel_is_protected()
+    {
+        using var one = await server.NewPersonAsync();
+        using var two = await server.NewPersonAsync(one.OwnerId);
+        var name = ServerFixture.NewName();
+        foreach (var version in (string[])["1.0.0", "1.1.0"])
+            await one.PushPromptAsync(name, version, version);
+        var (pins, path) = ($"/v1/templates/{name}/pins/", $"/v1/templates/{name}/channels/default");
+        (await one.SendAsync(HttpMethod.Put, path, new { version = "1.0.0" }, create: true)).Status.ShouldBe(201);
+        foreach (var (place, version) in new[] { ("production", "1.1.0"), ("staging", "1.0.0") })
+            (await one.SendAsync(HttpMethod.Put, pins + place, new { version }, create: true)).Status.ShouldBe(201);
+        var refused = await one.SendAsync(HttpMethod.Put, path + "/protection", create: true);
+        (refused.Status, refused.Problem).ShouldBe((409, "conflict"), refused.Text);
+        refused.Json["pins"]!.AsArray().Select(pin => pin!.GetValue<string>()).ShouldBe(["production"]);
+        (await one.SendAsync(HttpMethod.Delete, pins + "production", null, "*")).Status.ShouldBe(204);
+        (await one.SendAsync(HttpMethod.Put, path + "/protection", create: true)).Status.ShouldBe(204);
+        (await one.ResolveAsync(name, "?environment=staging")).Member("version").ShouldBe("1.0.0");
+        (await DecideAsync(two, await AskAsync(one, name, path), approve: true)).Status.ShouldBe(200);
+    }
+
+    [Fact]
     public async Task Of_writers_who_saw_the_same_pin_one_succeeds()
     {
         using var one = await server.NewPersonAsync();

@@ -3,6 +3,7 @@ using Npgsql;
 using Platen.Access;
 using Platen.Kernel;
 using Platen.Kernel.Templates;
+using Platen.Kernel.Versions;
 using Platen.Platform.Postgres;
 
 namespace Platen.Templates;
@@ -152,7 +153,10 @@ internal sealed class DecideMove(PostgresPools pools)
         return decided;
     }
 
-    /// <summary>Puts a channel under protection; taking it away again is asked for like a move.</summary>
+    /// <summary>
+    /// Puts a channel under protection; taking it away again is asked for like a move. Refused while a pin of the same owner leads around
+    /// the channel, and for the channels that the server moves: a push moves those, and no second person is asked.
+    /// </summary>
     public async Task ProtectAsync(
         Caller caller,
         TemplateName name,
@@ -161,10 +165,19 @@ internal sealed class DecideMove(PostgresPools pools)
         CancellationToken ct
     )
     {
+        if (ChannelNames.IsMovedByServer(channel))
+        {
+            throw TemplatesProblems
+                .ReservedChannel.Because(
+                    $"'{channel}' follows the versions of '{name}' by itself, so protecting it would hold nothing back. Protect 'default' or a channel of your own, and let callers ask for that."
+                )
+                .AsException();
+        }
         await using var session = await pools.OpenAsync(caller.Operation("protect channel"), ct);
         _ = await Template.LockAsync(session, name, ct) ?? throw TemplateRequests.NotFound(name);
         var now = await MoveChannel.FindAsync(session, name, channel, ct);
         precondition.Check(now.IsProtected ? "\"protected\"" : null);
+        await RefusePinsAroundAsync(session, name, channel, now.Version?.Version, ct);
         await session.ExecuteAsync(
             """
             insert into templates.protected_channel (owner, template, channel, set_by, set_by_name)
@@ -180,6 +193,27 @@ internal sealed class DecideMove(PostgresPools pools)
         );
         await Template.TouchAsync(session, name, TemplateEvents.ChannelProtected, new { channel }, ct);
         await session.CommitAsync(ct);
+    }
+
+    /// <summary>A pin holds above every channel, so one that was set before would go on deciding alone what two are to decide.</summary>
+    private static async Task RefusePinsAroundAsync(
+        Session session,
+        TemplateName name,
+        string channel,
+        SemVer? live,
+        CancellationToken ct
+    )
+    {
+        var around = (await PinTemplate.ListAsync(session, name, ct)).Where(pin => pin.Version != live).ToList();
+        if (around.Count == 0)
+            return;
+        var named = string.Join(", ", around.Select(pin => $"'{pin.Environment}' to {pin.Version}"));
+        throw KernelProblems
+            .Conflict.Because(
+                $"'{channel}' {(live is null ? "points at nothing" : $"points at {live}")}, and pins lead around it: {named}. Remove them, or move the channel there first."
+            )
+            .With("pins", around.Select(pin => pin.Environment))
+            .AsException();
     }
 
     public async Task<MoveRequest> AskToEndProtectionAsync(

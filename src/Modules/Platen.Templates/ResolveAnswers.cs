@@ -188,7 +188,7 @@ internal sealed class ResolveAnswers : IDisposable
     public void Forget(OwnerId owner, string name)
     {
         if (marks.TryGetValue((owner, name), out var mark))
-            mark.ChangedAt = Interlocked.Increment(ref clock);
+            mark.ChangedBy(Interlocked.Increment(ref clock));
     }
 
     public void Dispose() => ear.Dispose();
@@ -244,7 +244,20 @@ internal sealed class ResolveAnswers : IDisposable
     {
         // In this order: whoever has a mark from before began before the floor.
         marks.Clear();
-        Volatile.Write(ref floor, Interlocked.Increment(ref clock));
+        Raise(ref floor, Interlocked.Increment(ref clock));
+    }
+
+    /// <summary>Of moments that are told at once, the latest stays, in whatever order they arrive.</summary>
+    private static void Raise(ref long moment, long to)
+    {
+        var seen = Volatile.Read(ref moment);
+        while (seen < to)
+        {
+            var before = Interlocked.CompareExchange(ref moment, to, seen);
+            if (before == seen)
+                return;
+            seen = before;
+        }
     }
 
     // "{owner} {revision} {stream}"
@@ -270,11 +283,9 @@ internal sealed class ResolveAnswers : IDisposable
     {
         private long changedAt;
 
-        public long ChangedAt
-        {
-            get => Volatile.Read(ref changedAt);
-            set => Volatile.Write(ref changedAt, value);
-        }
+        public long ChangedAt => Volatile.Read(ref changedAt);
+
+        public void ChangedBy(long moment) => Raise(ref changedAt, moment);
     }
 
     /// <summary>A moment before something was read.</summary>
