@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Platen.Cli.Commands;
 using Platen.Client;
 using Platen.Kernel;
 
@@ -33,7 +34,12 @@ internal sealed class Invocation(ParseResult parsed, Terminal terminal, Output o
         }
     }
 
-    public PlatenClient Client => client ??= new PlatenClient(Connection.Server, Connection.Key);
+    public PlatenClient Client =>
+        client ??= new PlatenClient(
+            Connection.Server,
+            Connection.Key,
+            new PlatenClientOptions { TemplatesOf = Value(TemplatesCommand.Workspace) }
+        );
 
     /// <summary>The value of a command's own option or argument.</summary>
     public T? Value<T>(Option<T> option) => parsed.GetValue(option);

@@ -116,6 +116,35 @@ public sealed record TemplateVersionChange(
     string? Changelog = null
 );
 
+/// <summary>Which versions are past their time.</summary>
+/// <param name="DraftsOlderThanDays">Drafts that nobody changed for so long; null for none.</param>
+/// <param name="UnusedOlderThanDays">Versions that are so old and that nothing names; null for none.</param>
+/// <param name="DryRun">Only tells.</param>
+public sealed record TemplateExpiryOrder(
+    int? DraftsOlderThanDays = null,
+    int? UnusedOlderThanDays = null,
+    bool DryRun = false
+);
+
+/// <summary>A version that was removed, or that is past its time and stays.</summary>
+/// <param name="Version">Which.</param>
+/// <param name="Status">What it was.</param>
+/// <param name="Release">Its release.</param>
+/// <param name="Because">Why it goes, or what names it.</param>
+public sealed record TemplateExpiryLine(string Version, string Status, Digest Release, string Because);
+
+/// <summary>What was removed, or would be.</summary>
+/// <param name="DryRun">Whether it was only told.</param>
+/// <param name="Removed">What went, or would go.</param>
+/// <param name="Kept">What is past its time and stays.</param>
+/// <param name="HasMore">Whether more is past its time than one request removes: the same request again goes on.</param>
+public sealed record TemplateExpiry(
+    bool DryRun,
+    ImmutableArray<TemplateExpiryLine> Removed,
+    ImmutableArray<TemplateExpiryLine> Kept,
+    bool HasMore
+);
+
 /// <summary>A file that differs between two versions.</summary>
 /// <param name="Path">Which.</param>
 /// <param name="From">Its digest before; null when it is new.</param>
@@ -311,6 +340,8 @@ internal sealed record MoveDecision(bool Approve, string? Reason);
 [JsonSerializable(typeof(TemplateCommitOutcome))]
 [JsonSerializable(typeof(TemplateVersionChange))]
 [JsonSerializable(typeof(TemplateDifference))]
+[JsonSerializable(typeof(TemplateExpiryOrder))]
+[JsonSerializable(typeof(TemplateExpiry))]
 [JsonSerializable(typeof(TemplateChannelOrder))]
 [JsonSerializable(typeof(TemplateChannel))]
 [JsonSerializable(typeof(TemplateChannelList))]

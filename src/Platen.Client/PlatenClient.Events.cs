@@ -133,10 +133,11 @@ public sealed partial class PlatenClient
     private async Task<HttpResponseMessage> OpenEventsAsync(string stream, long after, CancellationToken ct)
     {
         ArgumentException.ThrowIfNullOrEmpty(stream);
-        using var request = NewRequest(
-            HttpMethod.Get,
-            "v1/events/" + string.Join('/', stream.Split('/').Select(Segment))
-        );
+        var events =
+            stream.StartsWith("template/", StringComparison.Ordinal) && options.TemplatesOf is { } workspace
+                ? $"v1/workspaces/{Segment(workspace)}/events/"
+                : "v1/events/";
+        using var request = NewRequest(HttpMethod.Get, events + string.Join('/', stream.Split('/').Select(Segment)));
         request.Headers.Accept.Clear();
         request.Headers.Accept.ParseAdd("text/event-stream");
         request.Headers.Accept.ParseAdd("application/problem+json");

@@ -36,7 +36,7 @@ public sealed partial class PlatenClient
         do
         {
             var page = await GetAsync(
-                "v1/templates"
+                TemplatesPath
                     + Query(
                         ("q", search),
                         ("cursor", cursor),
@@ -120,6 +120,26 @@ public sealed partial class PlatenClient
             ct
         );
         return OrEmpty((await ReadAsync(answer, TemplatesJson.Default.MissingDigests, ct)).Missing);
+    }
+
+    /// <summary>Removes versions that are past their time and that nothing names, or tells which would go.</summary>
+    /// <param name="name">The template.</param>
+    /// <param name="order">What is past its time.</param>
+    /// <param name="ct">Cancels.</param>
+    public async Task<TemplateExpiry> ExpireTemplateVersionsAsync(
+        TemplateName name,
+        TemplateExpiryOrder order,
+        CancellationToken ct
+    )
+    {
+        using var answer = await SendAsync(
+            HttpMethod.Post,
+            TemplatePath(name) + "/versions:expire",
+            null,
+            JsonSerializer.SerializeToUtf8Bytes(order, TemplatesJson.Default.TemplateExpiryOrder),
+            ct
+        );
+        return await ReadAsync(answer, TemplatesJson.Default.TemplateExpiry, ct);
     }
 
     /// <summary>Uploads bytes under their digest. Sending what is there already is harmless.</summary>
@@ -376,13 +396,16 @@ public sealed partial class PlatenClient
         }
     }
 
-    private static string TemplatePath(TemplateName name) => "v1/templates/" + Segment(name.Value);
+    private string TemplatesPath =>
+        options.TemplatesOf is { } workspace ? $"v1/workspaces/{Segment(workspace)}/templates" : "v1/templates";
 
-    private static string VersionPath(TemplateName name, SemVer version) =>
+    private string TemplatePath(TemplateName name) => $"{TemplatesPath}/{Segment(name.Value)}";
+
+    private string VersionPath(TemplateName name, SemVer version) =>
         $"{TemplatePath(name)}/versions/{Segment(version.ToString())}";
 
-    private static string ChannelPath(TemplateName name, string channel) =>
+    private string ChannelPath(TemplateName name, string channel) =>
         $"{TemplatePath(name)}/channels/{Segment(channel)}";
 
-    private static string BlobPath(TemplateName name, Digest digest) => $"{TemplatePath(name)}/blobs/{digest}";
+    private string BlobPath(TemplateName name, Digest digest) => $"{TemplatePath(name)}/blobs/{digest}";
 }

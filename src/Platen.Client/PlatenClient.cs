@@ -61,7 +61,12 @@ public sealed partial class PlatenClient : IDisposable
     public Uri Server { get; }
 
     /// <summary>Names server and key in a cache: two keys may see different things under one name. Not the key, nor a way to it.</summary>
-    internal string CacheScope => Digest.Of(System.Text.Encoding.UTF8.GetBytes($"{Server}\n{key}")).Hex[..24];
+    internal string CacheScope =>
+        Digest
+            .Of(
+                System.Text.Encoding.UTF8.GetBytes($"{Server}\n{key}{(options.TemplatesOf is { } of ? "\n" + of : "")}")
+            )
+            .Hex[..24];
 
     /// <summary>The absolute address of a path that the server named, such as <c>/e/wgt_main_content.faq</c>.</summary>
     public Uri AddressOf(string path)

@@ -27,6 +27,12 @@ public sealed record PlatenClientOptions
     /// <summary>The largest answer that is read, in bytes: a megabyte of config and as much again. Default 16 MiB.</summary>
     public int AnswerBytes { get; init; } = 16 * 1024 * 1024;
 
+    /// <summary>
+    /// The workspace, a slug or an id, whose templates are meant by calls about templates and by their event streams: for callers who belong to several. Default
+    /// null: those of the key's owner.
+    /// </summary>
+    public string? TemplatesOf { get; init; }
+
     /// <summary>Where time comes from.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 }

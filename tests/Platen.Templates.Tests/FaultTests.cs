@@ -1,6 +1,8 @@
+using Npgsql;
 using Platen.Client;
 using Platen.Client.Resolving;
 using Platen.Kernel.Templates;
+using Platen.Platform.Postgres;
 using Platen.Testing;
 using Platen.Testing.Servers;
 
@@ -8,7 +10,7 @@ namespace Platen.Templates.Tests;
 
 /// <summary>
 /// What disks, folders and processes really do: the built command line as a process of its own, with its file sizes limited, without
-/// the right to write, and a hundred times at once; then answers that were damaged.
+/// the right to write, and a hundred times at once; then versions that go and answers that were damaged.
 /// </summary>
 public sealed class FaultTests(ServerFixture server) : IDisposable
 {
@@ -105,6 +107,44 @@ public sealed class FaultTests(ServerFixture server) : IDisposable
         file.Where(path => !path.EndsWith(".meta", StringComparison.Ordinal))
             .ShouldAllBe(path => File.ReadAllText(path) == text);
         Directory.EnumerateFiles(Cache, ".*.tmp", SearchOption.AllDirectories).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_version_that_is_removed_while_it_is_used_goes_on_where_its_bytes_are()
+    {
+        await server.Owner.PushPromptAsync(name, "1.0.0", "one");
+        await server.Owner.PushPromptAsync(name, "1.1.0", "two");
+        var time = new ManualTime();
+        await using var warm = NewResolver(server.Address, time, Cache);
+        await using var told = NewResolver(server.Address, time, null);
+        (await warm.ResolveAsync(Request("1.0.0"), Ct)).Text.ShouldBe("one");
+        await told.DescribeAsync(name, "1.0.0", Ct);
+        await using (var admin = await server.Postgres.OpenAdminAsync(Ct))
+        {
+            await using var age = new NpgsqlCommand(
+                "update templates.template_version set created_at = created_at - interval '9 days' where template = $1",
+                admin
+            );
+            age.Parameters.Add(Sql.Text(name.Value));
+            await age.ExecuteNonQueryAsync(Ct);
+        }
+        var gone = await server.Owner.SendAsync(
+            HttpMethod.Post,
+            $"/v1/templates/{name}/versions:expire",
+            new { unusedOlderThanDays = 1 }
+        );
+        gone.Json["removed"]!.AsArray().Count.ShouldBe(1);
+
+        time.Advance(TimeSpan.FromHours(30));
+        (await warm.ResolveAsync(Request("1.0.0"), Ct)).Text.ShouldBe("one");
+        await using (var restarted = NewResolver(server.Address, time, Cache))
+        {
+            var resolved = await restarted.ResolveAsync(Request("1.0.0"), Ct);
+            (resolved.Text, resolved.IsStale).ShouldBe(("one", true));
+        }
+        // Who was told of it and has no bytes gets none, and no other version's.
+        await Should.ThrowAsync<TemplateUnresolvedException>(async () => await told.ResolveAsync(Request("1.0.0"), Ct));
+        (await told.ResolveAsync(Request(null), Ct)).Text.ShouldBe("two");
     }
 
     [Fact]

@@ -95,7 +95,7 @@ public sealed class ResolverTests(ServerFixture server) : IAsyncLifetime
         gate.State = GateState.Open;
         time.Advance(TimeSpan.FromSeconds(20));
         await resolver.ResolveAsync(Request(), Ct);
-        await UntilAsync(async () => (await resolver.ResolveAsync(Request(), Ct)).Text == "one");
+        await ServerFixture.UntilAsync(async () => (await resolver.ResolveAsync(Request(), Ct)).Text == "one");
     }
 
     [Fact]
@@ -127,7 +127,7 @@ public sealed class ResolverTests(ServerFixture server) : IAsyncLifetime
         gate.State = GateState.Unavailable;
         await using var resolver = NewResolver(options => options with { Time = TimeProvider.System });
         var resolving = resolver.ResolveAsync(Request(), Ct).AsTask();
-        await UntilAsync(() => Task.FromResult(gate.Passed > 0));
+        await ServerFixture.UntilAsync(() => Task.FromResult(gate.Passed > 0));
         gate.State = GateState.Open;
         (await resolving).Text.ShouldBe("one");
     }
@@ -237,7 +237,7 @@ public sealed class ResolverTests(ServerFixture server) : IAsyncLifetime
         time.Advance(TimeSpan.FromSeconds(1));
         var meanwhile = await resolver.ResolveAsync(Request(), Ct);
         (meanwhile.Text, meanwhile.Source).ShouldBe(("two", ByteSource.Memory));
-        await UntilAsync(async () => (await resolver.ResolveAsync(Request(), Ct)).Text == "one");
+        await ServerFixture.UntilAsync(async () => (await resolver.ResolveAsync(Request(), Ct)).Text == "one");
     }
 
     [Fact]
@@ -256,7 +256,7 @@ public sealed class ResolverTests(ServerFixture server) : IAsyncLifetime
         }
         // The clock stands still: nothing but an event makes any of them ask.
         await PointDefaultAsync("1.0.0");
-        await UntilAsync(async () =>
+        await ServerFixture.UntilAsync(async () =>
         {
             foreach (var resolver in resolvers)
             {
@@ -452,15 +452,6 @@ public sealed class ResolverTests(ServerFixture server) : IAsyncLifetime
     }
 
     /// <summary>Asks until it is so; what never becomes so ends with the test's time limit.</summary>
-    private static async Task UntilAsync(Func<Task<bool>> condition)
-    {
-        while (!await condition())
-        {
-            Ct.ThrowIfCancellationRequested();
-            await Task.Yield();
-        }
-    }
-
     private sealed class Lines : ILogger
     {
         public List<string> Told { get; } = [];

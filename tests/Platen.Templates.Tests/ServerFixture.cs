@@ -118,6 +118,16 @@ public sealed class ServerFixture : IAsyncLifetime
     }
 
     /// <summary>A template's name that no other test has.</summary>
+    /// <summary>Asks until it is so; the run's own time limit ends it.</summary>
+    public static async Task UntilAsync(Func<Task<bool>> condition)
+    {
+        while (!await condition())
+        {
+            TestContext.Current.CancellationToken.ThrowIfCancellationRequested();
+            await Task.Yield();
+        }
+    }
+
     internal static TemplateName NewName() => TemplateName.Parse("t" + Guid.CreateVersion7().ToString("N"));
 }
 

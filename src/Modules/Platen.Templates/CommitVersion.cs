@@ -326,6 +326,7 @@ internal sealed class CommitVersion(PostgresPools pools, IBlobStore blobs, Store
     }
 
     /// <summary>Writes the version's row; the files of a draft that it replaces are removed.</summary>
+    /// <exception cref="ProblemException">Something else had the version's name before it was removed.</exception>
     public static async Task WriteAsync(
         Session session,
         TemplateName name,
@@ -337,25 +338,56 @@ internal sealed class CommitVersion(PostgresPools pools, IBlobStore blobs, Store
         CancellationToken ct
     )
     {
-        if (before is null)
+        try
         {
-            await session.ExecuteAsync(
-                """
-                insert into templates.template_version (owner, template, semver, release_digest, status, changelog, created_by, created_by_name)
-                values ($1, $2, $3, $4, $5, $6, $7, $8)
-                """,
-                ct,
-                Sql.Owner(session.Context.Owner),
-                Sql.Text(name.Value),
-                Sql.Text(version.ToString()),
-                Sql.Digest(digest),
-                Sql.Text(status),
-                Sql.Text(changelog),
-                Sql.Uuid(session.Context.Actor.Id.Value),
-                Sql.Text(session.Context.Actor.Name)
-            );
-            return;
+            if (before is null)
+                await InsertAsync(session, name, version, digest, status, changelog, ct);
+            else
+                await UpdateAsync(session, name, version, digest, status, changelog, before, ct);
         }
+        // templates.refuse_other_than_removed
+        catch (PostgresException e) when (e.SqlState == "PLT11")
+        {
+            throw TemplatesProblems.VersionIsImmutable.Because(e.MessageText).AsException();
+        }
+    }
+
+    private static Task InsertAsync(
+        Session session,
+        TemplateName name,
+        SemVer version,
+        Digest digest,
+        string status,
+        string? changelog,
+        CancellationToken ct
+    ) =>
+        session.ExecuteAsync(
+            """
+            insert into templates.template_version (owner, template, semver, release_digest, status, changelog, created_by, created_by_name)
+            values ($1, $2, $3, $4, $5, $6, $7, $8)
+            """,
+            ct,
+            Sql.Owner(session.Context.Owner),
+            Sql.Text(name.Value),
+            Sql.Text(version.ToString()),
+            Sql.Digest(digest),
+            Sql.Text(status),
+            Sql.Text(changelog),
+            Sql.Uuid(session.Context.Actor.Id.Value),
+            Sql.Text(session.Context.Actor.Name)
+        );
+
+    private static async Task UpdateAsync(
+        Session session,
+        TemplateName name,
+        SemVer version,
+        Digest digest,
+        string status,
+        string? changelog,
+        TemplateVersion before,
+        CancellationToken ct
+    )
+    {
         // The files of a draft go before it becomes stable, while they may.
         if (before.Release != digest)
             await session.ExecuteAsync(

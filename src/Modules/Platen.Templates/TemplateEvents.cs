@@ -15,6 +15,9 @@ public static class TemplateEvents
     /// <summary>A version became stable or deprecated: version, status, reason, successor.</summary>
     public const string VersionChanged = "template.version-changed";
 
+    /// <summary>A version past its time was removed: version, status, because.</summary>
+    public const string VersionRemoved = "template.version-removed";
+
     /// <summary>A channel moved: channel, version, candidate, percentage, revision.</summary>
     public const string ChannelMoved = "template.channel-moved";
 

@@ -21,95 +21,157 @@ internal static class TemplatesEndpoints
 {
     public static void Map(IEndpointRouteBuilder app)
     {
-        // Prompts are trade secrets more often than not: nothing of a template is public.
-        var all = app.MapGroup("/v1/templates").WithTags("templates");
-        all.MapGet("", List).WithName("listTemplates").NeedsScope(Scopes.TemplatesRead);
+        // Prompts are trade secrets more often than not: nothing of a template is public. A key asks for its owner's and, in reading, for
+        // the platform's; whoever belongs to several workspaces says which one is meant.
+        Map(app.MapGroup("/v1/templates").WithTags("templates"), "", (route, scope) => route.NeedsScope(scope));
+        Map(
+            app.MapGroup("/v1/workspaces/{ws}/templates").WithTags("templates"),
+            "InWorkspace",
+            (route, scope) => route.NeedsWorkspace(scope)
+        );
+    }
+
+    private static void Map(
+        RouteGroupBuilder all,
+        string where,
+        Func<RouteHandlerBuilder, string, RouteHandlerBuilder> needs
+    )
+    {
+        needs(all.MapGet("", List).WithName("listTemplates" + where), Scopes.TemplatesRead);
         var one = all.MapGroup("/{name}");
         one.AddEndpointFilterFactory(ForgetAfterWrites);
-        one.MapGet("", Read).WithName("getTemplate").NeedsScope(Scopes.TemplatesRead);
-        one.MapGet("/resolve", Resolve)
-            .WithName("resolveTemplate")
-            .Produces<ResolutionView>()
-            .Produces(StatusCodes.Status304NotModified)
-            .NeedsScope(Scopes.TemplatesRead);
-        one.MapGet("/versions", ListVersions).WithName("listTemplateVersions").NeedsScope(Scopes.TemplatesRead);
-        one.MapGet("/versions/{semver}", ReadVersion).WithName("getTemplateVersion").NeedsScope(Scopes.TemplatesRead);
-        one.MapGet("/diff", Diff).WithName("diffTemplateVersions").NeedsScope(Scopes.TemplatesRead);
-        one.MapGet("/channels", ListChannels).WithName("listTemplateChannels").NeedsScope(Scopes.TemplatesRead);
-        one.MapGet("/channels/{channel}", ReadChannel).WithName("getTemplateChannel").NeedsScope(Scopes.TemplatesRead);
-        one.MapGet("/channels/{channel}/trials", ListTrials).WithName("listTrials").NeedsScope(Scopes.TemplatesRead);
-        one.MapGet("/pins", ListPins).WithName("listTemplatePins").NeedsScope(Scopes.TemplatesRead);
-        one.MapGet("/move-requests", ListMoveRequests).WithName("listMoveRequests").NeedsScope(Scopes.TemplatesRead);
-        one.MapGet("/move-requests/{id:guid}", ReadMoveRequest)
-            .WithName("getMoveRequest")
-            .NeedsScope(Scopes.TemplatesRead);
-        one.MapGet("/blobs/{digest}", ReadBlob)
-            .WithName("getTemplateBlob")
-            .Produces(200, contentType: "application/octet-stream")
-            .NeedsScope(Scopes.TemplatesRead);
+        needs(one.MapGet("", Read).WithName("getTemplate" + where), Scopes.TemplatesRead);
+        needs(
+            one.MapGet("/resolve", Resolve)
+                .WithName("resolveTemplate" + where)
+                .Produces<ResolutionView>()
+                .Produces(StatusCodes.Status304NotModified),
+            Scopes.TemplatesRead
+        );
+        needs(one.MapGet("/versions", ListVersions).WithName("listTemplateVersions" + where), Scopes.TemplatesRead);
+        needs(
+            one.MapGet("/versions/{semver}", ReadVersion).WithName("getTemplateVersion" + where),
+            Scopes.TemplatesRead
+        );
+        needs(one.MapGet("/diff", Diff).WithName("diffTemplateVersions" + where), Scopes.TemplatesRead);
+        needs(one.MapGet("/channels", ListChannels).WithName("listTemplateChannels" + where), Scopes.TemplatesRead);
+        needs(
+            one.MapGet("/channels/{channel}", ReadChannel).WithName("getTemplateChannel" + where),
+            Scopes.TemplatesRead
+        );
+        needs(
+            one.MapGet("/channels/{channel}/trials", ListTrials).WithName("listTrials" + where),
+            Scopes.TemplatesRead
+        );
+        needs(one.MapGet("/pins", ListPins).WithName("listTemplatePins" + where), Scopes.TemplatesRead);
+        needs(
+            one.MapGet("/move-requests", ListMoveRequests).WithName("listMoveRequests" + where),
+            Scopes.TemplatesRead
+        );
+        needs(
+            one.MapGet("/move-requests/{id:guid}", ReadMoveRequest).WithName("getMoveRequest" + where),
+            Scopes.TemplatesRead
+        );
+        needs(
+            one.MapGet("/blobs/{digest}", ReadBlob)
+                .WithName("getTemplateBlob" + where)
+                .Produces(200, contentType: "application/octet-stream"),
+            Scopes.TemplatesRead
+        );
 
         // Whoever may push may also say what is live: a push without its channel is half a release.
-        one.MapPut("", Save)
-            .WithName("saveTemplate")
-            .Audited(TemplateEvents.Changed)
-            .Accepts<SaveTemplate.Body>("application/json")
-            .NeedsScope(Scopes.TemplatesPush);
-        one.MapPut("/blobs/{digest}", PutBlob)
-            .WithName("putTemplateBlob")
-            .NotAudited("bytes mean nothing until a version refers to them")
-            .Accepts<byte[]>("application/octet-stream")
-            .NeedsScope(Scopes.TemplatesPush);
-        one.MapPost("/blobs:missing", Missing)
-            .WithName("findMissingTemplateBlobs")
-            .NotAudited("it is a question, and writes nothing")
-            .Accepts<StoreBlobs.MissingBody>("application/json")
-            .NeedsScope(Scopes.TemplatesPush);
-        one.MapPut("/versions/{semver}", Commit)
-            .WithName("commitTemplateVersion")
-            .Audited(TemplateEvents.VersionPushed, TemplateEvents.Changed)
-            .Accepts<CommitVersion.Body>("application/json")
-            .NeedsScope(Scopes.TemplatesPush);
-        one.MapPatch("/versions/{semver}", Change)
-            .WithName("changeTemplateVersion")
-            .Audited(TemplateEvents.VersionChanged)
-            .Accepts<ChangeVersion.Body>("application/json")
-            .NeedsScope(Scopes.TemplatesPush);
-        one.MapPut("/channels/{channel}", Move)
-            .WithName("moveTemplateChannel")
-            .Audited(TemplateEvents.ChannelMoved, TemplateEvents.MoveRequested)
-            .Accepts<ChannelOrder>("application/json")
-            .Produces<ChannelView>()
-            .Produces<MoveRequestView>(StatusCodes.Status202Accepted)
-            .NeedsScope(Scopes.TemplatesPush);
-        one.MapPut("/channels/{channel}/protection", Protect)
-            .WithName("protectTemplateChannel")
-            .Audited(TemplateEvents.ChannelProtected)
-            .NeedsScope(Scopes.TemplatesPush);
-        one.MapDelete("/channels/{channel}/protection", EndProtection)
-            .WithName("askToEndProtection")
-            .Audited(TemplateEvents.MoveRequested)
-            .NeedsScope(Scopes.TemplatesPush);
-        one.MapPut("/move-requests/{id:guid}/decision", Decide)
-            .WithName("decideMoveRequest")
-            .Audited(TemplateEvents.MoveRequested, TemplateEvents.ChannelMoved)
-            .Accepts<DecideMove.Body>("application/json")
-            .NeedsScope(Scopes.TemplatesPush);
-        one.MapPut("/pins/{environment}", SetPin)
-            .WithName("pinTemplate")
-            .Audited(TemplateEvents.Pinned)
-            .Accepts<PinTemplate.Body>("application/json")
-            .NeedsScope(Scopes.TemplatesPush);
-        one.MapDelete("/pins/{environment}", RemovePin)
-            .WithName("unpinTemplate")
-            .Audited(TemplateEvents.Pinned)
-            .NeedsScope(Scopes.TemplatesPush);
+        needs(
+            one.MapPut("", Save)
+                .WithName("saveTemplate" + where)
+                .Audited(TemplateEvents.Changed)
+                .Accepts<SaveTemplate.Body>("application/json"),
+            Scopes.TemplatesPush
+        );
+        needs(
+            one.MapPut("/blobs/{digest}", PutBlob)
+                .WithName("putTemplateBlob" + where)
+                .NotAudited("bytes mean nothing until a version refers to them")
+                .Accepts<byte[]>("application/octet-stream"),
+            Scopes.TemplatesPush
+        );
+        needs(
+            one.MapPost("/blobs:missing", Missing)
+                .WithName("findMissingTemplateBlobs" + where)
+                .NotAudited("it is a question, and writes nothing")
+                .Accepts<StoreBlobs.MissingBody>("application/json"),
+            Scopes.TemplatesPush
+        );
+        needs(
+            one.MapPut("/versions/{semver}", Commit)
+                .WithName("commitTemplateVersion" + where)
+                .Audited(TemplateEvents.VersionPushed, TemplateEvents.Changed)
+                .Accepts<CommitVersion.Body>("application/json"),
+            Scopes.TemplatesPush
+        );
+        needs(
+            one.MapPatch("/versions/{semver}", Change)
+                .WithName("changeTemplateVersion" + where)
+                .Audited(TemplateEvents.VersionChanged)
+                .Accepts<ChangeVersion.Body>("application/json"),
+            Scopes.TemplatesPush
+        );
+        needs(
+            one.MapPost("/versions:expire", Expire)
+                .WithName("expireTemplateVersions" + where)
+                .Audited(TemplateEvents.VersionRemoved)
+                .Accepts<ExpireVersions.Body>("application/json"),
+            Scopes.TemplatesPush
+        );
+        needs(
+            one.MapPut("/channels/{channel}", Move)
+                .WithName("moveTemplateChannel" + where)
+                .Audited(TemplateEvents.ChannelMoved, TemplateEvents.MoveRequested)
+                .Accepts<ChannelOrder>("application/json")
+                .Produces<ChannelView>()
+                .Produces<MoveRequestView>(StatusCodes.Status202Accepted),
+            Scopes.TemplatesPush
+        );
+        needs(
+            one.MapPut("/channels/{channel}/protection", Protect)
+                .WithName("protectTemplateChannel" + where)
+                .Audited(TemplateEvents.ChannelProtected),
+            Scopes.TemplatesPush
+        );
+        needs(
+            one.MapDelete("/channels/{channel}/protection", EndProtection)
+                .WithName("askToEndProtection" + where)
+                .Audited(TemplateEvents.MoveRequested),
+            Scopes.TemplatesPush
+        );
+        needs(
+            one.MapPut("/move-requests/{id:guid}/decision", Decide)
+                .WithName("decideMoveRequest" + where)
+                .Audited(TemplateEvents.MoveRequested, TemplateEvents.ChannelMoved)
+                .Accepts<DecideMove.Body>("application/json"),
+            Scopes.TemplatesPush
+        );
+        needs(
+            one.MapPut("/pins/{environment}", SetPin)
+                .WithName("pinTemplate" + where)
+                .Audited(TemplateEvents.Pinned)
+                .Accepts<PinTemplate.Body>("application/json"),
+            Scopes.TemplatesPush
+        );
+        needs(
+            one.MapDelete("/pins/{environment}", RemovePin)
+                .WithName("unpinTemplate" + where)
+                .Audited(TemplateEvents.Pinned),
+            Scopes.TemplatesPush
+        );
 
         // A program that uses templates tells how it fared; it need not be able to change any.
-        one.MapPost("/channels/{channel}/outcomes", Record)
-            .WithName("recordOutcomes")
-            .NotAudited("outcomes are figures; the end of their trial is audited")
-            .Accepts<RecordOutcomes.Body>("application/json")
-            .NeedsScope(Scopes.TemplatesReport);
+        needs(
+            one.MapPost("/channels/{channel}/outcomes", Record)
+                .WithName("recordOutcomes" + where)
+                .NotAudited("outcomes are figures; the end of their trial is audited")
+                .Accepts<RecordOutcomes.Body>("application/json"),
+            Scopes.TemplatesReport
+        );
     }
 
     /// <summary>Whoever wrote is answered by what it wrote: this node does not wait to hear of it.</summary>
@@ -176,7 +238,7 @@ internal static class TemplatesEndpoints
         var saved = await save.RunAsync(context.Caller(), id, body, precondition, ct);
         SetVersion(context, saved.Template.Tag);
         var view = TemplateView.Of(await read.StateAsync(context.Caller(), id, ct));
-        return saved.Created ? TypedResults.Created($"/v1/templates/{id}", view) : TypedResults.Ok(view);
+        return saved.Created ? TypedResults.Created(PlaceOf(context, id), view) : TypedResults.Ok(view);
     }
 
     private static async Task<Ok<VersionListView>> ListVersions(
@@ -216,7 +278,7 @@ internal static class TemplatesEndpoints
         var id = TemplateRequests.ParseName(name);
         var detail = await read.VersionAsync(context.Caller(), id, TemplateRequests.ParseVersion(semver), ct);
         SetVersion(context, detail.Version.Tag);
-        return TypedResults.Ok(VersionView.Of(detail.Version, detail.Artifacts));
+        return TypedResults.Ok(VersionView.Of(PlaceOf(context, id), detail.Version, detail.Artifacts));
     }
 
     private static async Task<Results<Ok<CommittedView>, Created<CommittedView>>> Commit(
@@ -240,10 +302,10 @@ internal static class TemplatesEndpoints
         SetVersion(context, outcome.Version.Tag);
         var view = new CommittedView(
             outcome.Changed ? "committed" : "unchanged",
-            VersionView.Of(outcome.Version, outcome.Artifacts)
+            VersionView.Of(PlaceOf(context, id), outcome.Version, outcome.Artifacts)
         );
         return outcome.Created
-            ? TypedResults.Created($"/v1/templates/{id}/versions/{version}", view)
+            ? TypedResults.Created($"{PlaceOf(context, id)}/versions/{version}", view)
             : TypedResults.Ok(view);
     }
 
@@ -263,7 +325,19 @@ internal static class TemplatesEndpoints
         var changed = await change.RunAsync(context.Caller(), id, version, body, precondition, ct);
         SetVersion(context, changed.Tag);
         var detail = await read.VersionAsync(context.Caller(), id, version, ct);
-        return TypedResults.Ok(VersionView.Of(changed, detail.Artifacts));
+        return TypedResults.Ok(VersionView.Of(PlaceOf(context, id), changed, detail.Artifacts));
+    }
+
+    private static async Task<Ok<ExpireVersions.View>> Expire(
+        string name,
+        ExpireVersions expire,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        var id = TemplateRequests.ParseName(name);
+        var body = await JsonBody.ReadAsync<ExpireVersions.Body>(context, Limits.JsonBodyBytes, JsonBody.Shape, ct);
+        return TypedResults.Ok(await expire.RunAsync(context.Caller(), id, body, ct));
     }
 
     private static async Task<Ok<DifferenceView>> Diff(
@@ -331,7 +405,7 @@ internal static class TemplatesEndpoints
                 SetVersion(context, done.Channel.Tag!);
                 var view = ChannelView.Of(id, done.Channel, []);
                 return done.Created
-                    ? TypedResults.Created($"/v1/templates/{id}/channels/{channel}", view)
+                    ? TypedResults.Created($"{PlaceOf(context, id)}/channels/{channel}", view)
                     : TypedResults.Ok(view);
             case MoveChannel.Outcome.Asked asked:
                 return Accepted(context, id, asked.Request);
@@ -480,7 +554,7 @@ internal static class TemplatesEndpoints
         SetVersion(context, set.Tag);
         var view = PinView.Of(id, set);
         return set.Revision == 1
-            ? TypedResults.Created($"/v1/templates/{id}/pins/{Uri.EscapeDataString(environment)}", view)
+            ? TypedResults.Created($"{PlaceOf(context, id)}/pins/{Uri.EscapeDataString(environment)}", view)
             : TypedResults.Ok(view);
     }
 
@@ -515,7 +589,7 @@ internal static class TemplatesEndpoints
             context.Request.Body,
             ct
         );
-        return isNew ? TypedResults.Created($"/v1/templates/{id}/blobs/{parsed}") : TypedResults.NoContent();
+        return isNew ? TypedResults.Created($"{PlaceOf(context, id)}/blobs/{parsed}") : TypedResults.NoContent();
     }
 
     private static async Task<Ok<StoreBlobs.MissingView>> Missing(
@@ -604,17 +678,20 @@ internal static class TemplatesEndpoints
             new ResolveQuestion(version, environment, key, query),
             ct
         );
-        var view = await MakeViewAsync(read, answer, query, ct);
+        var view = await MakeViewAsync(PlaceOf(context, id), read, answer, query, ct);
         var made = new ResolveAnswer(
             JsonSerializer.SerializeToUtf8Bytes(view, json.Value.SerializerOptions),
-            $"/v1/templates/{id}",
+            PlaceOf(context, id),
             view.Deprecation
         );
-        answers.Keep(reading, context.Request, key, answer.Choice.Trial, made);
+        // Who belongs to several workspaces is led into one anew with each request.
+        if (context.GetRouteValue("ws") is null)
+            answers.Keep(reading, context.Request, key, answer.Choice.Trial, made);
         await made.WriteAsync(context);
     }
 
     private static async Task<ResolutionView> MakeViewAsync(
+        string place,
         ReadTemplates read,
         ResolveTemplate.Answer answer,
         ArtifactQuery query,
@@ -641,7 +718,7 @@ internal static class TemplatesEndpoints
                 DeprecationView.Of(running.Candidate),
                 asksForOne || running.Side is not null
                     ? null
-                    : ArtifactView.Of(name, await read.FilesAsync(state, running.Candidate, ct))
+                    : ArtifactView.Of(place, await read.FilesAsync(state, running.Candidate, ct))
             );
         }
         return new ResolutionView(
@@ -655,8 +732,8 @@ internal static class TemplatesEndpoints
             choice.Channel?.Key.Name,
             choice.Channel?.Revision,
             DeprecationView.Of(choice.Version),
-            chosen is null ? null : ArtifactView.Of(name, chosen.Artifact),
-            asksForOne ? null : ArtifactView.Of(name, files),
+            chosen is null ? null : ArtifactView.Of(place, chosen.Artifact),
+            asksForOne ? null : ArtifactView.Of(place, files),
             trial
         );
     }
@@ -678,7 +755,7 @@ internal static class TemplatesEndpoints
     {
         SetVersion(context, request.Tag);
         return TypedResults.Accepted(
-            $"/v1/templates/{name}/move-requests/{request.Id}",
+            $"{PlaceOf(context, name)}/move-requests/{request.Id}",
             MoveRequestView.Of(name, request)
         );
     }
@@ -689,6 +766,12 @@ internal static class TemplatesEndpoints
         && context.Request.ContentLength != 0
             ? JsonBody.ReadAsync<T>(context, Limits.JsonBodyBytes, JsonBody.Shape, ct)
             : Task.FromResult(nothing());
+
+    /// <summary>The template's address, as whoever asks wrote it.</summary>
+    private static string PlaceOf(HttpContext context, TemplateName name) =>
+        context.GetRouteValue("ws") is string workspace
+            ? $"/v1/workspaces/{Uri.EscapeDataString(workspace)}/templates/{name}"
+            : $"/v1/templates/{name}";
 
     private static Digest ParseDigest(string text) =>
         Digest.TryParse(text, out var digest)

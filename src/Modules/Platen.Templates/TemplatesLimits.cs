@@ -21,6 +21,12 @@ internal static class TemplatesLimits
     /// <summary>Moves that may wait for a second person at once.</summary>
     public const int OpenRequests = 50;
 
+    /// <summary>Versions that one request removes; the next one goes on.</summary>
+    public const int Expired = 100;
+
+    /// <summary>Ten years: nobody who writes more means days.</summary>
+    public const int ExpiryDays = 3_650;
+
     /// <summary>Answers to resolves in memory, all owners together.</summary>
     public const long AnswerBytes = 64 * 1024 * 1024;
 

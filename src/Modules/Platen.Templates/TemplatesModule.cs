@@ -21,6 +21,7 @@ public static class TemplatesModule
             .AddSingleton<SaveTemplate>()
             .AddSingleton<CommitVersion>()
             .AddSingleton<ChangeVersion>()
+            .AddSingleton<ExpireVersions>()
             .AddSingleton<MoveChannel>()
             .AddSingleton<DecideMove>()
             .AddSingleton<PinTemplate>()

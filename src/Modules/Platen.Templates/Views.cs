@@ -89,7 +89,9 @@ internal sealed record ArtifactView(
     string Url
 )
 {
-    public static ArtifactView Of(TemplateName name, TemplateArtifact a) =>
+    /// <param name="place">The template's address.</param>
+    /// <param name="a">The file.</param>
+    public static ArtifactView Of(string place, TemplateArtifact a) =>
         new(
             a.Kind,
             a.Path,
@@ -100,11 +102,11 @@ internal sealed record ArtifactView(
             a.SizeBytes,
             a.Variables,
             a.IncludedFrom,
-            $"/v1/templates/{name}/blobs/{a.Digest}"
+            $"{place}/blobs/{a.Digest}"
         );
 
-    public static IReadOnlyList<ArtifactView> Of(TemplateName name, IEnumerable<TemplateArtifact> artifacts) =>
-        [.. artifacts.Select(a => Of(name, a))];
+    public static IReadOnlyList<ArtifactView> Of(string place, IEnumerable<TemplateArtifact> artifacts) =>
+        [.. artifacts.Select(a => Of(place, a))];
 }
 
 internal sealed record VersionView(
@@ -122,7 +124,7 @@ internal sealed record VersionView(
     IReadOnlyList<ArtifactView> Artifacts
 )
 {
-    public static VersionView Of(TemplateVersion v, IEnumerable<TemplateArtifact> artifacts) =>
+    public static VersionView Of(string place, TemplateVersion v, IEnumerable<TemplateArtifact> artifacts) =>
         new(
             v.Template.Value,
             v.Version.ToString(),
@@ -135,7 +137,7 @@ internal sealed record VersionView(
             v.CreatedAt,
             v.CreatedBy,
             v.UpdatedAt,
-            ArtifactView.Of(v.Template, artifacts)
+            ArtifactView.Of(place, artifacts)
         );
 }
 

@@ -58,6 +58,7 @@ internal static class ImportCommand
     public static Command Create() =>
         new Command("import", "Make templates of prompts that were kept elsewhere.")
         {
+            TemplatesCommand.Workspace,
             new Command("folder", "Import a folder of text files as one template.")
             {
                 Source,

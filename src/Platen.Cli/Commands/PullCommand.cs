@@ -40,6 +40,7 @@ internal static class PullCommand
     public static Command Create() =>
         new Command("pull", "Write a version of a template into a folder, as 'platen push' reads it.")
         {
+            TemplatesCommand.Workspace,
             Name,
             Version,
             Folder,

@@ -52,6 +52,7 @@ internal static class PushCommand
     public static Command Create() =>
         new Command("push", "Make a version of a template from a folder with a manifest.json.")
         {
+            TemplatesCommand.Workspace,
             Template,
             Version,
             SetDefault,

@@ -94,6 +94,7 @@ internal static class ResolveCommand
     public static Command Create() =>
         new Command("resolve", "Print the file of a template that a program here would get, and say why.")
         {
+            TemplatesCommand.Workspace,
             Name,
             Version,
             Kind,
@@ -169,7 +170,12 @@ internal static class ResolveCommand
         new(
             run.Connection.Server,
             run.Connection.Key,
-            new PlatenClientOptions { Attempts = 2, AttemptTimeout = TimeSpan.FromSeconds(5) }
+            new PlatenClientOptions
+            {
+                Attempts = 2,
+                AttemptTimeout = TimeSpan.FromSeconds(5),
+                TemplatesOf = run.Value(TemplatesCommand.Workspace),
+            }
         );
 
     private static string? DefaultCache(Terminal terminal) =>

@@ -12,6 +12,14 @@ namespace Platen.Cli.Commands;
 /// <summary><c>platen templates</c>: what there is, and which version is live where.</summary>
 internal static class TemplatesCommand
 {
+    /// <summary>Of every command about templates.</summary>
+    public static readonly Option<string?> Workspace = new("--workspace", "-w")
+    {
+        Description = "Whose templates: a workspace's slug or id. Else those of the key's owner.",
+        HelpName = "WORKSPACE",
+        Recursive = true,
+    };
+
     private static readonly Argument<string> Name = new("name")
     {
         Description = "The template's name.",
@@ -94,9 +102,32 @@ internal static class TemplatesCommand
         HelpName = "METRIC",
     };
 
+    private static readonly Argument<string?> OptionalName = new("name")
+    {
+        Description = "The template's name. Left out, all of them.",
+        HelpName = "NAME",
+        Arity = ArgumentArity.ZeroOrOne,
+    };
+
+    private static readonly Option<int?> DraftsOlderThan = new("--drafts-older-than")
+    {
+        Description = "Remove drafts that nobody changed for so many days.",
+        HelpName = "DAYS",
+    };
+
+    private static readonly Option<int?> UnusedOlderThan = new("--unused-older-than")
+    {
+        Description =
+            "Remove stable and deprecated versions that are so many days old and that no channel, pin, trial or successor names. Whoever asks for one by its number is refused then.",
+        HelpName = "DAYS",
+    };
+
+    private static readonly Option<bool> DryRun = new("--dry-run") { Description = "Only tell what would be removed." };
+
     public static Command Create() =>
         new Command("templates", "Templates: what there is, and which version is live where.")
         {
+            Workspace,
             new Command("list", "List the templates.") { Search }.Runs(ListAsync),
             new Command("show", "Show a template, or one version of it with its files.") { Name, OptionalVersion }.Runs(
                 ShowAsync
@@ -142,6 +173,16 @@ internal static class TemplatesCommand
             new Command("reject", "Refuse a move that somebody asked for.") { Name, Request, Reason }.Runs(
                 (run, ct) => DecideAsync(run, approve: false, ct)
             ),
+            new Command(
+                "expire",
+                "Remove versions that are past their time: deprecated ones after their sunset, and what the options say."
+            )
+            {
+                OptionalName,
+                DraftsOlderThan,
+                UnusedOlderThan,
+                DryRun,
+            }.Runs(ExpireAsync),
             new Command("enable", "Let a template resolve again.") { Name, Reason }.Runs(
                 (run, ct) => SwitchAsync(run, enabled: true, ct)
             ),
@@ -312,6 +353,47 @@ internal static class TemplatesCommand
         var after = await run.Client.ChangeTemplateVersionAsync(name, version, change, before.Tag.StillCurrent(), ct);
         run.Output.Document(JsonSerializer.SerializeToNode(after.Value, JsonSerializerOptions.Web)!);
         run.Output.Line($"{name} {version} is {after.Value.Status} now");
+        return ExitCode.Ok;
+    }
+
+    private static async Task<int> ExpireAsync(Invocation run, CancellationToken ct)
+    {
+        var names = new List<TemplateName>();
+        if (run.Optional(OptionalName) is { } one)
+        {
+            names.Add(ReadName(one));
+        }
+        else
+        {
+            await foreach (var template in run.Client.ListTemplatesAsync(null, ct))
+                names.Add(TemplateName.Parse(template.Name));
+        }
+        var order = new TemplateExpiryOrder(run.Value(DraftsOlderThan), run.Value(UnusedOlderThan), run.Value(DryRun));
+        var documents = new JsonArray();
+        var removed = 0;
+        foreach (var name in names)
+        {
+            TemplateExpiry done;
+            do
+            {
+                done = await run.Client.ExpireTemplateVersionsAsync(name, order, ct);
+                removed += done.Removed.Length;
+                foreach (var line in done.Removed)
+                    run.Output.Line(
+                        $"{name} {line.Version}: {(order.DryRun ? "would be " : "")}removed, {line.Because}"
+                    );
+                var document = JsonSerializer.SerializeToNode(done, JsonSerializerOptions.Web)!;
+                document["template"] = name.Value;
+                documents.Add(document);
+            } while (done.HasMore && !order.DryRun);
+            foreach (var line in done.Kept)
+                run.Output.Line($"{name} {line.Version}: stays, {line.Because} names it");
+            if (done.HasMore)
+                run.Output.Line($"{name}: and more than a dry run tells");
+        }
+        run.Output.Document(new JsonObject { ["items"] = documents });
+        var what = order.DryRun ? "would be removed" : "removed, their bytes with the next garbage collection";
+        run.Output.Line($"{removed} {(removed == 1 ? "version" : "versions")} {what}");
         return ExitCode.Ok;
     }
 

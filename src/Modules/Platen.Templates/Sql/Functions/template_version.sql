@@ -20,6 +20,29 @@ drop trigger if exists stable_is_immutable on templates.template_version;
 create trigger stable_is_immutable before update on templates.template_version
     for each row execute function templates.refuse_change_of_stable();
 
+-- What was given out under a version's name and then removed may come back, and nothing else under that name.
+create or replace function templates.refuse_other_than_removed() returns trigger
+    language plpgsql
+    set search_path = ''
+as $$
+declare
+    v_removed templates.removed_version;
+begin
+    select r.* into v_removed from templates.removed_version r
+    where r.owner = new.owner and r.template = new.template and r.semver = new.semver
+        and r.release_digest <> new.release_digest;
+    if found then
+        raise exception using errcode = 'PLT11',
+            message = format('Version %s of ''%s'' was %s until it was removed on %s: no other content gets its name.',
+                new.semver, new.template, v_removed.release_digest, to_char(v_removed.removed_at at time zone 'UTC', 'YYYY-MM-DD'));
+    end if;
+    return new;
+end;
+$$;
+drop trigger if exists removed_stays_what_it_was on templates.template_version;
+create trigger removed_stays_what_it_was before insert or update of release_digest on templates.template_version
+    for each row execute function templates.refuse_other_than_removed();
+
 -- Files of a version are written together with it and afterwards only while it is a draft.
 create or replace function templates.refuse_change_of_stable_file() returns trigger
     language plpgsql
@@ -34,7 +57,8 @@ begin
     end if;
     select v.status into v_status from templates.template_version v
     where v.owner = old.owner and v.template = old.template and v.semver = old.semver;
-    if v_status is distinct from 'draft' then
+    -- Files go with their version, which is gone by then.
+    if v_status <> 'draft' then
         raise exception using errcode = 'PLT11',
             message = format('version %s of %s is %s: its files cannot change', old.semver, old.template, v_status);
     end if;

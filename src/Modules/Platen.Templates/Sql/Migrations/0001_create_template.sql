@@ -1,4 +1,5 @@
 create schema if not exists templates;
+grant create on schema templates to platen_view;
 
 -- A bundle of files under one name. Its releases are platform.release in the subject templates/{name}, its pointers platform.channel.
 create table templates.template (
@@ -45,6 +46,19 @@ create table templates.template_version (
 );
 create unique index template_version_release on templates.template_version (owner, template, release_digest);
 
+-- A version that was given out and then removed. Its name stays its own: it comes back as what it was, or not at all.
+create table templates.removed_version (
+    owner uuid not null,
+    template text not null,
+    semver text not null check (length(semver) <= 128),
+    release_digest text not null check (release_digest ~ '^sha256:[0-9a-f]{64}$'),
+    removed_by uuid not null,
+    removed_by_name text not null,
+    removed_at timestamptz not null default clock_timestamp(),
+    primary key (owner, template, semver),
+    foreign key (owner, template) references templates.template (owner, name)
+);
+
 create table templates.artifact (
     owner uuid not null,
     template text not null,
@@ -60,7 +74,8 @@ create table templates.artifact (
     included_from text,
     created_at timestamptz not null default clock_timestamp(),
     primary key (owner, template, semver, path),
-    foreign key (owner, template, semver) references templates.template_version (owner, template, semver),
+    foreign key (owner, template, semver) references templates.template_version (owner, template, semver)
+        on delete cascade,
     foreign key (owner, sha256) references platform.blob (owner, digest)
 );
 

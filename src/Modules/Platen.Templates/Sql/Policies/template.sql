@@ -13,9 +13,17 @@ alter table templates.template_version force row level security;
 drop policy if exists of_owner on templates.template_version;
 create policy of_owner on templates.template_version to platen_app
     using (owner = platform.current_owner()) with check (owner = platform.current_owner());
-grant select, insert on templates.template_version to platen_app;
+grant select, insert, delete on templates.template_version to platen_app;
 grant update (release_digest, status, changelog, deprecated_at, deprecation_reason, successor, sunset_at, revision, updated_at)
     on templates.template_version to platen_app;
+
+alter table templates.removed_version enable row level security;
+alter table templates.removed_version force row level security;
+drop policy if exists of_owner on templates.removed_version;
+create policy of_owner on templates.removed_version to platen_app
+    using (owner = platform.current_owner()) with check (owner = platform.current_owner());
+grant select, insert on templates.removed_version to platen_app;
+grant update (removed_by, removed_by_name, removed_at) on templates.removed_version to platen_app;
 
 -- Files change only by replacing those of a draft.
 alter table templates.artifact enable row level security;
@@ -39,6 +47,12 @@ create policy of_owner on templates.pin to platen_app
     using (owner = platform.current_owner()) with check (owner = platform.current_owner());
 grant select, insert, delete on templates.pin to platen_app;
 grant update (semver, reason, revision, set_by, set_by_name, set_at) on templates.pin to platen_app;
+
+-- templates.is_pinned tells the platform that somebody has pinned a version of it, and not who.
+drop policy if exists for_lookup on templates.pin;
+create policy for_lookup on templates.pin for select to platen_view using (true);
+grant select on templates.pin to platen_view;
+grant usage on schema templates to platen_view;
 
 alter table templates.protected_channel enable row level security;
 alter table templates.protected_channel force row level security;

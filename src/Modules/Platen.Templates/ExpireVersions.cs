@@ -1,0 +1,155 @@
+using Platen.Access;
+using Platen.Kernel;
+using Platen.Kernel.Templates;
+using Platen.Platform.Channels;
+using Platen.Platform.Postgres;
+
+namespace Platen.Templates;
+
+/// <summary>
+/// Removes versions that are past their time: old drafts, deprecated versions after their sunset and, when asked to, old versions that
+/// nothing names. What a channel, a pin, a running trial, a successor or an open request names stays, whatever its age. A version that was
+/// given out keeps its name: the database lets it come back as what it was and as nothing else. The bytes are the next garbage
+/// collection's.
+/// </summary>
+internal sealed class ExpireVersions(PostgresPools pools, TimeProvider clock)
+{
+    /// <param name="DraftsOlderThanDays">Drafts that nobody changed for so long go; null leaves drafts alone.</param>
+    /// <param name="UnusedOlderThanDays">Stable and deprecated versions that are so old and that nothing names go; null leaves them alone.</param>
+    /// <param name="DryRun">Only tells what would go.</param>
+    public sealed record Body(int? DraftsOlderThanDays = null, int? UnusedOlderThanDays = null, bool DryRun = false);
+
+    /// <param name="Version">Which.</param>
+    /// <param name="Status">What it was.</param>
+    /// <param name="Release">Its release; its bytes can be collected when nothing else has them.</param>
+    /// <param name="Because">Why it goes; or, among those that stay, what names it.</param>
+    public sealed record Line(string Version, string Status, Digest Release, string Because);
+
+    /// <param name="DryRun">Whether it was only told.</param>
+    /// <param name="Removed">What went, or would go.</param>
+    /// <param name="Kept">What is past its time and stays, because something names it.</param>
+    /// <param name="HasMore">Whether more is past its time than one request removes: the same request again goes on.</param>
+    public sealed record View(bool DryRun, IReadOnlyList<Line> Removed, IReadOnlyList<Line> Kept, bool HasMore);
+
+    public async Task<View> RunAsync(Caller caller, TemplateName name, Body body, CancellationToken ct)
+    {
+        Check(body);
+        await using var session = await pools.OpenAsync(caller.Operation("expire versions"), ct);
+        // Moves and pushes of the template wait, so nothing is named between the look and the removal.
+        _ = await Template.LockAsync(session, name, ct) ?? throw TemplateRequests.NotFound(name);
+        var now = clock.GetUtcNow();
+        var (removed, kept) = (new List<Line>(), new List<Line>());
+        var hasMore = false;
+        foreach (var version in await TemplateVersion.ListAsync(session, name, ct))
+        {
+            if (Why(version, body, now) is not { } because)
+                continue;
+            var text = version.Version.ToString();
+            if (await NamedByAsync(session, name, text, ct) is { } named)
+            {
+                kept.Add(new Line(text, version.Status, version.Release, named));
+                continue;
+            }
+            hasMore = removed.Count == TemplatesLimits.Expired;
+            if (hasMore)
+                break;
+            removed.Add(new Line(text, version.Status, version.Release, because));
+            // Also in a dry run, which is rolled back: what one removal sets free, the next one sees.
+            await RemoveAsync(session, name, version, because, ct);
+        }
+        if (!body.DryRun && removed.Count > 0)
+            await session.CommitAsync(ct);
+        return new View(body.DryRun, removed, kept, hasMore);
+    }
+
+    private static string? Why(TemplateVersion version, Body body, DateTimeOffset now) =>
+        version.Status == VersionStatus.Draft
+            ? body.DraftsOlderThanDays is { } days && version.UpdatedAt < now.AddDays(-days)
+                ? $"a draft that nobody changed for {days} days"
+                : null
+            : version.Status == VersionStatus.Deprecated && version.SunsetAt < now
+                ? $"deprecated, and its sunset was on {version.SunsetAt:yyyy-MM-dd}"
+                : body.UnusedOlderThanDays is { } unused && version.CreatedAt < now.AddDays(-unused)
+                    ? $"older than {unused} days, and nothing names it"
+                    : null;
+
+    private static Task<string?> NamedByAsync(
+        Session session,
+        TemplateName name,
+        string version,
+        CancellationToken ct
+    ) =>
+        session.FirstAsync(
+            "select templates.named_by($1, $2)",
+            row => row.IsDBNull(0) ? null : row.GetString(0),
+            ct,
+            Sql.Text(name.Value),
+            Sql.Text(version)
+        );
+
+    private static async Task RemoveAsync(
+        Session session,
+        TemplateName name,
+        TemplateVersion version,
+        string because,
+        CancellationToken ct
+    )
+    {
+        var text = version.Version.ToString();
+        var tag = TemplateRequests.Channel(name, text);
+        if (await ChannelStore.FindAsync(session, tag, ct) is { Release: not null } pointed)
+            await ChannelStore.MoveAsync(session, tag, pointed.Revision, to: null, ct);
+        await session.ExecuteAsync(
+            "delete from templates.template_version where template = $1 and semver = $2",
+            ct,
+            Sql.Text(name.Value),
+            Sql.Text(text)
+        );
+        if (version.Status != VersionStatus.Draft)
+        {
+            await session.ExecuteAsync(
+                """
+                insert into templates.removed_version (owner, template, semver, release_digest, removed_by, removed_by_name)
+                values ($1, $2, $3, $4, $5, $6)
+                on conflict (owner, template, semver) do update
+                set removed_by = excluded.removed_by, removed_by_name = excluded.removed_by_name, removed_at = clock_timestamp()
+                """,
+                ct,
+                Sql.Owner(session.Context.Owner),
+                Sql.Text(name.Value),
+                Sql.Text(text),
+                Sql.Digest(version.Release),
+                Sql.Uuid(session.Context.Actor.Id.Value),
+                Sql.Text(session.Context.Actor.Name)
+            );
+        }
+        await Template.TouchAsync(
+            session,
+            name,
+            TemplateEvents.VersionRemoved,
+            new
+            {
+                version = text,
+                status = version.Status,
+                because,
+            },
+            ct,
+            before: version.Release
+        );
+    }
+
+    private static void Check(Body body)
+    {
+        var faults = new List<Fault>();
+        Check(body.DraftsOlderThanDays, "/draftsOlderThanDays");
+        Check(body.UnusedOlderThanDays, "/unusedOlderThanDays");
+        if (faults.Count > 0)
+            throw KernelProblems.Invalid.Because("Nothing can be removed by this.", faults).AsException();
+
+        void Check(int? days, string pointer)
+        {
+            if (days is < 0 or > TemplatesLimits.ExpiryDays)
+                faults.Add(new Fault(pointer, $"0 to {TemplatesLimits.ExpiryDays} days."));
+        }
+    }
+}

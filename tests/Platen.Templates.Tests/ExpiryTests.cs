@@ -1,0 +1,207 @@
+using Npgsql;
+using Platen.Kernel;
+using Platen.Kernel.Templates;
+using Platen.Platform.Postgres;
+
+namespace Platen.Templates.Tests;
+
+public sealed class ExpiryTests(ServerFixture server)
+{
+    private readonly TemplateName name = ServerFixture.NewName();
+
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task What_is_past_its_time_goes_and_what_something_names_stays()
+    {
+        await server.Owner.PushPromptAsync(name, "0.1.0", "a draft", "draft");
+        await server.Owner.PushPromptAsync(name, "0.2.0", "a young draft", "draft");
+        foreach (var version in (string[])["1.0.0", "1.1.0", "1.2.0", "1.3.0", "1.4.0", "1.5.0"])
+            await server.Owner.PushPromptAsync(name, version, "text of " + version);
+        await MoveAsync("default", new { version = "1.1.0", candidate = new { version = "1.2.0", percentage = 5 } });
+        // A workspace pins the platform's version for itself.
+        using var person = await server.NewPersonAsync();
+        (
+            await person.SendAsync(
+                HttpMethod.Put,
+                $"/v1/templates/{name}/pins/production",
+                new { version = "1.3.0", reason = "tested" },
+                create: true
+            )
+        ).Status.ShouldBe(201);
+        await AgeAsync("semver <> '0.2.0'");
+
+        var told = await ExpireAsync(
+            server.Owner,
+            new
+            {
+                draftsOlderThanDays = 30,
+                unusedOlderThanDays = 30,
+                dryRun = true,
+            }
+        );
+        Lines(told, "removed").ShouldBe(["0.1.0", "1.0.0", "1.4.0"]);
+        told.Json["kept"]!
+            .AsArray()
+            .Select(line => $"{line!["version"]}: {line["because"]}")
+            .ShouldBe([
+                "1.1.0: the channel default",
+                "1.2.0: the channel default",
+                "1.3.0: a pin",
+                "1.5.0: the channel latest",
+            ]);
+        (await server.Owner.ResolveAsync(name, "?version=1.0.0")).Status.ShouldBe(200, "a dry run changes nothing");
+
+        var done = await ExpireAsync(server.Owner, new { draftsOlderThanDays = 30, unusedOlderThanDays = 30 });
+        Lines(done, "removed").ShouldBe(["0.1.0", "1.0.0", "1.4.0"]);
+        (await server.Owner.ResolveAsync(name, "?version=1.0.0")).Problem.ShouldBe("no-such-version");
+        (await server.Owner.ResolveAsync(name, "?version=0.2.0")).Status.ShouldBe(200);
+        (await person.ResolveAsync(name, "?environment=production")).Member("version").ShouldBe("1.3.0");
+        var audit = await server.Owner.GetAsync("/v1/audit?limit=200");
+        audit.Text.ShouldContain("template.version-removed");
+        Lines(await ExpireAsync(server.Owner, new { draftsOlderThanDays = 30, unusedOlderThanDays = 30 }), "removed")
+            .ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task What_was_given_out_comes_back_as_what_it_was_and_as_nothing_else()
+    {
+        await server.Owner.PushPromptAsync(name, "0.1.0", "a draft", "draft");
+        await server.Owner.PushPromptAsync(name, "1.0.0", "one");
+        await server.Owner.PushPromptAsync(name, "1.1.0", "two");
+        await AgeAsync("true");
+        var done = await ExpireAsync(server.Owner, new { draftsOlderThanDays = 30, unusedOlderThanDays = 30 });
+        Lines(done, "removed").ShouldBe(["0.1.0", "1.0.0"]);
+        foreach (var status in (string[])["stable", "draft"])
+        {
+            var refused = await server.Owner.PushPromptAsync(name, "1.0.0", "other text", status);
+            (refused.Status, refused.Problem).ShouldBe((409, "version-is-immutable"), refused.Text);
+            refused.Member("detail").ShouldContain("until it was removed");
+        }
+        // As a draft it is back, and still cannot become something else.
+        var back = await server.Owner.PushPromptAsync(name, "1.0.0", "one", "draft");
+        back.Status.ShouldBe(201, back.Text);
+        (await server.Owner.PushPromptAsync(name, "1.0.0", "other text", "draft", back.Tag)).Status.ShouldBe(409);
+        (await server.Owner.ResolveAsync(name, "?version=1.0.0&kind=master_prompt")).Json["artifact"]!["digest"]!
+            .GetValue<string>()
+            .ShouldBe(Digest.Of("one"u8).ToString());
+        // Nobody was to rely on a draft.
+        (await server.Owner.PushPromptAsync(name, "0.1.0", "another draft", "draft")).Status.ShouldBe(201);
+    }
+
+    [Fact]
+    public async Task More_than_one_request_removes_goes_with_the_next()
+    {
+        for (var i = 0; i <= TemplatesLimits.Expired; i++)
+            await server.Owner.PushPromptAsync(name, $"0.0.{i}", "a draft", "draft");
+        var order = new { draftsOlderThanDays = 0 };
+        var first = await ExpireAsync(server.Owner, order);
+        (Lines(first, "removed").Length, first.Json["hasMore"]!.GetValue<bool>()).ShouldBe(
+            (TemplatesLimits.Expired, true)
+        );
+        var second = await ExpireAsync(server.Owner, order);
+        (Lines(second, "removed").Length, second.Json["hasMore"]!.GetValue<bool>()).ShouldBe((1, false));
+    }
+
+    [Fact]
+    public async Task A_deprecated_version_goes_after_its_sunset_and_not_before()
+    {
+        await server.Owner.PushPromptAsync(name, "1.0.0", "one");
+        var second = await server.Owner.PushPromptAsync(name, "1.1.0", "two");
+        var third = await server.Owner.PushPromptAsync(name, "1.2.0", "three");
+        await DeprecateAsync("1.1.0", second.Tag!, "2020-01-01T00:00:00Z");
+        await DeprecateAsync("1.2.0", third.Tag!, "2999-01-01T00:00:00Z");
+        var done = await ExpireAsync(server.Owner, new { });
+        Lines(done, "removed").ShouldBe(["1.1.0"]);
+        done.Json["removed"]![0]!["because"]!
+            .GetValue<string>()
+            .ShouldBe("deprecated, and its sunset was on 2020-01-01");
+        (await server.Owner.ResolveAsync(name, "?version=1.2.0")).Status.ShouldBe(200);
+    }
+
+    [Fact]
+    public async Task The_bytes_of_what_went_are_not_referred_to_any_more_and_shared_ones_are()
+    {
+        await server.Owner.PushPromptAsync(name, "1.0.0", "only here " + name);
+        await server.Owner.PushAsync(
+            name,
+            "1.1.0",
+            [(Person.Prompt("a", "a.md"), "shared " + name), (Person.Prompt("b", "b.md"), "other " + name)]
+        );
+        await server.Owner.PushAsync(name, "1.2.0", [(Person.Prompt("a", "a.md"), "shared " + name)]);
+        await AgeAsync("true");
+        Lines(await ExpireAsync(server.Owner, new { unusedOlderThanDays = 1 }), "removed").ShouldBe(["1.0.0", "1.1.0"]);
+        await using var admin = await server.Postgres.OpenAdminAsync(Ct);
+        await using var pointed = new NpgsqlCommand(
+            "select count(*) from platform.channel where subject = $1 and release_digest is not null and name in ('1.0.0', '1.1.0')",
+            admin
+        );
+        pointed.Parameters.Add(Sql.Text(name.Subject));
+        (await pointed.ExecuteScalarAsync(Ct)).ShouldBe(0L, "no channel keeps the releases from being collected");
+        var blob = $"/v1/templates/{name}/blobs/";
+        (await server.Owner.GetAsync(blob + Digest.Of(Text("shared")))).Status.ShouldBe(200);
+        (await server.Owner.GetAsync(blob + Digest.Of(Text("only here")))).Status.ShouldBe(404);
+    }
+
+    [Fact]
+    public async Task Whoever_may_not_push_may_not_remove_and_other_workspaces_see_nothing()
+    {
+        using var one = await server.NewPersonAsync();
+        using var two = await server.NewPersonAsync();
+        await one.PushPromptAsync(name, "1.0.0", "one", "draft");
+        using var reader = await server.NewPersonAsync(one.OwnerId, Access.Scopes.TemplatesRead);
+        (await ExpireAsync(reader, new { draftsOlderThanDays = 0 })).Status.ShouldBe(403);
+        (await ExpireAsync(two, new { draftsOlderThanDays = 0 })).Status.ShouldBe(404);
+        (await ExpireAsync(one, new { draftsOlderThanDays = -1 })).Problem.ShouldBe("invalid");
+        (await ExpireAsync(one, new { draftsOlderThanDays = 1 })).Json["removed"]!.AsArray().ShouldBeEmpty();
+        Lines(await ExpireAsync(one, new { draftsOlderThanDays = 0 }), "removed").ShouldBe(["1.0.0"]);
+    }
+
+    private byte[] Text(string text) => System.Text.Encoding.UTF8.GetBytes($"{text} {name}");
+
+    private Task<Answer> ExpireAsync(Person person, object order) =>
+        person.SendAsync(HttpMethod.Post, $"/v1/templates/{name}/versions:expire", order);
+
+    private static string[] Lines(Answer answer, string list)
+    {
+        answer.Status.ShouldBe(200, answer.Text);
+        return [.. answer.Json[list]!.AsArray().Select(line => line!["version"]!.GetValue<string>())];
+    }
+
+    private async Task MoveAsync(string channel, object order)
+    {
+        var moved = await server.Owner.SendAsync(
+            HttpMethod.Put,
+            $"/v1/templates/{name}/channels/{channel}",
+            order,
+            create: true
+        );
+        moved.Status.ShouldBe(201, moved.Text);
+    }
+
+    private async Task DeprecateAsync(string version, string tag, string sunset)
+    {
+        var order = new
+        {
+            status = "deprecated",
+            reason = "old",
+            sunsetAt = sunset,
+        };
+        var path = $"/v1/templates/{name}/versions/{version}";
+        var answer = await server.Owner.SendAsync(HttpMethod.Patch, path, order, tag);
+        answer.Status.ShouldBe(200, answer.Text);
+    }
+
+    /// <summary>Lets a hundred days pass for the versions.</summary>
+    private async Task AgeAsync(string which)
+    {
+        await using var admin = await server.Postgres.OpenAdminAsync(Ct);
+        await using var age = new NpgsqlCommand(
+            "update templates.template_version set created_at = created_at - interval '100 days', updated_at = updated_at - interval '100 days' where template = $1 and "
+                + which,
+            admin
+        );
+        age.Parameters.Add(Sql.Text(name.Value));
+        await age.ExecuteNonQueryAsync(Ct);
+    }
+}
