@@ -151,6 +151,108 @@ public sealed class SubmissionTests(ServerFixture server)
     }
 
     [Fact]
+    public async Task Ten_thousand_posts_at_once_are_one_submission_and_another_form_is_answered_meanwhile()
+    {
+        using var form = await PublishAsync();
+        using var other = await PublishAsync();
+        using var crowd = new HttpClient(
+            new SocketsHttpHandler { MaxConnectionsPerServer = 1000, AllowAutoRedirect = false }
+        )
+        {
+            BaseAddress = server.Address,
+            Timeout = TimeSpan.FromMinutes(2),
+        };
+        var flood = Enumerable
+            .Range(0, 10_000)
+            .Select(async _ =>
+            {
+                using var content = new FormUrlEncodedContent([new("name", "Ada"), new("email", "ada@example.org")]);
+                using var answer = await crowd.PostAsync("/s/" + form.Id, content, Ct);
+                return answer.Headers.Location?.OriginalString;
+            })
+            .ToArray();
+        var meanwhile = 0;
+        do
+        {
+            (await other.SendJsonAsync(Filled($"n{meanwhile}@example.org"))).Status.ShouldBe(201);
+            meanwhile++;
+        } while (meanwhile < 20);
+        (await Task.WhenAll(flood)).Distinct().ShouldBe([$"/e/{form.Id}#sent_"]);
+        (await form.ListAsync()).Count.ShouldBe(1);
+        (await other.ListAsync()).Count.ShouldBe(20);
+    }
+
+    [Fact]
+    public async Task A_bomb_and_a_megabyte_are_refused_and_leave_nothing()
+    {
+        using var form = await PublishAsync();
+        using var packed = new MemoryStream();
+        await using (
+            var gzip = new System.IO.Compression.GZipStream(
+                packed,
+                System.IO.Compression.CompressionLevel.SmallestSize,
+                leaveOpen: true
+            )
+        )
+        {
+            var part = new byte[1024 * 1024];
+            Array.Fill(part, (byte)'a');
+            for (var i = 0; i < 64; i++)
+                await gzip.WriteAsync(part, Ct);
+        }
+        foreach (var type in new[] { "application/json", "application/x-www-form-urlencoded" })
+        {
+            foreach (var coding in new[] { "gzip", "br", "deflate" })
+            {
+                // Nothing unpacks it: it is read as what it is, which is no form.
+                using var bomb = new ByteArrayContent(packed.ToArray());
+                bomb.Headers.ContentType = new MediaTypeHeaderValue(type);
+                bomb.Headers.ContentEncoding.Add(coding);
+                using var answer = await server.Nobody.PostAsync("/s/" + form.Id, bomb, Ct);
+                ((int)answer.StatusCode).ShouldBeOneOf(303, 400, 413, 415);
+                answer.Headers.Location?.OriginalString.ShouldEndWith("#failed_");
+            }
+            using var large = new ByteArrayContent(new byte[1024 * 1024]);
+            large.Headers.ContentType = new MediaTypeHeaderValue(type);
+            using var refused = await server.Nobody.PostAsync("/s/" + form.Id, large, Ct);
+            ((int)refused.StatusCode).ShouldBeOneOf(303, 413);
+        }
+        (await form.ListAsync()).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Every_naughty_string_in_every_field_is_kept_as_it_is_or_refused_with_its_field()
+    {
+        using var form = await PublishAsync();
+        var kept = 0;
+        foreach (var (n, text) in Platen.Testing.Widgets.NaughtyStrings.All.Index())
+        {
+            foreach (var field in new[] { "name", "email", "topic", "message", "copy" })
+            {
+                var post = Filled($"n{n}@example.org");
+                post[field] = text;
+                var answer = await form.SendJsonAsync(post);
+                answer.Status.ShouldBeOneOf([201, 400, 413, 422], $"{field}: {text}");
+                if (answer.Status == 422)
+                    answer.FaultPointers.ShouldBe(["/" + field], text);
+                if (answer.Status != 201 || field is not "name")
+                    continue;
+                kept++;
+                var one = await form.Client.SendAsync(
+                    HttpMethod.Get,
+                    "/v1/submissions/" + answer.Json["id"]!.GetValue<string>()
+                );
+                one.Json["fields"]!["name"]!.GetValue<string>().ShouldBe(text.Normalize().Trim());
+            }
+        }
+        kept.ShouldBeGreaterThan(50);
+        var csv = await form.Client.SendAsync(HttpMethod.Get, form.Path + "/submissions:export");
+        csv.Status.ShouldBe(200);
+        foreach (var begin in new[] { ",=", ",+", ",@", ",-", ",\"=", ",\"+", ",\"@", ",\"-" })
+            csv.Text.ShouldNotContain("\r\n" + begin);
+    }
+
+    [Fact]
     public async Task An_idempotency_key_stands_for_one_submission()
     {
         using var form = await PublishAsync();
