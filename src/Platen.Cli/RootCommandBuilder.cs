@@ -29,6 +29,7 @@ internal static class RootCommandBuilder
         root.Subcommands.Add(ImportCommand.Create());
         root.Subcommands.Add(MigrateLegacyCommand.Create());
         root.Subcommands.Add(SubmissionsCommand.Create());
+        root.Subcommands.Add(EmbedCommand.Create());
         root.Subcommands.Add(UsageCommand.Create());
         root.Subcommands.Add(WebhooksCommand.Create());
         root.Subcommands.Add(EventsCommand.Create());

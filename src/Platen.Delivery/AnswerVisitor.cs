@@ -16,7 +16,8 @@ internal sealed class AnswerVisitor(
     InstanceCache cache,
     DeliveryMetrics metrics,
     TimeProvider time,
-    ILogger<AnswerVisitor> logger
+    ILogger<AnswerVisitor> logger,
+    EmbedTokenRule? embedTokens = null
 )
 {
     private static readonly StringValues revalidated = "public, max-age=0, must-revalidate, stale-if-error=86400";
@@ -53,7 +54,7 @@ internal sealed class AnswerVisitor(
             (HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method))
             && DeliveryPath.TryRead(request.Path.Value, out var target, out var id, out var file)
             && cache.TryGet(id, out var slot)
-            && slot.Item is PublishedInstance own
+            && slot.Item is PublishedInstance { IsPrivate: false } own
         )
         {
             var shown = own;
@@ -102,6 +103,8 @@ internal sealed class AnswerVisitor(
         var request = context.Request;
         if (!HttpMethods.IsGet(request.Method) && !HttpMethods.IsHead(request.Method))
         {
+            if (PrivateAccess.TryAnswerPreflight(context))
+                return;
             context.Response.Headers.Allow = readMethods;
             await RefuseAsync(context, 405, null);
             return;
@@ -112,6 +115,19 @@ internal sealed class AnswerVisitor(
             return;
         }
         var found = await ResolveAsync(request, target, id, file, context.RequestAborted);
+        PrivateGrant? grant = null;
+        // Before anything else is said of it, its files included.
+        if (found.Own is { IsPrivate: true } own)
+        {
+            grant = PrivateAccess.Judge(request, own, embedTokens);
+            if (grant.Status != 200)
+            {
+                if (grant.Status == 401)
+                    context.Response.Headers.WWWAuthenticate = "Bearer realm=\"platen\"";
+                await RefuseAsync(context, grant.Status, id, grant.Why);
+                return;
+            }
+        }
         if (found.Status != 200)
         {
             await RefuseAsync(context, found.Status, id);
@@ -123,7 +139,7 @@ internal sealed class AnswerVisitor(
             : CacheLevel.Store;
         await RespondAsync(
             context,
-            new Answer(target, found.Own!, found.Shown!, found.Variant!, found.ByLanguage),
+            new Answer(target, found.Own!, found.Shown!, found.Variant!, found.ByLanguage) { Grant = grant },
             level
         );
     }
@@ -271,6 +287,9 @@ internal sealed class AnswerVisitor(
         if (answer.Own.Deprecated is { } deprecation && answer.Target != Target.Artifact)
             SayDeprecated(headers, answer, deprecation);
 
+        if (answer.Grant is not null)
+            PrivateAccess.Restrict(request, headers, answer.Target == Target.Page);
+
         var judged = Judge(request, variant, dated ? latest.LastModifiedSeconds : null);
         // Whoever has the page already looks at it again.
         if (
@@ -306,6 +325,8 @@ internal sealed class AnswerVisitor(
         {
             if (variant.ContentSecurityPolicy.Count != 0)
                 headers.ContentSecurityPolicy = variant.ContentSecurityPolicy;
+            if (answer.Grant is { } framed)
+                headers.ContentSecurityPolicy = PrivateAccess.Framed(variant.ContentSecurityPolicy, framed);
             headers[ReferrerPolicy] = referrer;
             headers[PermissionsPolicy] = permissions;
             headers[CrossOriginEmbedderPolicy] = requireCorp;
@@ -422,7 +443,7 @@ internal sealed class AnswerVisitor(
             headers.Link = answer.Target == Target.Page ? deprecation.PageLink : deprecation.ManifestLink;
     }
 
-    private async Task RefuseAsync(HttpContext context, int status, PublicId? id)
+    private async Task RefuseAsync(HttpContext context, int status, PublicId? id, string? why = null)
     {
         var response = context.Response;
         response.StatusCode = status;
@@ -440,7 +461,7 @@ internal sealed class AnswerVisitor(
             response.Headers.Vary = "Accept";
         if (data || status == StatusCodes.Status405MethodNotAllowed || PrefersJson(context.Request.Headers.Accept))
         {
-            await ProblemResponses.WriteAsync(context, Wording(status, id));
+            await ProblemResponses.WriteAsync(context, Wording(status, id, why));
             return;
         }
         var page = NotPublishedPage.For(status, id);
@@ -455,9 +476,12 @@ internal sealed class AnswerVisitor(
             await response.Body.WriteAsync(page, context.RequestAborted);
     }
 
-    private static Problem Wording(int status, PublicId? id) =>
+    private static Problem Wording(int status, PublicId? id, string? why) =>
         status switch
         {
+            401 => KernelProblems.Unauthenticated.Because(why!),
+            403 => KernelProblems.Forbidden.Because(why!),
+            503 when why is not null => KernelProblems.Unavailable.Because(why),
             404 => KernelProblems.NotFound.Because(
                 id is null
                     ? "The address names no widget: expected /e/{publicId}, /w/{publicId}/manifest.json or an artifact that the manifest names."
@@ -503,7 +527,11 @@ internal sealed class AnswerVisitor(
         PublishedInstance Shown,
         Variant Variant,
         bool ByLanguage
-    );
+    )
+    {
+        /// <summary>What a token opens, when the instance is not public.</summary>
+        public PrivateGrant? Grant { get; init; }
+    }
 }
 
 /// <summary>What a request for published content comes to.</summary>

@@ -31,6 +31,12 @@ internal static class NotPublishedPage
             + "<code>platen status</code>.</p>"
     );
 
+    private static readonly byte[] notPublic = Page(
+        "This widget is not public",
+        "<p>It is shown to who has a token for it. If this is your site: the token in the embed code may have ended, or be for "
+            + "another site or widget. <code>POST /v1/instances/…/embed-tokens</code> makes a new one.</p>"
+    );
+
     private static readonly byte[] unavailable = Page(
         "This widget will be back in a moment",
         "<p>The server cannot read it right now. If this is your site: nothing is lost, and <code>/readyz</code> "
@@ -58,6 +64,7 @@ internal static class NotPublishedPage
                     + $"<code>platen status {id}</code>, and publish it with <code>platen publish {id}</code>.</p>"
             ),
             404 => malformed,
+            401 or 403 => notPublic,
             406 => notAcceptable,
             503 => unavailable,
             _ => failed,

@@ -48,6 +48,9 @@ internal sealed class PublishedInstance : CachedItem
     /// <summary>Where views are counted, on the next release as on this one; null before it is shown.</summary>
     public UsageCell? Views { get; set; }
 
+    /// <summary>Whether it is shown only to who has a token for it.</summary>
+    public bool IsPrivate { get; init; }
+
     /// <summary>Every variant once.</summary>
     public required Variant[] Variants { get; init; }
 
@@ -112,6 +115,7 @@ internal sealed class PublishedInstance : CachedItem
                 .Artifacts.ToFrozenDictionary(StringComparer.Ordinal)
                 .GetAlternateLookup<ReadOnlySpan<char>>(),
             Variants = files.Variants,
+            IsPrivate = files.IsPrivate,
             Deprecated = deprecated,
             LastModified = movedAt.ToString("r", CultureInfo.InvariantCulture),
             LastModifiedSeconds = new DateTimeOffset(movedAt.Ticks - movedAt.Ticks % TimeSpan.TicksPerSecond, default),

@@ -23,6 +23,7 @@ internal sealed class ReleaseFiles
 
     public WidgetType Type { get; private set; }
     public string Status { get; private set; } = "";
+    public bool IsPrivate { get; private set; }
     public LocalePages[] Locales { get; private set; } = [];
     public Asset? Manifest { get; private set; }
     public Dictionary<string, Asset> Artifacts { get; } = new(StringComparer.Ordinal);
@@ -50,6 +51,7 @@ internal sealed class ReleaseFiles
             throw new InvalidDataException("The release's manifest names no widget type.");
         Type = type;
         Status = manifest.Annotations.GetValueOrDefault("dev.platen.status") ?? "published";
+        IsPrivate = manifest.Annotations.GetValueOrDefault("dev.platen.access", "public") != "public";
         if (manifest.Files.Length > DeliveryLimits.Layers)
             throw new InvalidDataException($"The release has more than {DeliveryLimits.Layers} files.");
         foreach (var file in manifest.Files)

@@ -8,7 +8,7 @@ using Platen.Testing.Servers;
 namespace Platen.Acceptance;
 
 /// <summary>Published widgets in other people's pages, in a real browser.</summary>
-public sealed class EmbedTests(BrowserFixture browser)
+public sealed partial class EmbedTests(BrowserFixture browser)
 {
     private const string Faq = "wgt_main_content.faq";
 
@@ -748,6 +748,7 @@ public sealed class EmbedTests(BrowserFixture browser)
         string style = "",
         BrowserNewContextOptions? options = null,
         string root = "",
+        Func<IPage, Task>? prepare = null,
         params (string, string)[] headers
     )
     {
@@ -758,6 +759,8 @@ public sealed class EmbedTests(BrowserFixture browser)
         var visit = new Visit(page, complaints);
         page.Request += (_, request) => visit.Requests.Add(request.Url);
         await page.AddInitScriptAsync(Witness);
+        if (prepare is not null)
+            await prepare(page);
         await page.GotoAsync(Page(body, style, root, headers));
         return visit;
     }

@@ -32,6 +32,7 @@ internal sealed partial class AuthzMatrix
         "publisher",
         "operator",
         "token",
+        "embed",
     ];
 
     private readonly HttpClient client;
@@ -88,6 +89,7 @@ internal sealed partial class AuthzMatrix
         using var mint = new HttpRequestMessage(HttpMethod.Post, $"/v1/workspaces/{slug}/realtime-tokens");
         mint.Content = Json("""{"stream":"access/workspace"}""");
         secrets["token"] = (await AnswerAsync(operators, mint, ct)).GetProperty("token").GetString()!;
+        secrets["embed"] = await EmbedTokenAsync(operators, slug, ct);
         return new AuthzMatrix(anonymous, admin, slug, owner, persons, secrets);
     }
 
@@ -129,7 +131,7 @@ internal sealed partial class AuthzMatrix
             What each route answers to each kind of caller, asked with an empty body and without a version.
             nobody: no credential. viewer, editor, owner: people of the workspace. other: the owner of another workspace.
             no-scope: a key of the workspace with another scope. key: one with every scope of a workspace. publisher: a key of the platform.
-            operator: the owner key. token: a realtime token of the workspace's stream access/workspace.
+            operator: the owner key. token: a realtime token of the workspace's stream access/workspace. embed: an embed token of one of its instances.
 
 
             """.ReplaceLineEndings("\n")
@@ -224,6 +226,21 @@ internal sealed partial class AuthzMatrix
         create.Content = Json($$"""{"name":"{{name}} {{Guid.CreateVersion7():N}}"}""");
         var made = await AnswerAsync(operators, create, ct);
         return (made.GetProperty("slug").GetString()!, new OwnerId(made.GetProperty("id").GetGuid()));
+    }
+
+    private static async Task<string> EmbedTokenAsync(HttpClient operators, string slug, CancellationToken ct)
+    {
+        using var create = new HttpRequestMessage(HttpMethod.Post, $"/v1/workspaces/{slug}/instances");
+        create.Content = Json(
+            """
+            {"widgetType":"engagement.newsletter","config":{"heading":"News","emailLabel":"E-mail","consent":{"text":"Yes."},
+            "submitLabel":"Subscribe","sent":{"heading":"Thanks"},"failed":{"heading":"Sorry"}}}
+            """
+        );
+        var id = (await AnswerAsync(operators, create, ct)).GetProperty("publicId").GetString()!;
+        using var mint = new HttpRequestMessage(HttpMethod.Post, $"/v1/instances/{id}/embed-tokens");
+        mint.Content = Json("""{"origins":[]}""");
+        return (await AnswerAsync(operators, mint, ct)).GetProperty("token").GetString()!;
     }
 
     private static async Task<string> KeyAsync(HttpClient operators, string path, string[] scopes, CancellationToken ct)

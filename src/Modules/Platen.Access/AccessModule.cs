@@ -53,6 +53,7 @@ public static class AccessModule
                 provider.GetRequiredService<ClosedOwners>(),
                 provider.GetRequiredService<TimeProvider>()
             ))
+            .AddSingleton(provider => EmbedTokens.RuleOf(provider.GetRequiredService<TokenSigner>()))
             .AddSingleton(provider => new LongRequests(
                 provider.GetRequiredService<PostgresPools>(),
                 provider.GetRequiredService<WorkspaceDirectory>(),

@@ -39,6 +39,7 @@ public static class Roles
         Scopes.FilesWrite,
         Scopes.ThemesWrite,
         Scopes.SubmissionsWrite,
+        Scopes.EmbedIssue,
         Scopes.RegistryPush,
     ]);
 

@@ -74,6 +74,9 @@ public static class Scopes
     /// <summary>See, make, change and remove webhooks, and what became of their messages.</summary>
     public const string WebhooksManage = "webhooks:manage";
 
+    /// <summary>Hand out tokens that show an instance which the credential may read.</summary>
+    public const string EmbedIssue = "embed:issue";
+
     /// <summary>Go past a gate that refuses a release, with a reason.</summary>
     public const string GatesForce = "gates:force";
 
@@ -102,6 +105,7 @@ public static class Scopes
         WorkspaceManage,
         AuditRead,
         WebhooksManage,
+        EmbedIssue,
         GatesForce,
     ];
 

@@ -15,13 +15,15 @@ namespace Platen.Submissions;
 /// <param name="AllowedOrigins">The origins, and patterns of origins, whose pages may show it.</param>
 /// <param name="Form">What is asked for.</param>
 /// <param name="Kept">Counts what is kept.</param>
+/// <param name="IsPrivate">Whether its page is shown only to who has an embed token.</param>
 internal sealed record PublishedForm(
     OwnerId Owner,
     Digest Release,
     string WidgetType,
     IReadOnlyList<string> AllowedOrigins,
     Form Form,
-    UsageCell Kept
+    UsageCell Kept,
+    bool IsPrivate
 )
 {
     private const string FrameAncestors = "frame-ancestors 'self' ";
@@ -139,7 +141,8 @@ internal sealed class PublishedForms(PostgresPools pools, IBlobStore blobs, Usag
                 type,
                 PublishedForm.OriginsOf(manifest),
                 form,
-                usage.For(owner, id.ToString(), UsageKind.Submission)
+                usage.For(owner, id.ToString(), UsageKind.Submission),
+                manifest.Annotations.GetValueOrDefault("dev.platen.access", "public") != "public"
             )
             : null;
     }

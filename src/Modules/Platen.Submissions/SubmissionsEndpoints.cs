@@ -108,6 +108,7 @@ internal static class SubmissionsEndpoints
         string publicId,
         PublishedForms forms,
         ReceiveSubmission receive,
+        EmbedTokenRule embedTokens,
         HttpContext context,
         CancellationToken ct
     )
@@ -127,7 +128,7 @@ internal static class SubmissionsEndpoints
                 return Told(await receive.RunAsync(published, post, ct));
             }
             case PostedFields.FormMediaType:
-                return await ReceiveFormAsync(id, published, receive, context, ct);
+                return await ReceiveFormAsync(id, published, receive, embedTokens, context, ct);
             default:
                 throw UnknownMediaType();
         }
@@ -137,6 +138,7 @@ internal static class SubmissionsEndpoints
         PublicId id,
         PublishedForm published,
         ReceiveSubmission receive,
+        EmbedTokenRule embedTokens,
         HttpContext context,
         CancellationToken ct
     )
@@ -150,11 +152,23 @@ internal static class SubmissionsEndpoints
             locale = fields.GetValueOrDefault(Form.PageLocale);
             var post = new Post(id, fields, IdempotencyKey.Read(context), DropUnknown: true);
             var reception = await receive.RunAsync(published, post, ct);
-            return wantsJson ? Told(reception) : Back(context, id, locale, "sent_");
+            return wantsJson ? Told(reception) : Back(wasKept: true);
         }
         catch (ProblemException e) when (!wantsJson && e.Problem.Type.Status is >= 400 and < 500)
         {
-            return Back(context, id, locale, "failed_");
+            return Back(wasKept: false);
+        }
+
+        IResult Back(bool wasKept)
+        {
+            if (!published.IsPrivate)
+                return BackToPage(context, id, locale, token: null, wasKept);
+            // The page hands on what its address says. A token that has ended while the form was filled in does not show the page again.
+            return
+                context.Request.Query["token"] is [{ Length: > 0 } token]
+                && embedTokens(token, published.Owner, id.ToString()) is EmbedTokenCheck.Valid
+                ? BackToPage(context, id, locale, token, wasKept)
+                : new OutcomePage(wasKept);
         }
     }
 
@@ -171,14 +185,16 @@ internal static class SubmissionsEndpoints
         );
 
     /// <summary>303 to the page, at the part of it that says what became of the post.</summary>
-    private static IResult Back(HttpContext context, PublicId id, string? locale, string outcome)
+    private static IResult BackToPage(HttpContext context, PublicId id, string? locale, string? token, bool wasKept)
     {
         var query = new StringBuilder();
         if (LanguageTag.TryParse(locale, out var tag))
             query.Append("?locale=").Append(Uri.EscapeDataString(tag.ToString()));
         if (context.Request.Query["theme"] is ["light" or "dark" or "auto"] theme)
             query.Append(query.Length == 0 ? '?' : '&').Append("theme=").Append(theme[0]);
-        context.Response.Headers.Location = $"/e/{id}{query}#{outcome}";
+        if (token is not null)
+            query.Append(query.Length == 0 ? '?' : '&').Append("token=").Append(Uri.EscapeDataString(token));
+        context.Response.Headers.Location = $"/e/{id}{query}#{(wasKept ? "sent_" : "failed_")}";
         return TypedResults.StatusCode(StatusCodes.Status303SeeOther);
     }
 

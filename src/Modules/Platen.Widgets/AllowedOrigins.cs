@@ -48,6 +48,17 @@ internal static partial class AllowedOrigins
     public static string Directive(ImmutableArray<string> origins) =>
         origins.IsEmpty ? "" : $"frame-ancestors 'self' {string.Join(' ', origins)}; ";
 
+    /// <summary>Whether pages of an origin, without a pattern, are among those that may show it.</summary>
+    public static bool Cover(ImmutableArray<string> origins, string origin) =>
+        origins.IsEmpty
+        || origins.Any(allowed =>
+            allowed.IndexOf("://*.", StringComparison.Ordinal) is > 0 and var at
+                ? origin.StartsWith(allowed[..(at + 3)], StringComparison.Ordinal)
+                    && origin.Length > allowed.Length - 1
+                    && origin.EndsWith(allowed[(at + 4)..], StringComparison.Ordinal)
+                : origin == allowed
+        );
+
     public static NpgsqlParameter Parameter(ImmutableArray<string> origins) =>
         new() { Value = origins.ToArray(), NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text };
 

@@ -25,7 +25,8 @@ internal sealed class CreateInstance(PostgresPools pools, SaveInstance save, Sav
         string? Status = null,
         string? BaseLocale = null,
         IReadOnlyList<string>? AllowedOrigins = null,
-        string? From = null
+        string? From = null,
+        string? Access = null
     );
 
     public async Task<SaveInstance.Outcome> RunAsync(
@@ -57,7 +58,8 @@ internal sealed class CreateInstance(PostgresPools pools, SaveInstance save, Sav
                     .AsException(),
             body.Status ?? InstanceStatus.Published,
             body.BaseLocale ?? model?.BaseLocale,
-            body.AllowedOrigins ?? []
+            body.AllowedOrigins ?? [],
+            body.Access
         );
         var saved = await save.RunAsync(caller, id, content, new Precondition.Absent(), ct);
         // A translation belongs to the text it was made from.

@@ -17,6 +17,13 @@ internal static class InstanceStatus
     public const string Deprecated = "deprecated";
 }
 
+/// <summary>Who sees what is published: <c>public</c> everybody, <c>token</c> who has an embed token for it.</summary>
+internal static class InstanceVisibility
+{
+    public const string Public = "public";
+    public const string Token = "token";
+}
+
 /// <summary>A curated instance as it stands in its table.</summary>
 internal sealed record Instance(
     string PublicId,
@@ -32,7 +39,8 @@ internal sealed record Instance(
     DateTimeOffset UpdatedAt,
     string UpdatedBy,
     ImmutableArray<string> AllowedOrigins,
-    DateTimeOffset? DeletedAt = null
+    DateTimeOffset? DeletedAt = null,
+    string Access = InstanceVisibility.Public
 )
 {
     /// <summary>The entity tag of this version.</summary>
@@ -61,7 +69,8 @@ internal sealed record Instance(
             row.GetFieldValue<DateTimeOffset>(10),
             row.GetString(11),
             [.. row.GetFieldValue<string[]>(12)],
-            row.IsDBNull(13) ? null : row.GetFieldValue<DateTimeOffset>(13)
+            row.IsDBNull(13) ? null : row.GetFieldValue<DateTimeOffset>(13),
+            row.GetString(14)
         );
 
     /// <summary>The current version of an instance, or null; what was deleted is not there.</summary>

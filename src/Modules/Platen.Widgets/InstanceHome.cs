@@ -11,19 +11,26 @@ internal sealed class InstanceHome
         "widgets.curated_widget_instances",
         "kind",
         "null::timestamptz",
+        "'public'",
         "curated"
     );
 
-    public static readonly InstanceHome User = new("widgets.widget_instances", "'user'", "deleted_at", "user");
+    public static readonly InstanceHome User = new(
+        "widgets.widget_instances",
+        "'user'",
+        "deleted_at",
+        "access",
+        "user"
+    );
 
-    private InstanceHome(string table, string kind, string deletedAt, string scope)
+    private InstanceHome(string table, string kind, string deletedAt, string access, string scope)
     {
         Table = table;
         Scope = scope;
         NotDeleted = scope == "user" ? " and deleted_at is null" : "";
         Columns = $"""
             public_id, {kind}, widget_type, status, base_locale, config::text, config_digest, revision, published_revision,
-            created_at, updated_at, updated_by_name, allowed_origins, {deletedAt}
+            created_at, updated_at, updated_by_name, allowed_origins, {deletedAt}, {access}
             """;
         SummaryColumns =
             $"public_id, {kind}, widget_type, status, revision, published_revision, updated_at, updated_by_name, {deletedAt}";

@@ -28,6 +28,9 @@ internal static class InstanceRelease
 {
     public const string ArtifactType = "application/vnd.platen.widget.v1";
 
+    /// <summary>Who sees it; left out where everybody does.</summary>
+    public const string AccessAnnotation = "dev.platen.access";
+
     private const string Json = "application/json";
     private const string Html = "text/html; charset=utf-8";
 
@@ -131,6 +134,9 @@ internal static class InstanceRelease
                 ["dev.platen.title"] = PageRenderer.TitleOf(package, instance.Config),
             }
         );
+        // Said only where it is so: what is public is the release that it was.
+        if (instance.Access != InstanceVisibility.Public)
+            annotations = annotations.Add(AccessAnnotation, instance.Access);
         var draft = new ReleaseDraft(instance.Subject, ArtifactType, files.ToImmutable(), annotations);
         return new Made(draft, stale.ToImmutable(), () => Inspect(package, instance.PublicId, pages, draft));
 

@@ -125,6 +125,31 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
         RefuseUnpublished(instance);
         var release = await InstanceRelease.FindFormerAsync(session, instance, digestText, "/release", ct);
         var digest = release.Digest;
+        if (
+            !Digest.TryParse(digestText, out var digest)
+            || await ReleaseStore.FindAsync(session, instance.Subject, digest, ct)
+                is not { Manifest.ArtifactType: InstanceRelease.ArtifactType } release
+        )
+        {
+            throw WidgetsProblems
+                .NoSuchRelease.Because(
+                    $"'{id}' has no release '{digestText}'.",
+                    [new Fault("/release", "Not a release of this instance.")]
+                )
+                .AsException();
+        }
+        // What stopped being public becomes public by being said so, not by going back to when it was.
+        if (
+            instance.Access != InstanceVisibility.Public
+            && !release.Manifest.Annotations.ContainsKey(InstanceRelease.AccessAnnotation)
+        )
+        {
+            throw KernelProblems
+                .Conflict.Because(
+                    $"'{id}' is shown to who has a token, and that release is public: save it with the access public first, or publish anew."
+                )
+                .AsException();
+        }
         var channel = await ChannelStore.FindAsync(session, instance.Live, ct);
         var (moved, revision) = await MoveAsync(session, instance, channel?.Revision ?? 0, digest, ct);
         // What is live now is not the version that stands in the table.

@@ -15,12 +15,14 @@ namespace Platen.Widgets;
 internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
 {
     /// <param name="AllowedOrigins">Sites that may show it; empty for every site, null for those it has.</param>
+    /// <param name="Access"><c>public</c>, or <c>token</c>: who has an embed token for it. Null for what it has.</param>
     public sealed record Body(
         string WidgetType,
         JsonElement Config,
         string? Status = null,
         string? BaseLocale = null,
-        IReadOnlyList<string>? AllowedOrigins = null
+        IReadOnlyList<string>? AllowedOrigins = null,
+        string? Access = null
     );
 
     /// <param name="Detail">As it is now, seen in the transaction that saved it.</param>
@@ -45,6 +47,8 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
         // To open it to every site is something that is said, not something left out.
         if (body.AllowedOrigins is null && current is not null)
             wanted = wanted with { AllowedOrigins = current.AllowedOrigins };
+        if (body.Access is null && current is not null)
+            wanted = wanted with { Access = current.Access };
         if (before?.Locales.Contains(wanted.BaseLocale, StringComparer.Ordinal) ?? false)
         {
             throw KernelProblems
@@ -84,11 +88,24 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
             faults.Add(new Fault("/status", "Must be published, unpublished or deprecated."));
         var locale = InstanceRequests.ParseLocale(body.BaseLocale ?? "en", "/baseLocale");
 
+        var access = body.Access ?? InstanceVisibility.Public;
+        if (access is not (InstanceVisibility.Public or InstanceVisibility.Token))
+            faults.Add(new Fault("/access", "Must be public or token."));
+        else if (access == InstanceVisibility.Token && id is not PublicId.User)
+            faults.Add(new Fault("/access", "Curated content is for everybody."));
         var origins = AllowedOrigins.Check(body.AllowedOrigins ?? [], "/allowedOrigins", faults);
         var canonical = Configs.Check(package, body.Config, "/config", faults);
         if (faults.Count > 0)
             throw KernelProblems.Invalid.Because($"The instance has {Count(faults.Count)}.", faults).AsException();
-        return new Wanted(package.Type.Value, status, locale.ToString(), canonical, Digest.Of(canonical), origins);
+        return new Wanted(
+            package.Type.Value,
+            status,
+            locale.ToString(),
+            canonical,
+            Digest.Of(canonical),
+            origins,
+            access
+        );
     }
 
     private static async Task<Instance> InsertAsync(Session session, PublicId id, Wanted wanted, CancellationToken ct)
@@ -106,9 +123,9 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
                     )
                     insert into widgets.widget_instances (
                         owner, id, public_id, widget_type, status, base_locale, config, config_digest, updated_by,
-                        updated_by_name, allowed_origins, stage_profile
+                        updated_by_name, allowed_origins, access, stage_profile
                     ) values (
-                        platform.current_owner(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
+                        platform.current_owner(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
                         (select profile from widgets.stage)
                     )
                     returning {home.Columns}
@@ -124,16 +141,19 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
                     """,
                 Instance.Read,
                 ct,
-                Sql.Uuid(Guid.CreateVersion7()),
-                Sql.Text(id.ToString()),
-                Sql.Text(wanted.WidgetType),
-                Sql.Text(wanted.Status),
-                Sql.Text(wanted.BaseLocale),
-                Sql.Json(wanted.Config),
-                Sql.Digest(wanted.ConfigDigest),
-                Sql.Uuid(session.Context.Actor.Id.Value),
-                Sql.Text(session.Context.Actor.Name),
-                AllowedOrigins.Parameter(wanted.AllowedOrigins)
+                [
+                    Sql.Uuid(Guid.CreateVersion7()),
+                    Sql.Text(id.ToString()),
+                    Sql.Text(wanted.WidgetType),
+                    Sql.Text(wanted.Status),
+                    Sql.Text(wanted.BaseLocale),
+                    Sql.Json(wanted.Config),
+                    Sql.Digest(wanted.ConfigDigest),
+                    Sql.Uuid(session.Context.Actor.Id.Value),
+                    Sql.Text(session.Context.Actor.Name),
+                    AllowedOrigins.Parameter(wanted.AllowedOrigins),
+                    .. id is PublicId.User ? [Sql.Text(wanted.Access)] : Array.Empty<NpgsqlParameter>(),
+                ]
             );
         }
         catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.UniqueViolation)
@@ -169,6 +189,7 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
             Config = JsonElement.Parse(wanted.Config),
             ConfigDigest = wanted.ConfigDigest,
             AllowedOrigins = wanted.AllowedOrigins,
+            Access = wanted.Access,
             Revision = current.Revision + 1,
             UpdatedBy = session.Context.Actor.Name,
         };
@@ -184,21 +205,26 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
                 $"""
                 update {current.Home.Table}
                 set widget_type = $2, status = $3, base_locale = $4, config = $5, config_digest = $6, revision = $7,
-                    updated_at = clock_timestamp(), updated_by = $8, updated_by_name = $9, allowed_origins = $10
+                    updated_at = clock_timestamp(), updated_by = $8, updated_by_name = $9, allowed_origins = $10{(
+                    current.Home == InstanceHome.User ? ", access = $11" : ""
+                )}
                 where public_id = $1
                 returning updated_at
                 """,
                 row => row.GetFieldValue<DateTimeOffset>(0),
-                Sql.Text(current.PublicId),
-                Sql.Text(wanted.WidgetType),
-                Sql.Text(wanted.Status),
-                Sql.Text(wanted.BaseLocale),
-                Sql.Json(wanted.Config),
-                Sql.Digest(wanted.ConfigDigest),
-                Sql.Long(changed.Revision),
-                Sql.Uuid(session.Context.Actor.Id.Value),
-                Sql.Text(changed.UpdatedBy),
-                AllowedOrigins.Parameter(changed.AllowedOrigins)
+                [
+                    Sql.Text(current.PublicId),
+                    Sql.Text(wanted.WidgetType),
+                    Sql.Text(wanted.Status),
+                    Sql.Text(wanted.BaseLocale),
+                    Sql.Json(wanted.Config),
+                    Sql.Digest(wanted.ConfigDigest),
+                    Sql.Long(changed.Revision),
+                    Sql.Uuid(session.Context.Actor.Id.Value),
+                    Sql.Text(changed.UpdatedBy),
+                    AllowedOrigins.Parameter(changed.AllowedOrigins),
+                    .. current.Home == InstanceHome.User ? [Sql.Text(changed.Access)] : Array.Empty<NpgsqlParameter>(),
+                ]
             ),
             WidgetEvents.Stream(changed.PublicId),
             WidgetEvents.Saved,
@@ -255,6 +281,7 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
         && current.Status == wanted.Status
         && current.BaseLocale == wanted.BaseLocale
         && current.ConfigDigest == wanted.ConfigDigest
+        && current.Access == wanted.Access
         && current.AllowedOrigins.SequenceEqual(wanted.AllowedOrigins, StringComparer.Ordinal);
 
     private static string Count(int faults) => faults == 1 ? "a fault" : $"{faults} faults";
@@ -265,6 +292,7 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
         string BaseLocale,
         byte[] Config,
         Digest ConfigDigest,
-        ImmutableArray<string> AllowedOrigins
+        ImmutableArray<string> AllowedOrigins,
+        string Access
     );
 }

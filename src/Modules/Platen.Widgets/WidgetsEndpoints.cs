@@ -7,6 +7,7 @@ using Platen.Access;
 using Platen.Access.Audit;
 using Platen.Kernel;
 using Platen.Platform.Http;
+using Platen.Platform.Http.RateLimits;
 using Platen.Widgets.Packages;
 
 namespace Platen.Widgets;
@@ -98,6 +99,13 @@ internal static class WidgetsEndpoints
             .Accepts<PublishInstance.Body>("application/json")
             .Audited(WidgetEvents.Published, WidgetEvents.WentBack, WidgetEvents.GatesForced)
             .MovesInstance();
+        // Whoever may read it and has this right shows it to others, for a while.
+        one.MapPost("/embed-tokens", IssueToken)
+            .WithName("issueEmbedToken")
+            .Accepts<IssueEmbedToken.Body>("application/json")
+            .RateLimited(RateLimitPolicies.Token)
+            .NotAudited("a token is not kept: it shows one instance for a while to somebody who may see it")
+            .NeedsInstance();
         one.MapDelete("/publication", EndPublication)
             .WithName("unpublishInstance")
             .Audited(WidgetEvents.Saved, WidgetEvents.Unpublished)
@@ -398,6 +406,18 @@ internal static class WidgetsEndpoints
         HttpContext context,
         CancellationToken ct
     ) => TypedResults.Ok(await preview.RunAsync(context.Caller(), InstanceRequests.ParseId(publicId), ct));
+
+    private static async Task<Ok<EmbedTokenView>> IssueToken(
+        string publicId,
+        IssueEmbedToken issue,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        var body = await JsonBody.ReadAsync<IssueEmbedToken.Body>(context, Limits.JsonBodyBytes, JsonBody.Shape, ct);
+        context.Response.Headers.CacheControl = "no-store";
+        return TypedResults.Ok(await issue.RunAsync(context.Caller(), InstanceRequests.ParseId(publicId), body, ct));
+    }
 
     private static async Task<Ok<PublishedView>> Publish(
         string publicId,

@@ -33,6 +33,7 @@ public static class WidgetsModule
             .AddSingleton<SaveOverlay>()
             .AddSingleton<ReadInstances>()
             .AddSingleton<PreviewPublication>()
+            .AddSingleton<IssueEmbedToken>()
             .AddSingleton<PublishInstance>()
             .AddSingleton<Unpublish>()
             .AddStages(stage);

@@ -27,7 +27,7 @@ export function readSettings(attribute: Attributes, loaderOrigin: string): Setti
     return undefined;
   }
   if (!/^https?:$/.test(url.protocol)) return undefined;
-  for (const name of ['theme', 'locale']) {
+  for (const name of ['theme', 'locale', 'token']) {
     const value = attribute(name);
     // What a page does without being told is not said: fewer addresses, more of them in caches.
     if (value && value !== 'auto') url.searchParams.set(name, value);

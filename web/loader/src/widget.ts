@@ -11,6 +11,8 @@ export type ErrorReason = 'invalid' | 'refused' | 'unreachable';
 export interface Mounted {
   open(opener?: Element | null): void;
   close(reason: CloseReason): void;
+  /** Whether its page has come, and not been refused since. */
+  shows(): boolean;
   /** Takes everything away again that was put up, here and in the document. */
   end(): void;
 }
@@ -58,7 +60,7 @@ export function mount(host: HTMLElement, root: ShadowRoot, loaderOrigin: string)
   root.replaceChildren(slot);
   if (!settings) {
     parts.emit('error', { reason: 'invalid' });
-    return { open() {}, close() {}, end: () => listening.abort() };
+    return { open() {}, close() {}, shows: () => false, end: () => listening.abort() };
   }
   warm(settings.origin);
   const mounted = settings.mode === 'inline' ? mountInline(parts, settings) : mountPanel(parts, settings);
@@ -108,6 +110,8 @@ function contents(parts: Parts, settings: Settings, resize: (height: number, fir
     if (type === 'close') return escape();
     if (type === 'error') {
       refused = true;
+      // It may have been shown before: a token ends.
+      ready = false;
       return fail('refused');
     }
     // A page that says there is no widget may still change its height.
@@ -146,6 +150,7 @@ function contents(parts: Parts, settings: Settings, resize: (height: number, fir
       frame = openFrame(settings.url, label, hear, () => fail('unreachable'));
       box.append(frame.element);
     },
+    shows: () => ready,
     end: () => frame?.end(),
   };
 }
@@ -188,6 +193,7 @@ function mountInline(parts: Parts, settings: Settings): Mounted {
   return {
     open: content.load,
     close() {},
+    shows: content.shows,
     end() {
       observer.disconnect();
       content.end();
@@ -326,6 +332,7 @@ function mountPanel(parts: Parts, settings: Settings): Mounted {
   return {
     open,
     close,
+    shows: content.shows,
     end() {
       close('removed');
       content.end();

@@ -54,3 +54,10 @@ test('one height is for every width, and none is none', () => {
 test('the data of a script are the attributes of its element', () => {
   assert.deepEqual(['widget', 'closeLabel', 'mode'].map(attributeName), ['public-id', 'close-label', 'mode']);
 });
+
+test('a token travels in the address, because a frame sends no header', () => {
+  assert.equal(
+    read({ 'public-id': 'wgt_forms.contact_u_main', theme: 'dark', token: 'a.b-c_d.e' })?.url,
+    'https://platen.example/e/wgt_forms.contact_u_main?theme=dark&token=a.b-c_d.e',
+  );
+});

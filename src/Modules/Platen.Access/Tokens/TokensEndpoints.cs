@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
 using Platen.Access.Audit;
@@ -94,9 +95,12 @@ internal static class TokensEndpoints
                 .Forbidden.Because("Only an operator of the platform changes what tokens are signed with.")
                 .AsException();
         }
-        var body = context.Request.ContentLength is null or 0
-            ? new RotateBody()
-            : await context.BodyAsync<RotateBody>(ct);
+        // A body may come in pieces, without a length.
+        var body =
+            context.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: true }
+            && context.Request.ContentLength != 0
+                ? await context.BodyAsync<RotateBody>(ct)
+                : new RotateBody();
         await ring.RotateAsync(body.EndFormer, ct);
         return TypedResults.NoContent();
     }

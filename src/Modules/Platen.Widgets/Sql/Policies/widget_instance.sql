@@ -26,7 +26,7 @@ drop policy if exists of_owner on widgets.widget_instances;
 create policy of_owner on widgets.widget_instances to platen_app
     using (owner = platform.current_owner()) with check (owner = platform.current_owner());
 grant select, insert, delete on widgets.widget_instances to platen_app;
-grant update (widget_type, status, base_locale, config, config_digest, allowed_origins, revision, published_revision, updated_at,
+grant update (widget_type, status, base_locale, config, config_digest, allowed_origins, access, revision, published_revision, updated_at,
     updated_by, updated_by_name, deleted_at, purge_at) on widgets.widget_instances to platen_app;
 
 create or replace trigger keep_version after insert or update of revision on widgets.widget_instances

@@ -1,0 +1,420 @@
+using System.Globalization;
+using System.Net.Http.Headers;
+using System.Net.Http.Json;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json.Nodes;
+using Npgsql;
+using Platen.Kernel;
+
+namespace Platen.Server.Tests;
+
+/// <summary>Instances that are shown to who has a token for them, from the minting to the answer of delivery.</summary>
+public sealed class EmbedTokenTests(ServerFixture server)
+{
+    private const string Site = "https://www.example.org";
+
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task What_is_not_public_is_shown_to_who_has_a_token_for_it()
+    {
+        var mine = await Private.PublishAsync(server);
+        foreach (var path in new[] { $"/e/{mine.Id}", $"/w/{mine.Id}/manifest.json", await mine.ArtifactAsync() })
+        {
+            using var nobody = await mine.GetAsync(path);
+            ((int)nobody.StatusCode).ShouldBe(401, path);
+            nobody.Headers.WwwAuthenticate.ShouldNotBeEmpty();
+            nobody.Headers.CacheControl!.NoStore.ShouldBeTrue();
+            var token = await mine.TokenAsync(Site);
+            foreach (var how in new[] { "bearer", "field", "query" })
+            {
+                using var shown = await mine.GetAsync(path, token, how);
+                ((int)shown.StatusCode).ShouldBe(200, path + how);
+                shown.Headers.CacheControl!.ToString().ShouldBe("no-cache, private", path);
+                shown.Headers.Vary.ShouldContain("Authorization");
+                shown.Headers.Vary.ShouldContain("X-Embed-Token");
+                using var again = await mine.GetAsync(path, token, how, ifNoneMatch: shown.Headers.ETag!.ToString());
+                ((int)again.StatusCode).ShouldBe(304);
+                again.Headers.CacheControl!.Private.ShouldBeTrue();
+            }
+        }
+    }
+
+    [Fact]
+    public async Task A_page_may_be_framed_by_the_origins_of_its_token_and_no_other()
+    {
+        var mine = await Private.PublishAsync(server);
+        using (var framed = await mine.GetAsync("/e/" + mine.Id, await mine.TokenAsync(Site), "query"))
+            Policy(framed).ShouldStartWith($"frame-ancestors 'self' {Site}; default-src 'none'");
+        using (var alone = await mine.GetAsync("/e/" + mine.Id, await mine.TokenAsync(), "query"))
+            Policy(alone).ShouldStartWith("frame-ancestors 'none'; ");
+
+        static string Policy(HttpResponseMessage answer) =>
+            answer.Headers.GetValues("Content-Security-Policy").Single();
+    }
+
+    [Fact]
+    public async Task A_page_that_fetches_is_of_an_origin_that_the_token_names()
+    {
+        var mine = await Private.PublishAsync(server);
+        var manifest = $"/w/{mine.Id}/manifest.json";
+        var token = await mine.TokenAsync(Site);
+        using (var own = await mine.GetAsync(manifest, token, "field", origin: Site))
+        {
+            ((int)own.StatusCode).ShouldBe(200);
+            own.Headers.GetValues("Access-Control-Allow-Origin").Single().ShouldBe(Site);
+            own.Headers.Vary.ShouldContain("Origin");
+        }
+        foreach (
+            var foreign in new[]
+            {
+                "https://evil.example",
+                "http://www.example.org",
+                "https://www.example.org.evil.example",
+            }
+        )
+        {
+            using var refused = await mine.GetAsync(manifest, token, "field", origin: foreign);
+            ((int)refused.StatusCode).ShouldBe(403, foreign);
+        }
+        using (var program = await mine.GetAsync(manifest, await mine.TokenAsync(), "bearer"))
+            ((int)program.StatusCode).ShouldBe(200);
+        using (var page = await mine.GetAsync(manifest, await mine.TokenAsync(), "bearer", origin: Site))
+            ((int)page.StatusCode).ShouldBe(403);
+
+        using var preflight = new HttpRequestMessage(HttpMethod.Options, manifest);
+        preflight.Headers.Add("Origin", Site);
+        preflight.Headers.Add("Access-Control-Request-Method", "GET");
+        using var may = await server.Nobody.SendAsync(preflight, Ct);
+        ((int)may.StatusCode).ShouldBe(204);
+        may.Headers.GetValues("Access-Control-Allow-Headers").Single().ShouldContain("X-Embed-Token");
+    }
+
+    [Fact]
+    public async Task A_token_that_was_changed_has_ended_or_is_for_something_else_opens_nothing()
+    {
+        var mine = await Private.PublishAsync(server);
+        var other = await Private.PublishAsync(server);
+        var token = await mine.TokenAsync(Site);
+        var realtime = (
+            await server.Owner.SendAsync(
+                HttpMethod.Post,
+                $"/v1/workspaces/{mine.Workspace}/realtime-tokens",
+                new { stream = "widget/" + mine.Id }
+            )
+        ).Json["token"]!.GetValue<string>();
+        var wrong = new Dictionary<string, string>
+        {
+            ["another instance's"] = await other.TokenAsync(Site),
+            ["another purpose"] = realtime,
+            ["a key"] = server.OwnerKeyText,
+            ["cut"] = token[..^1],
+            ["changed"] = token.Replace(token[token.IndexOf('.', StringComparison.Ordinal) + 5], '_'),
+            ["ended"] = await mine.ForgeAsync(TimeSpan.FromMinutes(-10)),
+            ["nonsense"] = "..",
+        };
+        foreach (var (what, text) in wrong)
+        {
+            foreach (var how in new[] { "bearer", "field", "query" })
+            {
+                using var refused = await mine.GetAsync("/e/" + mine.Id, text, how);
+                ((int)refused.StatusCode).ShouldBe(401, what + " as " + how);
+            }
+        }
+        // The forgery is one only for its time.
+        using var good = await mine.GetAsync("/e/" + mine.Id, await mine.ForgeAsync(TimeSpan.FromMinutes(10)), "query");
+        ((int)good.StatusCode).ShouldBe(200);
+        // And it opens nothing of the API.
+        using var api = await mine.GetAsync("/v1/instances/" + mine.Id, token, "bearer");
+        ((int)api.StatusCode).ShouldBe(401);
+    }
+
+    [Fact]
+    public async Task Tokens_are_made_by_who_may_for_where_the_instance_may_be_shown()
+    {
+        var mine = await Private.PublishAsync(server, Site, "https://*.example.com");
+        var path = $"/v1/instances/{mine.Id}/embed-tokens";
+        foreach (
+            var (origin, pointer) in new[]
+            {
+                ("https://evil.example", "/origins/0"),
+                ("https://example.com", "/origins/0"),
+                ("https://*.example.com", "/origins/0"),
+                ("not an origin", "/origins/0"),
+            }
+        )
+        {
+            (
+                await mine.Client.SendAsync(HttpMethod.Post, path, new { origins = new[] { origin } })
+            ).FaultPointers.ShouldBe([pointer], origin);
+        }
+        (
+            await mine.Client.SendAsync(HttpMethod.Post, path, new { origins = new[] { "https://shop.example.com" } })
+        ).Status.ShouldBe(200);
+        (
+            await mine.Client.SendAsync(
+                HttpMethod.Post,
+                path,
+                new { origins = Array.Empty<string>(), lifeSeconds = 59 }
+            )
+        ).FaultPointers.ShouldBe(["/lifeSeconds"]);
+        var lengthy = Enumerable
+            .Range(0, 10)
+            .Select(n => $"https://{new string('a', 60)}.{new string('b', 60)}{n}.example.com");
+        (await mine.Client.SendAsync(HttpMethod.Post, path, new { origins = lengthy })).FaultPointers.ShouldBe([
+            "/origins",
+        ]);
+        using var reader = Private.NewClient(server, await server.CreateKeyAsync(mine.Owner, "instances:read"));
+        (await reader.SendAsync(HttpMethod.Post, path, new { origins = new[] { Site } })).Status.ShouldBe(403);
+        var other = await Private.PublishAsync(server);
+        (await other.Client.SendAsync(HttpMethod.Post, path, new { origins = new[] { Site } })).Status.ShouldBe(404);
+    }
+
+    [Fact]
+    public async Task What_is_public_stays_as_it_was_and_access_is_changed_with_a_publish()
+    {
+        var mine = await Private.PublishAsync(server);
+        var path = "/v1/instances/" + mine.Id;
+        var read = await mine.Client.SendAsync(HttpMethod.Get, path);
+        read.Json["access"]!.GetValue<string>().ShouldBe("token");
+        (
+            await mine.Client.SendAsync(HttpMethod.Patch, path, new { access = "secret" }, read.Tag)
+        ).FaultPointers.ShouldBe(["/access"]);
+        var open = await mine.Client.SendAsync(HttpMethod.Patch, path, new { access = "public" }, read.Tag);
+        open.Status.ShouldBe(200, open.Text);
+        using (var still = await mine.GetAsync("/e/" + mine.Id))
+            ((int)still.StatusCode).ShouldBe(401);
+        await mine.Client.SendAsync(HttpMethod.Put, path + "/publication", new { }, open.Tag);
+        await server.IsServedAsync(mine.Id, isServed: true);
+        using var all = await mine.GetAsync("/e/" + mine.Id, "nonsense", "query");
+        ((int)all.StatusCode).ShouldBe(200);
+        all.Headers.CacheControl!.Public.ShouldBeTrue();
+        all.Headers.Vary.ShouldNotContain("Authorization");
+        all.Headers.Contains("Content-Security-Policy").ShouldBeTrue();
+        all.Headers.GetValues("Content-Security-Policy").Single().ShouldStartWith("default-src 'none'");
+    }
+
+    [Fact]
+    public async Task Going_back_does_not_make_public_what_stopped_being_it()
+    {
+        var mine = await Private.PublishAsync(server);
+        var path = "/v1/instances/" + mine.Id;
+        var read = await mine.Client.SendAsync(HttpMethod.Get, path);
+        var opened = await mine.Client.SendAsync(HttpMethod.Patch, path, new { access = "public" }, read.Tag);
+        var shown = await mine.Client.SendAsync(HttpMethod.Put, path + "/publication", new { }, opened.Tag);
+        var release = shown.Json["release"]!.GetValue<string>();
+        var tag = (await mine.Client.SendAsync(HttpMethod.Get, path)).Tag;
+        var closed = await mine.Client.SendAsync(HttpMethod.Patch, path, new { access = "token" }, tag);
+        await mine.Client.SendAsync(HttpMethod.Put, path + "/publication", new { }, closed.Tag);
+        await server.IsServedAsync(mine.Id, isServed: false);
+
+        tag = (await mine.Client.SendAsync(HttpMethod.Get, path)).Tag;
+        var back = await mine.Client.SendAsync(HttpMethod.Put, path + "/publication", new { release }, tag);
+        back.Status.ShouldBe(409, back.Text);
+        using var nobody = await mine.GetAsync("/e/" + mine.Id);
+        ((int)nobody.StatusCode).ShouldBe(401);
+
+        // Said first, it is done.
+        var reopened = await mine.Client.SendAsync(HttpMethod.Patch, path, new { access = "public" }, tag);
+        back = await mine.Client.SendAsync(HttpMethod.Put, path + "/publication", new { release }, reopened.Tag);
+        back.Status.ShouldBe(200, back.Text);
+        await server.IsServedAsync(mine.Id, isServed: true);
+    }
+
+    [Fact]
+    public async Task A_form_that_is_not_public_comes_back_to_its_page_with_the_token_that_opened_it()
+    {
+        var mine = await Private.PublishAsync(server);
+        var token = await mine.TokenAsync(Site);
+        using (var sent = await mine.PostAsync("ada@example.org", token))
+        {
+            ((int)sent.StatusCode).ShouldBe(303);
+            sent.Headers.Location!.OriginalString.ShouldBe($"/e/{mine.Id}?token={token}#sent_");
+        }
+        using (var wrong = await mine.PostAsync("nobody", token))
+            wrong.Headers.Location!.OriginalString.ShouldBe($"/e/{mine.Id}?token={token}#failed_");
+        var other = await Private.PublishAsync(server);
+        foreach (
+            var nothing in new[]
+            {
+                await mine.ForgeAsync(TimeSpan.FromMinutes(-10)),
+                await other.TokenAsync(Site),
+                "\r\nX-A: b",
+                "",
+            }
+        )
+        {
+            using var told = await mine.PostAsync("ada@example.org", nothing);
+            ((int)told.StatusCode).ShouldBe(200, nothing);
+            told.Headers.Contains("Location").ShouldBeFalse();
+            told.Headers.Contains("X-Frame-Options").ShouldBeFalse();
+            (await told.Content.ReadAsStringAsync(Ct)).ShouldNotContain("Thanks");
+            using var refused = await mine.PostAsync("nobody", nothing);
+            ((int)refused.StatusCode).ShouldBe(422, nothing);
+        }
+    }
+
+    [Fact]
+    public async Task A_leak_ends_every_token_at_once_however_the_body_is_sent()
+    {
+        // Of a server of its own: the others' tokens are used meanwhile.
+        await using var own = new ServerFixture();
+        await own.InitializeAsync();
+        foreach (var inPieces in new[] { true, false })
+        {
+            var mine = await Private.PublishAsync(own);
+            var token = await mine.TokenAsync(Site);
+            using var rotate = new HttpRequestMessage(HttpMethod.Post, "/v1/signing-keys/rotate")
+            {
+                Content = JsonContent.Create(new { endFormer = true }),
+            };
+            if (inPieces)
+                rotate.Headers.TransferEncodingChunked = true;
+            else
+                await rotate.Content.LoadIntoBufferAsync(Ct);
+            using var rotated = await own.Owner.SendAsync(rotate, Ct);
+            ((int)rotated.StatusCode).ShouldBe(204);
+            using var refused = await mine.GetAsync("/e/" + mine.Id, token, "query");
+            ((int)refused.StatusCode).ShouldBe(401);
+        }
+    }
+
+    [Fact]
+    public async Task Every_node_verifies_what_another_signed()
+    {
+        var mine = await Private.PublishAsync(server);
+        var token = await mine.TokenAsync(Site);
+        await using var node = await server.StartNodeAsync();
+        using var client = new HttpClient { BaseAddress = node.Address };
+        using var shown = await client.GetAsync($"/e/{mine.Id}?token={token}", Ct);
+        ((int)shown.StatusCode).ShouldBe(200);
+    }
+
+    private sealed record Private(ServerFixture Server, HttpClient Client, OwnerId Owner, string Workspace, string Id)
+    {
+        public static HttpClient NewClient(ServerFixture server, string key)
+        {
+            var client = new HttpClient { BaseAddress = server.Address };
+            client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", key);
+            return client;
+        }
+
+        public static async Task<Private> PublishAsync(ServerFixture server, params string[] origins)
+        {
+            var slug = "embed-" + Guid.CreateVersion7().ToString("N")[20..];
+            var made = await server.Owner.SendAsync(HttpMethod.Post, "/v1/workspaces", new { name = "Embed", slug });
+            var owner = new OwnerId(made.Json["id"]!.GetValue<Guid>());
+            var client = NewClient(
+                server,
+                await server.CreateKeyAsync(owner, "instances:read", "instances:write", "embed:issue")
+            );
+            var created = await client.SendAsync(
+                HttpMethod.Post,
+                $"/v1/workspaces/{slug}/instances",
+                new JsonObject
+                {
+                    ["widgetType"] = "engagement.newsletter",
+                    ["access"] = "token",
+                    ["allowedOrigins"] = new JsonArray([.. origins.Select(origin => JsonValue.Create(origin))]),
+                    ["config"] = new JsonObject
+                    {
+                        ["heading"] = "News",
+                        ["emailLabel"] = "E-mail",
+                        ["consent"] = new JsonObject { ["text"] = "Send me news." },
+                        ["submitLabel"] = "Subscribe",
+                        ["sent"] = new JsonObject { ["heading"] = "Thanks" },
+                        ["failed"] = new JsonObject { ["heading"] = "Sorry" },
+                    },
+                }
+            );
+            created.Status.ShouldBe(201, created.Text);
+            var id = created.Json["publicId"]!.GetValue<string>();
+            var published = await client.SendAsync(
+                HttpMethod.Put,
+                $"/v1/instances/{id}/publication",
+                new { },
+                created.Tag
+            );
+            published.Status.ShouldBe(200, published.Text);
+            return new Private(server, client, owner, slug, id);
+        }
+
+        public async Task<string> TokenAsync(params string[] origins)
+        {
+            var made = await Client.SendAsync(HttpMethod.Post, $"/v1/instances/{Id}/embed-tokens", new { origins });
+            made.Status.ShouldBe(200, made.Text);
+            return made.Json["token"]!.GetValue<string>();
+        }
+
+        public async Task<HttpResponseMessage> PostAsync(string email, string token)
+        {
+            using var content = new FormUrlEncodedContent([new("email", email), new("consent", "yes")]);
+            return await Server.Nobody.PostAsync($"/s/{Id}?token={Uri.EscapeDataString(token)}", content, Ct);
+        }
+
+        public async Task<string> ArtifactAsync()
+        {
+            using var manifest = await GetAsync($"/w/{Id}/manifest.json", await TokenAsync(), "bearer");
+            var json = JsonNode.Parse(await manifest.Content.ReadAsStringAsync(Ct))!;
+            return json["locales"]!["en"]!["artifact"]!.GetValue<string>();
+        }
+
+        public async Task<HttpResponseMessage> GetAsync(
+            string path,
+            string? token = null,
+            string how = "",
+            string? origin = null,
+            string? ifNoneMatch = null
+        )
+        {
+            using var request = new HttpRequestMessage(
+                HttpMethod.Get,
+                how == "query" ? $"{path}?token={Uri.EscapeDataString(token!)}" : path
+            );
+            if (how == "bearer")
+                request.Headers.TryAddWithoutValidation("Authorization", "Bearer " + token);
+            if (how == "field")
+                request.Headers.TryAddWithoutValidation("X-Embed-Token", token);
+            if (origin is not null)
+                request.Headers.Add("Origin", origin);
+            if (ifNoneMatch is not null)
+                request.Headers.TryAddWithoutValidation("If-None-Match", ifNoneMatch);
+            return await Server.Nobody.SendAsync(request, Ct);
+        }
+
+        /// <summary>What the server would have signed at another time, with its own key.</summary>
+        public async Task<string> ForgeAsync(TimeSpan ends)
+        {
+            await using var admin = await Server.Postgres.OpenAdminAsync(Ct);
+            await using var command = new NpgsqlCommand(
+                "select id, secret from access.signing_key order by signs_from limit 1",
+                admin
+            );
+            await using var reader = await command.ExecuteReaderAsync(Ct);
+            await reader.ReadAsync(Ct);
+            var now = TimeProvider.System.GetUtcNow();
+            var claims = new JsonObject
+            {
+                ["aud"] = "embed",
+                ["own"] = Owner.Value,
+                ["sub"] = Id,
+                ["iat"] = now.AddHours(-1).ToUnixTimeSeconds(),
+                ["exp"] = (now + ends).ToUnixTimeSeconds(),
+                ["jti"] = Guid.CreateVersion7(),
+                ["act"] = Guid.CreateVersion7(),
+                ["nam"] = "test",
+                ["f"] = new JsonObject { ["o"] = Site },
+            };
+            var signed = string.Create(
+                CultureInfo.InvariantCulture,
+                $"{Encode($$"""{"alg":"HS256","kid":"{{reader.GetString(0)}}","typ":"JWT"}""")}.{Encode(claims.ToJsonString())}"
+            );
+            var mac = HMACSHA256.HashData(reader.GetFieldValue<byte[]>(1), Encoding.ASCII.GetBytes(signed));
+            return signed + "." + System.Buffers.Text.Base64Url.EncodeToString(mac);
+
+            static string Encode(string text) =>
+                System.Buffers.Text.Base64Url.EncodeToString(Encoding.UTF8.GetBytes(text));
+        }
+    }
+}
