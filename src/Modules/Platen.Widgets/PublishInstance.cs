@@ -125,19 +125,6 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
         RefuseUnpublished(instance);
         var release = await InstanceRelease.FindFormerAsync(session, instance, digestText, "/release", ct);
         var digest = release.Digest;
-        if (
-            !Digest.TryParse(digestText, out var digest)
-            || await ReleaseStore.FindAsync(session, instance.Subject, digest, ct)
-                is not { Manifest.ArtifactType: InstanceRelease.ArtifactType } release
-        )
-        {
-            throw WidgetsProblems
-                .NoSuchRelease.Because(
-                    $"'{id}' has no release '{digestText}'.",
-                    [new Fault("/release", "Not a release of this instance.")]
-                )
-                .AsException();
-        }
         // What stopped being public becomes public by being said so, not by going back to when it was.
         if (
             instance.Access != InstanceVisibility.Public
