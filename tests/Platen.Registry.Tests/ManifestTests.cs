@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Platen.Kernel;
 using Platen.Platform.Channels;
+using Platen.Platform.Postgres;
 
 namespace Platen.Registry.Tests;
 
@@ -253,21 +254,8 @@ public sealed class ManifestTests(RegistryFixture registry)
         await client.PutManifestAsync("audited", "v1", first);
         var second = await client.PushImageAsync("audited", "v1", "two");
         await client.SendAsync("DELETE", $"/v2/audited/manifests/{Digest.Of(second)}");
-        await using var session = await registry.Postgres.Pools.OpenAsync(
-            OperationContext.ForSystem(client.Owner, "test"),
-            Ct
-        );
-        var entries = await session.ListAsync(
-            "select action, subject, before_digest, after_digest from access.audit_entry order by id",
-            row =>
-                (
-                    row.GetString(0),
-                    row.GetString(1),
-                    row.IsDBNull(2) ? null : row.GetString(2),
-                    row.IsDBNull(3) ? null : row.GetString(3)
-                ),
-            Ct
-        );
+        await using var session = await OpenAsync(client);
+        var entries = await EntriesAsync(session);
         var (one, two) = (Digest.Of(first).ToString(), Digest.Of(second).ToString());
         entries.ShouldBe([
             ("manifest.pushed", "repository/audited:v1", null, one),
@@ -275,6 +263,35 @@ public sealed class ManifestTests(RegistryFixture registry)
             ("tag.ended", "repository/audited:v1", two, null),
             ("manifest.withdrawn", "repository/audited@" + two, two, null),
         ]);
+    }
+
+    [Fact]
+    public async Task Of_racing_pushes_of_one_manifest_the_first_is_new_and_so_is_one_after_it_was_deleted()
+    {
+        var client = await registry.NewOwnerAsync();
+        for (var round = 0; round < 5; round++)
+        {
+            var content = Encoding.UTF8.GetBytes($"content {round}");
+            await client.PushBlobAsync("newness", "{}"u8.ToArray());
+            await client.PushBlobAsync("newness", content);
+            var manifest = Manifests.Image("{}"u8.ToArray(), content);
+            var reference = Digest.Of(manifest).ToString();
+            await PushAtOnceAsync();
+            (await client.SendAsync("DELETE", $"/v2/newness/manifests/{reference}")).Status.ShouldBe(202);
+            await PushAtOnceAsync();
+
+            async Task PushAtOnceAsync()
+            {
+                var answers = await Task.WhenAll(
+                    Enumerable.Range(0, 8).Select(_ => client.PutManifestAsync("newness", reference, manifest))
+                );
+                answers.ShouldAllBe(a => a.Status == 201);
+            }
+        }
+        await using var session = await OpenAsync(client);
+        var entries = await EntriesAsync(session);
+        entries.Count(e => e.Action == "manifest.pushed").ShouldBe(10);
+        entries.Count(e => e.Action == "manifest.withdrawn").ShouldBe(5);
     }
 
     [Fact]
@@ -401,4 +418,22 @@ public sealed class ManifestTests(RegistryFixture registry)
         edit(node);
         return Manifests.Bytes(node);
     }
+
+    private ValueTask<Session> OpenAsync(RegistryClient client) =>
+        registry.Postgres.Pools.OpenAsync(OperationContext.ForSystem(client.Owner, "test"), Ct);
+
+    private static Task<List<(string Action, string Subject, string? Before, string? After)>> EntriesAsync(
+        Session session
+    ) =>
+        session.ListAsync(
+            "select action, subject, before_digest, after_digest from access.audit_entry order by id",
+            row =>
+                (
+                    row.GetString(0),
+                    row.GetString(1),
+                    row.IsDBNull(2) ? null : row.GetString(2),
+                    row.IsDBNull(3) ? null : row.GetString(3)
+                ),
+            Ct
+        );
 }

@@ -227,18 +227,22 @@ internal sealed class PushManifest(PostgresPools pools, IEnumerable<IReleaseInta
     {
         var owner = Sql.Owner(repository.Owner);
         // Updated also when it is there: a deletion that runs now waits, and sees what this transaction does. A collection may
-        // have taken the list of its files since it was withdrawn, so that is written again.
+        // have taken the list of its files since it was withdrawn, so that is written again. What was there before is read with the
+        // row held, so that of pushes at once one is new, and a deletion that was first is seen; a row that was inserted has no xmax.
         var isNew = await session.FirstAsync(
             """
             with before as materialized (
-                select from platform.release
-                where owner = $1 and subject = $2 and digest = $3 and withdrawn_at is null
+                select withdrawn_at from platform.release
+                where owner = $1 and subject = $2 and digest = $3
+                for no key update
             )
             insert into platform.release (
                 owner, subject, digest, artifact_type, media_type, refers_to, manifest, created_by, created_by_name, pushed_at
-            ) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, clock_timestamp())
+            )
+            -- Counted, so that it is read before anything is written.
+            select $1, $2, $3, $4, $5, $6, $7, $8, $9, clock_timestamp() from (select count(*) from before) b
             on conflict (owner, subject, digest) do update set withdrawn_at = null, pushed_at = excluded.pushed_at
-            returning not exists (select from before)
+            returning xmax = 0 or exists (select from before where withdrawn_at is not null)
             """,
             row => row.GetBoolean(0),
             ct,
