@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net.Http.Headers;
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
+using Npgsql;
 using Platen.Client;
 using Platen.Kernel;
 using Platen.Testing;
@@ -78,10 +79,13 @@ public sealed class StagePublishTests
         };
         var servers = new Dictionary<string, PlatenServer>();
         var random = new Random(20261121);
+        // The cloud's database is one of its own, for the test to let time pass in it.
+        await using var database = await ExternalPostgres.StartAsync(Ct);
+        (string, string)[] settings = [("ConnectionStrings__Platen", database.Superuser())];
         try
         {
-            foreach (var (profile, folder) in folders)
-                servers[profile] = await StartAsync(profile, folder);
+            servers["authoring"] = await StartAsync("authoring", folders["authoring"]);
+            servers["cloud"] = await StartAsync("cloud", folders["cloud"], settings);
             await SaveAsync(servers["authoring"], 1);
             (await PublishAsync(servers["authoring"], servers["cloud"], "--all")).ExitCode.ShouldBe(0);
             for (var generation = 2; generation <= Rounds + 1; generation++)
@@ -97,13 +101,27 @@ public sealed class StagePublishTests
                 if (victim != "publisher")
                 {
                     await servers[victim].DisposeAsync();
-                    servers[victim] = await StartAsync(victim, folders[victim]);
+                    servers[victim] = await StartAsync(victim, folders[victim], victim == "cloud" ? settings : []);
                 }
                 (await GenerationAsync(servers["cloud"])).ShouldBeInRange(generation - 1, generation);
                 var again = await PublishAsync(servers["authoring"], servers["cloud"], "--all");
                 again.ExitCode.ShouldBe(0, again.Errors);
                 (await GenerationAsync(servers["cloud"])).ShouldBe(generation);
             }
+            await LetDaysPassAsync(database, folders["cloud"]);
+            var collected = await servers["cloud"]
+                .RunCliAsync(Ct, ["gc", "--grace-hours", "2", "--retention-days", "0", "--keep", "1", "--json"]);
+            collected.ExitCode.ShouldBe(0, collected.Output + collected.Errors);
+            var left = Directory
+                .EnumerateFiles(Path.Combine(folders["cloud"], "blobs"), "*", SearchOption.AllDirectories)
+                .Select(Path.GetFileName)
+                .Where(name => name!.Length == 64)
+                .ToHashSet();
+            left.ShouldBe(await ReachableAsync(servers["cloud"]), ignoreOrder: true);
+            (await GenerationAsync(servers["cloud"])).ShouldBe(Rounds + 1);
+            await SaveAsync(servers["authoring"], Rounds + 2);
+            (await PublishAsync(servers["authoring"], servers["cloud"], "--all")).ExitCode.ShouldBe(0);
+            (await GenerationAsync(servers["cloud"])).ShouldBe(Rounds + 2);
         }
         finally
         {
@@ -152,8 +170,59 @@ public sealed class StagePublishTests
         (await PublishAsync(authoring, cloud, "--all")).Output.ShouldContain("unchanged");
     }
 
-    private static Task<PlatenServer> StartAsync(string profile, string folder) =>
-        PlatenServer.StartAsync(folder, Ct, ("PLATEN_SAMPLES", "off"), ("PLATEN_PROFILE", profile));
+    private static Task<PlatenServer> StartAsync(string profile, string folder, params (string, string)[] more) =>
+        PlatenServer.StartAsync(folder, Ct, [("PLATEN_SAMPLES", "off"), ("PLATEN_PROFILE", profile), .. more]);
+
+    /// <summary>Three days, for the database and for the stored bytes.</summary>
+    private static async Task LetDaysPassAsync(ExternalPostgres database, string folder)
+    {
+        await using var source = NpgsqlDataSource.Create(database.Superuser());
+        await using var shift = source.CreateCommand(
+            """
+            update platform.blob set created_at = created_at - interval '3 days';
+            update platform.release set created_at = created_at - interval '3 days',
+                pushed_at = pushed_at - interval '3 days', withdrawn_at = withdrawn_at - interval '3 days';
+            update platform.channel_move set at = at - interval '3 days';
+            update platform.repository_blob set pushed_at = pushed_at - interval '3 days';
+            """
+        );
+        await shift.ExecuteNonQueryAsync(Ct);
+        foreach (var file in Directory.EnumerateFiles(Path.Combine(folder, "blobs"), "*", SearchOption.AllDirectories))
+            File.SetLastWriteTimeUtc(file, File.GetLastWriteTimeUtc(file).AddDays(-3));
+    }
+
+    /// <summary>What is live, its files, and the widget types: the names of all the bytes that the cloud needs.</summary>
+    private static async Task<HashSet<string?>> ReachableAsync(PlatenServer cloud)
+    {
+        using var client = cloud.OpenClient();
+        var needed = new HashSet<string?>();
+        foreach (var id in Ids)
+        {
+            var publication = JsonNode.Parse(
+                await client.GetStringAsync($"v1/instances/{id}/publication?limit=1", Ct)
+            )!;
+            await AddAsync($"curated/{id}", publication["release"]!.GetValue<string>());
+        }
+        var repositories = JsonNode.Parse(await client.GetStringAsync("v2/_catalog?n=1000", Ct))![
+            "repositories"
+        ]!.AsArray();
+        foreach (
+            var name in repositories
+                .Select(r => r!.GetValue<string>())
+                .Where(r => r.StartsWith("widget-types/", StringComparison.Ordinal))
+        )
+            await AddAsync(name, "live");
+        return needed;
+
+        async Task AddAsync(string repository, string reference)
+        {
+            var text = await client.GetStringAsync($"v2/{repository}/manifests/{reference}", Ct);
+            needed.Add(Digest.Of(System.Text.Encoding.UTF8.GetBytes(text)).Hex);
+            var manifest = JsonNode.Parse(text)!;
+            foreach (var part in manifest["layers"]!.AsArray().Append(manifest["config"]))
+                needed.Add(part!["digest"]!.GetValue<string>()["sha256:".Length..]);
+        }
+    }
 
     private static Task<CommandResult> PublishAsync(PlatenServer from, PlatenServer to, params string[] what) =>
         from.RunCliAsync(Ct, ["publish", .. what, "--to", to.Address.ToString(), "--to-key", to.OwnerKey, "--json"]);
