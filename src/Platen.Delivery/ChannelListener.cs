@@ -8,12 +8,13 @@ namespace Platen.Delivery;
 
 /// <summary>
 /// Hears of channel moves over LISTEN with the delivery login. Whenever it had to reconnect it compares every instance in
-/// memory with the database, because what was announced meanwhile is lost.
+/// memory with the database, and has the disk compared, because what was announced meanwhile is lost.
 /// </summary>
 internal sealed class ChannelListener(
     PostgresPools pools,
     ChannelLookup channels,
     InstanceCache cache,
+    DiskReview disk,
     DatabaseReach database,
     TimeProvider time,
     ILogger<ChannelListener> logger
@@ -33,6 +34,7 @@ internal sealed class ChannelListener(
                 connection.Notification += (_, note) => Hear(note.Payload);
                 await RunAsync(connection, "listen platen_event", stop);
                 await RevalidateAsync(stop);
+                disk.AskAll();
                 if (database.Trouble is not null)
                     logger.Listening(cache.Count);
                 database.Found();
@@ -93,9 +95,16 @@ internal sealed class ChannelListener(
             && payload.AsSpan(afterRevision + 1).StartsWith("owner/", StringComparison.Ordinal)
             && OwnerId.TryParse(payload[..afterOwner], null, out var owner)
         )
+        {
             cache.Announce(owner);
-        else if (afterRevision > 0 && ChannelLookup.InstanceOf(payload.AsSpan(afterRevision + 1)) is { } instance)
-            cache.Announce(instance);
+            disk.AskAll();
+        }
+        else if (
+            afterRevision > 0
+            && ChannelLookup.InstanceOf(payload.AsSpan(afterRevision + 1)) is { } instance
+            && !cache.Announce(instance)
+        )
+            disk.Ask(instance);
     }
 
     private async Task RevalidateAsync(CancellationToken stop)
@@ -105,7 +114,10 @@ internal sealed class ChannelListener(
             var revisions = await channels.RevisionsAsync([.. batch.Select(instance => instance.Subject)], stop);
             foreach (var instance in batch)
             {
-                if (!revisions.TryGetValue(instance.Subject, out var revision) || revision != instance.Revision)
+                if (
+                    !revisions.TryGetValue(instance.Subject, out var live)
+                    || live != (instance.Owner, instance.Revision)
+                )
                     cache.Announce(instance.Id.ToString());
             }
         }

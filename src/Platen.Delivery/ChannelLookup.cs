@@ -79,25 +79,29 @@ internal sealed class ChannelLookup(PostgresPools pools)
         return rows.Count == 0 ? null : rows[0];
     }
 
-    /// <summary>The revisions of those of the given instances that have a live channel, by their subject.</summary>
-    public async Task<Dictionary<string, long>> RevisionsAsync(string[] subjects, CancellationToken ct)
+    /// <summary>Whose and of which revision those of the given instances are that have a live channel, by their subject.</summary>
+    public async Task<Dictionary<string, (OwnerId Owner, long Revision)>> RevisionsAsync(
+        string[] subjects,
+        CancellationToken ct
+    )
     {
         await using var session = await pools.OpenEdgeAsync(ct);
         var rows = await session.ListAsync(
             """
-            select subject, revision from platform.edge_channel
+            select subject, owner, revision from platform.edge_channel
             where subject = any($1) and name = $2 and release_digest is not null
               and (owner = $3 or starts_with(subject, 'widgets/'))
             """,
-            reader => (Subject: reader.GetString(0), Revision: reader.GetInt64(1)),
+            reader =>
+                (Subject: reader.GetString(0), Owner: new OwnerId(reader.GetGuid(1)), Revision: reader.GetInt64(2)),
             ct,
             new NpgsqlParameter<string[]> { TypedValue = subjects },
             Sql.Text(Live),
             Sql.Owner(OwnerId.Platform)
         );
-        var revisions = new Dictionary<string, long>(rows.Count, StringComparer.Ordinal);
-        foreach (var (subject, revision) in rows)
-            revisions[subject] = revision;
+        var revisions = new Dictionary<string, (OwnerId, long)>(rows.Count, StringComparer.Ordinal);
+        foreach (var (subject, owner, revision) in rows)
+            revisions[subject] = (owner, revision);
         return revisions;
     }
 

@@ -66,6 +66,23 @@ internal static class DeliveryLimits
     /// </summary>
     public static readonly TimeSpan DatabasePatience = TimeSpan.FromSeconds(2);
 
+    /// <summary>
+    /// How long the disk may take before a visitor is served without it: far longer than a busy one takes, and a hung one never answers.
+    /// </summary>
+    public static readonly TimeSpan DiskPatience = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long a folder that could not be read is left alone.</summary>
+    public static readonly TimeSpan DiskRetry = TimeSpan.FromSeconds(10);
+
+    /// <summary>Announced instances waiting to be compared with the disk one by one; beyond that the whole disk is.</summary>
+    public const int PendingReviews = 10_000;
+
+    /// <summary>How often the whole disk is compared with the database although nothing was missed.</summary>
+    public static readonly TimeSpan ReviewEvery = TimeSpan.FromHours(6);
+
+    /// <summary>Stale instances that fail in one round of retries: enough to pass by the broken ones, few enough for a store that is gone.</summary>
+    public const int StaleFailures = 16;
+
     /// <summary>Entries waiting to be written to the disk, each of them in memory.</summary>
     public const int PendingWrites = 64;
 

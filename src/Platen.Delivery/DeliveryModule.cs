@@ -58,6 +58,8 @@ public static class DeliveryModule
             provider.GetRequiredService<DiskCache>(),
             provider.GetRequiredService<DatabaseReach>()
         ));
+        services.AddSingleton<DiskReview>();
+        services.AddHostedService(provider => provider.GetRequiredService<DiskReview>());
         services.AddSingleton<ChannelListener>();
         services.AddHostedService(provider => provider.GetRequiredService<ChannelListener>());
         if (options.WarmInstances > 0)

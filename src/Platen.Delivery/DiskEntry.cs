@@ -39,6 +39,9 @@ internal sealed record DiskEntry(
     private const int Prefix = 8 + sizeof(int) + HashLength;
     private static readonly byte[] Magic = "PLATENC1"u8.ToArray();
 
+    /// <summary>The key of one file of an instance: a former artifact by its name, a variant by its digest.</summary>
+    public static string FileKey(OwnerId owner, string instance, string name) => $"{owner}/{instance}/{name}";
+
     /// <summary>An entry of one file.</summary>
     public static DiskEntry OfFile(string key, OwnerId owner, Digest digest, ReadOnlyMemory<byte> bytes) =>
         new(
@@ -104,6 +107,37 @@ internal sealed record DiskEntry(
         }
     }
 
+    /// <summary>Reads whose entry a file is, and of which revision; false when it does not say, or cannot be read.</summary>
+    public static bool TryReadHead(string path, out DiskHead head)
+    {
+        head = default;
+        try
+        {
+            using var file = File.OpenRead(path);
+            var prefix = new byte[Prefix];
+            if (
+                file.ReadAtLeast(prefix, Prefix, throwOnEndOfStream: false) < Prefix
+                || !prefix.AsSpan().StartsWith(Magic)
+            )
+                return false;
+            var length = BinaryPrimitives.ReadInt32LittleEndian(prefix.AsSpan(8));
+            if (length < 0 || length > file.Length - Prefix)
+                return false;
+            var bytes = new byte[length];
+            file.ReadExactly(bytes);
+            if (!SHA256.HashData(bytes).AsSpan().SequenceEqual(prefix.AsSpan(8 + sizeof(int), HashLength)))
+                return false;
+            var read = JsonSerializer.Deserialize(bytes, DiskJson.Default.Head)!;
+            head = new DiskHead(read.Key, new OwnerId(read.Owner), read.Revision);
+            return true;
+        }
+        // Whoever asks for it next finds out, and removes it.
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>Reads what was written for <paramref name="key"/>; false when one bit of it is not as it was.</summary>
     public static bool TryRead(string key, ReadOnlyMemory<byte> bytes, [NotNullWhen(true)] out DiskEntry? entry)
     {
@@ -140,6 +174,19 @@ internal sealed record DiskEntry(
         entry = new DiskEntry(key, new OwnerId(read.Owner), read.Revision, release, read.MovedAt, manifest, blobs);
         return true;
     }
+}
+
+/// <summary>Whose an entry is.</summary>
+/// <param name="Key">Its key: a public id, or <see cref="DiskEntry.FileKey"/>.</param>
+/// <param name="Owner">The owner.</param>
+/// <param name="Revision">Of the channel; 0 for a file.</param>
+internal readonly record struct DiskHead(string Key, OwnerId Owner, long Revision)
+{
+    /// <summary>The public id, also of a file's key.</summary>
+    public string Instance => Key.Split('/') is [_, var instance, ..] ? instance : Key;
+
+    /// <summary>Whether it is a file of an instance.</summary>
+    public bool IsFile => Key.Contains('/', StringComparison.Ordinal);
 }
 
 internal sealed record Head(

@@ -57,7 +57,7 @@ internal enum LookupOutcome
 }
 
 /// <summary>
-/// Published instances in memory, within a budget of bytes. A key is a public id, or <c>{publicId}/{file}</c> for an
+/// Published instances in memory, within a budget of bytes. A key is a public id, or <see cref="DiskEntry.FileKey"/> for an
 /// artifact of a former release. Any number of misses of one key are one load; a known instance is served while its
 /// successor loads, and for as long as that fails. Beyond the budget a newcomer comes in only when it is asked for more often than
 /// what would have to go; its visitors get it in any case.
@@ -142,7 +142,12 @@ internal sealed class InstanceCache : IDisposable
         PublishedInstance instance,
         string file,
         CancellationToken ct
-    ) => GetAsync($"{instance.Id}/{file}", _ => LoadArtifactAsync(instance, file), ct);
+    ) =>
+        GetAsync(
+            DiskEntry.FileKey(instance.Owner, instance.Id.ToString(), file),
+            _ => LoadArtifactAsync(instance, file),
+            ct
+        );
 
     /// <summary>The bytes of a variant of an instance that is too large to be held whole.</summary>
     public Task LoadVariantAsync(Slot slot, Variant variant)
@@ -161,7 +166,7 @@ internal sealed class InstanceCache : IDisposable
             {
                 using var limit = new CancellationTokenSource(DeliveryLimits.LoadTime, time);
                 using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, stop);
-                variant.Bytes ??= await loader.ReadAloneAsync(variant, either.Token);
+                variant.Bytes ??= await loader.ReadAloneAsync(slot.Key, variant, either.Token);
             }
             finally
             {
@@ -184,17 +189,21 @@ internal sealed class InstanceCache : IDisposable
     }
 
     /// <summary>A channel moved: look again, and show the old until the new is whole.</summary>
-    public void Announce(string key)
+    /// <returns>False when nothing is in memory for the key, nor being loaded.</returns>
+    public bool Announce(string key)
     {
         if (!slots.TryGetValue(key, out var slot))
-            return;
+            return false;
         lock (slot)
         {
             slot.Announced++;
             slot.StandsUntil = 0;
-            if (slot.Item is not PublishedInstance instance || slot.Loading is not null)
-                return;
+            if (slot.Loading is not null)
+                return true;
+            if (slot.Item is not PublishedInstance instance)
+                return false;
             slot.Loading = RunAsync(slot, former => LoadInstanceAsync(instance.Id, former));
+            return true;
         }
     }
 
@@ -222,11 +231,17 @@ internal sealed class InstanceCache : IDisposable
         return instances;
     }
 
-    /// <summary>Tries the stale instances again, one after the other, until one fails.</summary>
+    /// <summary>
+    /// Tries the stale instances again, one after the other in any order, until <see cref="DeliveryLimits.StaleFailures"/> have failed: a
+    /// broken one keeps no other from healing, and a store that is gone is left in peace.
+    /// </summary>
     /// <returns>Whether none is left.</returns>
     public async Task<bool> RetryStaleAsync()
     {
-        foreach (var (slot, _) in stale)
+        var failures = 0;
+        var slotsInDoubt = stale.Keys.ToArray();
+        Random.Shared.Shuffle(slotsInDoubt);
+        foreach (var slot in slotsInDoubt)
         {
             Announce(slot.Key);
             Task? loading;
@@ -234,10 +249,10 @@ internal sealed class InstanceCache : IDisposable
                 loading = slot.Loading;
             if (loading is not null)
                 await loading.WaitAsync(stop);
-            if (slot.Stale)
+            if (slot.Stale && ++failures == DeliveryLimits.StaleFailures)
                 return false;
         }
-        return true;
+        return failures == 0;
     }
 
     public void Dispose() => permits.Dispose();

@@ -30,17 +30,44 @@ internal sealed class InstanceLoader(
         // What is shown needs no disk: it is in memory.
         var kept = former is null ? await disk.ReadAsync(key, ct) : null;
         if (kept is null)
-            return new Loaded(await LoadLiveAsync(id, former, null, ct));
+        {
+            var live = await FindAsync(id, former, null, ct);
+            if (live is null)
+                disk.Remove(key, mayBeThere: former is not null);
+            else if (live.Instance != former)
+                await CompleteAsync(live, former, null, ct);
+            return new Loaded(live?.Instance);
+        }
         if (database.IsLost)
             return new Loaded(Restore(id, kept), new DatabaseLostException(database.Trouble));
+
+        using var patience = new CancellationTokenSource(DeliveryLimits.DatabasePatience, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, ct);
+        Live? next;
         try
         {
-            using var patience = new CancellationTokenSource(DeliveryLimits.DatabasePatience, time);
-            using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, ct);
-            return new Loaded(await LoadLiveAsync(id, null, kept, either.Token));
+            next = await FindAsync(id, null, kept, either.Token);
         }
-        // Whatever keeps the latest from being shown, what was shown last is there.
-        catch (Exception e)
+        // The database does not answer; what it says and is wrong is another matter, and then nothing stands in for it.
+        catch (Exception e) when (e is not InvalidDataException)
+        {
+            return new Loaded(Restore(id, kept), e);
+        }
+        if (next is null)
+        {
+            disk.Remove(key, mayBeThere: true);
+            return new Loaded(null);
+        }
+        // What was another owner's stands in for nothing any more.
+        if (next.Instance.Owner != kept.Owner)
+            disk.Remove(key, mayBeThere: true);
+        try
+        {
+            await CompleteAsync(next, null, kept, either.Token);
+            return new Loaded(next.Instance);
+        }
+        // Its bytes cannot be read: what was shown last is here.
+        catch (Exception e) when (next.Instance.Owner == kept.Owner)
         {
             return new Loaded(Restore(id, kept), e);
         }
@@ -49,42 +76,38 @@ internal sealed class InstanceLoader(
     /// <summary>Loads an artifact of a former release, or finds that there never was one of that name.</summary>
     public async Task<Loaded> LoadArtifactAsync(PublishedInstance instance, string file, CancellationToken ct)
     {
-        var key = $"{instance.Id}/{file}";
-        // Its name is that of its bytes, and the instance is published by whom it was kept for: there is nothing to ask.
-        if (await disk.ReadAsync(key, ct) is { } kept && kept.Owner == instance.Owner)
+        var key = DiskEntry.FileKey(instance.Owner, instance.Id.ToString(), file);
+        // Its name is that of its bytes, its key names their owner, and the instance is published: there is nothing to ask.
+        if (await disk.ReadAsync(key, ct) is { } kept)
             return new Loaded(
                 Former(kept.Owner, kept.Release, kept.Blobs[kept.Release].ToArray(), file, isFromDisk: true)
             );
         if (await channels.FindArtifactAsync(instance, file, ct) is not { } row)
             return new Loaded(null);
         var bytes = await ReadAsync(row.Owner, row.Digest, DeliveryLimits.FileBytes, ct);
-        await disk.StoreAsync(DiskEntry.OfFile(key, row.Owner, row.Digest, bytes), ct);
+        disk.Store(DiskEntry.OfFile(key, row.Owner, row.Digest, bytes), replaced: false);
         return new Loaded(Former(row.Owner, row.Digest, bytes, file, isFromDisk: false));
     }
 
     /// <summary>The bytes of a variant of an instance that is too large to be loaded whole.</summary>
     /// <inheritdoc cref="ReadAsync(Variant, CancellationToken)" path="/exception"/>
-    public async Task<byte[]> ReadAloneAsync(Variant variant, CancellationToken ct)
+    public async Task<byte[]> ReadAloneAsync(string instance, Variant variant, CancellationToken ct)
     {
-        var key = $"{variant.Owner}/{variant.Digest}";
+        var key = DiskEntry.FileKey(variant.Owner, instance, variant.Digest.ToString());
         if (await disk.ReadAsync(key, ct) is { } kept)
             return kept.Blobs[variant.Digest].ToArray();
         var bytes = await ReadAsync(variant, ct);
-        await disk.StoreAsync(DiskEntry.OfFile(key, variant.Owner, variant.Digest, bytes), ct);
+        disk.Store(DiskEntry.OfFile(key, variant.Owner, variant.Digest, bytes), replaced: false);
         return bytes;
     }
 
-    private async Task<PublishedInstance?> LoadLiveAsync(
-        PublicId id,
-        PublishedInstance? former,
-        DiskEntry? kept,
-        CancellationToken ct
-    )
+    // What the live channel says, with those of its bytes that are here already; the former itself when nothing changed.
+    private async Task<Live?> FindAsync(PublicId id, PublishedInstance? former, DiskEntry? kept, CancellationToken ct)
     {
         if (await channels.FindAsync(id, ct) is not { } row)
-            return await ForgetAsync(id, ct);
+            return null;
         if (former is not null && former.Revision == row.Revision && former.Release == row.Release)
-            return former;
+            return new Live(former, row.Manifest);
         if (Digest.Of(row.Manifest.Span) != row.Release)
             throw new InvalidDataException($"The manifest of {row.Release} does not have that digest.");
         var known = new Dictionary<Digest, ReadOnlyMemory<byte>>();
@@ -95,8 +118,15 @@ internal sealed class InstanceLoader(
             if (variant.Bytes is { } bytes)
                 known[variant.Digest] = bytes;
         }
-        if (Make(id, row, known, former?.Views, isFromDisk: kept?.Release == row.Release) is not { } instance)
-            return await ForgetAsync(id, ct);
+        return Make(id, row, known, former?.Views, isFromDisk: kept?.Release == row.Release) is { } instance
+            ? new Live(instance, row.Manifest)
+            : null;
+    }
+
+    // Reads what is missing, and keeps it on the disk.
+    private async Task CompleteAsync(Live live, PublishedInstance? former, DiskEntry? kept, CancellationToken ct)
+    {
+        var instance = live.Instance;
         var needed = IsEager(instance) ? instance.Variants : [.. Shown(former, instance)];
         await Parallel.ForEachAsync(
             needed.Where(variant => variant.Bytes is null).GroupBy(variant => variant.Digest),
@@ -108,15 +138,8 @@ internal sealed class InstanceLoader(
                     variant.Bytes = bytes ??= await ReadAsync(variant, token);
             }
         );
-        if (kept is null || kept.Revision != row.Revision || kept.Release != row.Release)
-            await disk.StoreAsync(DiskEntry.Of(instance, row.Manifest), ct);
-        return instance;
-    }
-
-    private async Task<PublishedInstance?> ForgetAsync(PublicId id, CancellationToken ct)
-    {
-        await disk.RemoveAsync(id.ToString(), ct);
-        return null;
+        if (kept is null || kept.Revision != instance.Revision || kept.Release != instance.Release)
+            disk.Store(DiskEntry.Of(instance, live.Manifest), replaced: former is not null || kept is not null);
     }
 
     // What the disk has was verified when it was read, and read when it was written.
@@ -225,4 +248,6 @@ internal sealed class InstanceLoader(
             }
         }
     }
+
+    private sealed record Live(PublishedInstance Instance, ReadOnlyMemory<byte> Manifest);
 }

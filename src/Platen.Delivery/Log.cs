@@ -40,4 +40,11 @@ internal static partial class Log
         "Warming could not read what is live, and begins again when the database is back."
     )]
     public static partial void WarmingFailed(this ILogger logger, Exception cause);
+
+    [LoggerMessage(
+        7008,
+        LogLevel.Warning,
+        "What is on the disk could not be compared with the database, and is compared again in a while."
+    )]
+    public static partial void DiskReviewFailed(this ILogger logger, Exception cause);
 }

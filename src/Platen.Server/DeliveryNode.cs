@@ -72,6 +72,7 @@ internal static class DeliveryNode
         var log = app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Platen.Http");
         app.UseTrustedProxies(settings.Guards.TrustedProxies, log);
         app.UseTransportSecurity();
+        app.UseStrictFraming();
         app.UseVisitorLimit();
         app.UseDelivery();
         app.UseRequestSpans();

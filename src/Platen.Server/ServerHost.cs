@@ -143,6 +143,7 @@ public static class ServerHost
         var log = app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Platen.Http");
         app.UseTrustedProxies(settings.Guards.TrustedProxies, log);
         app.UseTransportSecurity();
+        app.UseStrictFraming();
         app.UseVisitorLimit();
 
         // Published pages come first: no routing, no authentication, no problem handling of the API on that path.
@@ -159,7 +160,6 @@ public static class ServerHost
             app.UseTemplates();
             app.UseRegistry();
         }
-        app.UseStrictFraming();
         app.UseHeadRequests();
         app.UsePreflightRouting();
         app.UseRouting();

@@ -66,7 +66,7 @@ public sealed class DiskTests(PostgresFixture postgres)
         await using var node = await WithoutAnythingAsync(folder);
         using var page = await node.GetAsync($"/e/{id}");
         page.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
-        Entries(folder).ShouldBeEmpty();
+        await DeliveryHost.UntilAsync(() => Task.FromResult(Entries(folder).Count == 0), "it is still there");
     }
 
     [Theory]
@@ -149,6 +149,135 @@ public sealed class DiskTests(PostgresFixture postgres)
         );
         (await node.TextAsync($"/e/{moved}")).ShouldContain("3 en");
         (await node.GetAsync($"/e/{gone}")).StatusCode.ShouldBe(HttpStatusCode.NotFound);
+    }
+
+    [Fact]
+    public async Task What_was_withdrawn_while_it_was_not_in_memory_leaves_the_disk()
+    {
+        var folder = PostgresFixture.NewFolder();
+        await using var host = await DeliveryHost.StartAsync(
+            postgres.Pools,
+            options =>
+            {
+                options.DiskFolder = folder;
+                options.MemoryBytes = 1;
+            }
+        );
+        string[] ids = [Publisher.NewId(), Publisher.NewId(), Publisher.NewId()];
+        foreach (var id in ids)
+            await host.Publisher.PublishAsync(id, "1");
+        foreach (var id in ids)
+            await host.TextAsync($"/e/{id}");
+        await DeliveryHost.UntilAsync(() => Task.FromResult(Entries(folder).Count == 3), "nothing was written");
+        await DeliveryHost.UntilAsync(async () => await host.HealthAsync() == HealthStatus.Healthy, "never listened");
+
+        await host.Publisher.UnpublishAsync(ids[0]);
+        await host.Publisher.PublishAsync(ids[1], "2");
+        await DeliveryHost.UntilAsync(() => Task.FromResult(Entries(folder).Count == 2), "it is still there");
+        await DeliveryHost.UntilAsync(
+            async () => await host.Disk.ReadAsync(ids[1], Ct) is { Revision: 2 },
+            "what was moved was not fetched"
+        );
+        host.Disk.Entries.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task What_was_withdrawn_while_the_node_was_away_leaves_the_disk_before_anybody_asks()
+    {
+        var folder = PostgresFixture.NewFolder();
+        string gone = Publisher.NewId(),
+            kept = Publisher.NewId();
+        (await ServeAsync(folder, gone, $"/w/{gone}/{Publisher.ArtifactName("1", "en")}")).Dispose();
+        (await ServeAsync(folder, kept, $"/e/{kept}")).Dispose();
+        Entries(folder).Count.ShouldBe(3);
+        await using var publishing = await DeliveryHost.StartAsync(postgres.Pools);
+        await publishing.Publisher.UnpublishAsync(gone);
+
+        await using var node = await DeliveryHost.StartAsync(
+            postgres.Pools,
+            options => options.DiskFolder = folder,
+            publishing.BlobFolder
+        );
+        await DeliveryHost.UntilAsync(
+            () => Task.FromResult(Entries(folder).Count == 1),
+            "it, or a file of it, is still there"
+        );
+        (await node.Disk.ReadAsync(kept, Ct)).ShouldNotBeNull();
+    }
+
+    [Fact]
+    public async Task What_belongs_to_an_owner_that_was_closed_leaves_the_disk()
+    {
+        var folder = PostgresFixture.NewFolder();
+        await using var host = await DeliveryHost.StartAsync(
+            postgres.Pools,
+            options =>
+            {
+                options.DiskFolder = folder;
+                options.MemoryBytes = 1;
+            }
+        );
+        OwnerId closing = new(Guid.CreateVersion7()),
+            other = new(Guid.CreateVersion7());
+        string first = Publisher.NewUserId(),
+            second = Publisher.NewUserId();
+        await host.Publisher.As(closing).PublishAsync(first, "1");
+        await host.Publisher.As(other).PublishAsync(second, "1");
+        foreach (var id in new[] { first, second })
+            (await host.TextAsync($"/e/{id}")).ShouldContain("1 en");
+        await DeliveryHost.UntilAsync(() => Task.FromResult(Entries(folder).Count == 2), "nothing was written");
+        await DeliveryHost.UntilAsync(async () => await host.HealthAsync() == HealthStatus.Healthy, "never listened");
+
+        await host.Publisher.As(closing).CloseAsync();
+        await DeliveryHost.UntilAsync(() => Task.FromResult(Entries(folder).Count == 1), "it is still there");
+        (await host.Disk.ReadAsync(second, Ct)).ShouldNotBeNull();
+    }
+
+    [Fact]
+    public async Task What_two_owners_claim_is_not_shown_from_the_disk_either()
+    {
+        var folder = PostgresFixture.NewFolder();
+        var id = Publisher.NewUserId();
+        await using var publishing = await DeliveryHost.StartAsync(postgres.Pools);
+        await publishing.Publisher.As(new OwnerId(Guid.CreateVersion7())).PublishAsync(id, "1");
+        await using (
+            var before = await DeliveryHost.StartAsync(
+                postgres.Pools,
+                options => options.DiskFolder = folder,
+                publishing.BlobFolder
+            )
+        )
+        {
+            (await before.TextAsync($"/e/{id}")).ShouldContain("1 en");
+            await DeliveryHost.UntilAsync(() => Task.FromResult(Entries(folder).Count == 1), "nothing was written");
+        }
+        await publishing.Publisher.As(new OwnerId(Guid.CreateVersion7())).PublishAsync(id, "other");
+
+        await using var node = await DeliveryHost.StartAsync(
+            postgres.Pools,
+            options => options.DiskFolder = folder,
+            publishing.BlobFolder
+        );
+        await DeliveryHost.UntilAsync(async () => await node.HealthAsync() != HealthStatus.Degraded, "never listened");
+        (await node.GetAsync($"/e/{id}")).StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
+    }
+
+    [Fact]
+    public async Task A_file_of_a_former_owner_is_not_the_next_one_s()
+    {
+        var folder = PostgresFixture.NewFolder();
+        var id = Publisher.NewUserId();
+        await using var host = await DeliveryHost.StartAsync(postgres.Pools, options => options.DiskFolder = folder);
+        var first = host.Publisher.As(new OwnerId(Guid.CreateVersion7()));
+        await first.PublishAsync(id, "1");
+        await first.PublishAsync(id, "2");
+        var former = $"/w/{id}/{Publisher.ArtifactName("1", "en")}";
+        (await host.TextAsync(former)).ShouldBe(Publisher.ConfigText("1", "en"));
+        await DeliveryHost.UntilAsync(() => Task.FromResult(Entries(folder).Count == 2), "nothing was written");
+        await first.UnpublishAsync(id);
+        await host.Publisher.As(new OwnerId(Guid.CreateVersion7())).PublishAsync(id, "3");
+        await DeliveryHost.UntilAsync(async () => (await host.TextAsync($"/e/{id}")).Contains("3 en"), "not seen");
+        (await host.GetAsync(former)).StatusCode.ShouldBe(HttpStatusCode.NotFound);
     }
 
     [Fact]

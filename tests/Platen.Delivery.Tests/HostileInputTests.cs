@@ -111,6 +111,15 @@ public sealed class HostileInputTests(PostgresFixture postgres)
     {
         await using var host = await DeliveryHost.StartAsync(postgres.Pools);
         var (id, _) = await PublishAsync(host);
+        // Not within the second of the publish, after which a date is sent.
+        await DeliveryHost.UntilAsync(
+            async () =>
+            {
+                using var page = await host.GetAsync($"/e/{id}?locale=de");
+                return page.Content.Headers.LastModified is not null;
+            },
+            "no date is sent"
+        );
         foreach (var path in new[] { $"/e/{id}?locale=de", $"/w/{id}/manifest.json", "/embed/v1/loader.js" })
         {
             await using var connection = await RawAsync(host);

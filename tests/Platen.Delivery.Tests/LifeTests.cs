@@ -154,6 +154,39 @@ public sealed class LifeTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public async Task Broken_releases_keep_no_other_from_healing()
+    {
+        await using var host = await DeliveryHost.StartAsync(postgres.Pools);
+        string[] ids = [.. Enumerable.Range(0, 9).Select(_ => Publisher.NewId())];
+        var healing = ids[4];
+        foreach (var id in ids)
+        {
+            await host.Publisher.PublishAsync(id, "1");
+            await host.TextAsync($"/e/{id}");
+        }
+        await DeliveryHost.UntilAsync(async () => await host.HealthAsync() == HealthStatus.Healthy, "never listened");
+        await using var broken = await DeliveryHost.StartAsync(postgres.Pools);
+        await using var healed = await DeliveryHost.StartAsync(postgres.Pools);
+        foreach (var id in ids)
+            await (id == healing ? healed : broken).Publisher.PublishAsync(id, "2");
+        await DeliveryHost.UntilAsync(
+            () => Task.FromResult(host.Cache.StaleCount == 9),
+            "the failures were not noticed"
+        );
+
+        foreach (var file in Directory.EnumerateFiles(healed.BlobFolder, "*", SearchOption.AllDirectories))
+        {
+            var there = Path.Combine(host.BlobFolder, Path.GetRelativePath(healed.BlobFolder, file));
+            Directory.CreateDirectory(Path.GetDirectoryName(there)!);
+            File.Copy(file, there, overwrite: true);
+        }
+        await DeliveryHost.UntilAsync(
+            async () => (await host.TextAsync($"/e/{healing}")).Contains("2 en"),
+            "it did not heal"
+        );
+    }
+
+    [Fact]
     public async Task Memory_stays_in_its_budget()
     {
         const long budget = 64 * 1024;

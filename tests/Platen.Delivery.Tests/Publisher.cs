@@ -4,20 +4,35 @@ using System.Text;
 using Platen.Kernel;
 using Platen.Platform.Blobs;
 using Platen.Platform.Channels;
+using Platen.Platform.Owners;
 using Platen.Platform.Postgres;
 using Platen.Platform.Releases;
 
 namespace Platen.Delivery.Tests;
 
 /// <summary>Publishes small releases through the real tables and the real store.</summary>
-internal sealed class Publisher(PostgresPools pools, IBlobStore blobs)
+internal sealed class Publisher(PostgresPools pools, IBlobStore blobs, OwnerId? of = null)
 {
-    public const string Policy = "default-src 'none'; style-src 'sha256-x'";
+    private readonly OwnerId owner = of ?? OwnerId.Platform;
+    private readonly OperationContext publisher = OperationContext.ForSystem(of ?? OwnerId.Platform, "test");
 
-    private static readonly OperationContext publisher = OperationContext.ForSystem(OwnerId.Platform, "test");
+    public const string Policy = "default-src 'none'; style-src 'sha256-x'";
 
     /// <summary>A public id that no other test uses.</summary>
     public static string NewId() => $"wgt_curated_t{Guid.CreateVersion7():N}";
+
+    /// <summary>One of a workspace's.</summary>
+    public static string NewUserId() => $"wgt_content.faq_u_t{Guid.CreateVersion7():N}";
+
+    /// <summary>Publishes what belongs to somebody else.</summary>
+    public Publisher As(OwnerId other) => new(pools, blobs, other);
+
+    public async Task CloseAsync()
+    {
+        await using var session = await pools.OpenAsync(publisher, TestContext.Current.CancellationToken);
+        await ClosedOwners.CloseAsync(session, TestContext.Current.CancellationToken);
+        await session.CommitAsync(TestContext.Current.CancellationToken);
+    }
 
     public static string PageText(string id, string version, string locale, string theme) =>
         $"<!doctype html><title>{id}</title><p>{version} {locale} {theme} {new string('x', 600)}";
@@ -89,7 +104,7 @@ internal sealed class Publisher(PostgresPools pools, IBlobStore blobs)
             files.ToImmutable(),
             annotations
         );
-        await ReleaseStore.StoreBytesAsync(blobs, OwnerId.Platform, draft, TestContext.Current.CancellationToken);
+        await ReleaseStore.StoreBytesAsync(blobs, owner, draft, TestContext.Current.CancellationToken);
         await using var session = await pools.OpenAsync(publisher, TestContext.Current.CancellationToken);
         await ReleaseStore.RecordAsync(session, draft, TestContext.Current.CancellationToken);
         await MoveAsync(session, draft.Subject, draft.Digest);

@@ -30,6 +30,14 @@ public sealed partial class FramingTests(ServerFixture server)
         "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"
     )]
     [InlineData(
+        "length and chunks of a beacon",
+        "POST /p/wgt_main_content.faq HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    )]
+    [InlineData(
+        "length and chunks of a page",
+        "GET /e/wgt_main_content.faq HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    )]
+    [InlineData(
         "chunks that are not last",
         "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n"
     )]
