@@ -87,9 +87,9 @@ public sealed class ResolverOutageTests
 
         await PushAsync(server);
         await using var mended = NewResolver(registry, cache: null, files: null);
-        var resolved = await mended.ResolveAsync(Request, Ct);
-        resolved.Source.ShouldBe(ByteSource.Store);
-        Check(resolved);
+        var answer = await mended.ResolveAsync(Request, Ct);
+        answer.Source.ShouldBe(ByteSource.Store);
+        Check(answer);
     }
 
     private static ArtifactRequest Request => new(Name, Kind: "master_prompt");

@@ -109,7 +109,7 @@ public sealed class DiskTests(PostgresFixture postgres)
         await host.Publisher.PublishAsync(id, "1");
         var file = Publisher.ArtifactName("of another", "en");
         var bytes = Encoding.UTF8.GetBytes(Publisher.ConfigText("of another", "en"));
-        await host.Disk.StoreAsync(DiskEntry.OfFile($"{id}/{file}", TestOwner.New().Id, Digest.Of(bytes), bytes), Ct);
+        host.Disk.Store(DiskEntry.OfFile($"{id}/{file}", TestOwner.New().Id, Digest.Of(bytes), bytes), replaced: false);
         using var answer = await host.GetAsync($"/w/{id}/{file}");
         answer.StatusCode.ShouldBe(HttpStatusCode.NotFound);
     }
