@@ -15,11 +15,11 @@ public readonly record struct OwnerId(Guid Value) : IParsable<OwnerId>
     /// <summary>The owner that a workspace is.</summary>
     public static OwnerId Of(WorkspaceId workspace) => new(workspace.Value);
 
-    public static OwnerId Parse(string s, IFormatProvider? provider) => new(Guid.ParseExact(s, "D"));
+    public static OwnerId Parse(string s, IFormatProvider? provider) => new(UuidText.Parse(s));
 
     public static bool TryParse(string? s, IFormatProvider? provider, out OwnerId result)
     {
-        var parsed = Guid.TryParseExact(s, "D", out var value);
+        var parsed = UuidText.TryParse(s, out var value);
         result = new OwnerId(value);
         return parsed;
     }

@@ -51,6 +51,7 @@ internal static class DeliveryNode
             new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory }
         );
         ServerHost.ConfigureLogging(builder.Logging);
+        builder.Logging.AddTelemetryExport();
         builder.WebHost.UseUrls(settings.Urls.Split(';', StringSplitOptions.TrimEntries));
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.UsePlatenLimits(settings.Guards));
         var services = builder.Services;

@@ -4,6 +4,8 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Platen.Kernel;
 using Platen.Kernel.Schemas;
 using Platen.Platform.Blobs;
+using Platen.Platform.Events;
+using Platen.Platform.Jobs;
 using Platen.Platform.Postgres;
 using Platen.Widgets.Packages;
 
@@ -112,7 +114,10 @@ internal sealed class Readiness(
 /// <summary>What there is to look at in a process, by what it is.</summary>
 internal static class ReadinessParts
 {
-    /// <summary>Of a process that is more than delivery: nothing of it can be missing.</summary>
+    /// <summary>
+    /// Of a process that is more than delivery. It does without notifications, later and with more queries; and without jobs, unless
+    /// they are all that it is for.
+    /// </summary>
     public static IReadOnlyList<ReadinessPart> Of(IServiceProvider services)
     {
         var pools = services.GetRequiredService<PostgresPools>();
@@ -125,8 +130,15 @@ internal static class ReadinessParts
             new("blobs", ct => BlobsAsync(blobs, ct)),
             new("schema-validator", ValidatorAsync),
             new("widget-types", _ => WidgetTypesAsync(registry)),
+            new("events", _ => ListeningAsync(services.GetRequiredService<NotificationListener>()), IsNeeded: false),
         ];
-        if (services.GetRequiredService<ServerSettings>().Roles.HasFlag(ServerRoles.Delivery))
+        var roles = services.GetRequiredService<ServerSettings>().Roles;
+        if (roles.HasFlag(ServerRoles.Worker))
+        {
+            var runner = services.GetRequiredService<JobRunner>();
+            parts.Add(new("jobs", _ => LookingAsync(runner), IsNeeded: roles == ServerRoles.Worker));
+        }
+        if (roles.HasFlag(ServerRoles.Delivery))
             parts.Add(new("delivery", ct => DeliveryAsync(health, ct)));
         return parts;
     }
@@ -199,6 +211,16 @@ internal static class ReadinessParts
             _ => throw new InvalidOperationException("Delivery cannot serve."),
         };
     }
+
+    private static Task<string> ListeningAsync(NotificationListener listener) =>
+        listener.IsListening
+            ? Task.FromResult("hears what is committed")
+            : throw new InvalidOperationException("The connection that listens is lost.");
+
+    private static Task<string> LookingAsync(JobRunner runner) =>
+        runner.IsLooking
+            ? Task.FromResult("takes what is due")
+            : throw new InvalidOperationException("The queue has not been looked at for too long.");
 
     private static Task<string> WidgetTypesAsync(WidgetRegistry registry) =>
         registry.Packages.Count > 0

@@ -42,6 +42,7 @@ public static class ServerHost
             new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory }
         );
         ConfigureLogging(builder.Logging);
+        builder.Logging.AddTelemetryExport();
         builder.WebHost.UseUrls(settings.Urls.Split(';', StringSplitOptions.TrimEntries));
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.UsePlatenLimits(settings.Guards));
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(10));

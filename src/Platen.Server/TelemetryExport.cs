@@ -1,4 +1,5 @@
 using OpenTelemetry;
+using OpenTelemetry.Logs;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Resources;
 using OpenTelemetry.Trace;
@@ -6,7 +7,7 @@ using OpenTelemetry.Trace;
 namespace Platen.Server;
 
 /// <summary>
-/// Sends traces and metrics over OTLP when <c>OTEL_EXPORTER_OTLP_ENDPOINT</c> is set; endpoint, protocol and headers are read from the
+/// Sends traces, metrics and logs over OTLP when <c>OTEL_EXPORTER_OTLP_ENDPOINT</c> is set; endpoint, protocol and headers are read from the
 /// standard variables by the exporter itself. Without it nothing is collected for it.
 /// </summary>
 internal sealed class TelemetryExport(IReadOnlyList<string> meters) : IHostedService, IDisposable
@@ -16,14 +17,13 @@ internal sealed class TelemetryExport(IReadOnlyList<string> meters) : IHostedSer
 
     public Task StartAsync(CancellationToken cancellationToken)
     {
-        var resource = ResourceBuilder.CreateDefault().AddService("platen", serviceVersion: ServerProcess.Version);
         traces = Sdk.CreateTracerProviderBuilder()
-            .SetResourceBuilder(resource)
+            .SetResourceBuilder(TelemetryRegistration.Resource())
             .AddSource("Platen.*", "Microsoft.AspNetCore", "Npgsql")
             .AddOtlpExporter()
             .Build();
         metrics = Sdk.CreateMeterProviderBuilder()
-            .SetResourceBuilder(resource)
+            .SetResourceBuilder(TelemetryRegistration.Resource())
             .AddMeter([.. meters.Select(m => m.EndsWith('.') ? m + "*" : m)])
             .AddOtlpExporter()
             .Build();
@@ -46,9 +46,28 @@ internal sealed class TelemetryExport(IReadOnlyList<string> meters) : IHostedSer
 
 internal static class TelemetryRegistration
 {
+    private static bool IsWanted =>
+        Environment.GetEnvironmentVariable("OTEL_EXPORTER_OTLP_ENDPOINT") is { Length: > 0 };
+
+    public static ResourceBuilder Resource() =>
+        ResourceBuilder.CreateDefault().AddService("platen", serviceVersion: ServerProcess.Version);
+
+    /// <summary>Logs go to the collector as well, with the ids of their traces; the console keeps what it had.</summary>
+    public static void AddTelemetryExport(this ILoggingBuilder logging)
+    {
+        if (!IsWanted)
+            return;
+        logging.AddOpenTelemetry(options =>
+        {
+            options.SetResourceBuilder(Resource());
+            options.IncludeFormattedMessage = true;
+            options.AddOtlpExporter();
+        });
+    }
+
     public static IServiceCollection AddTelemetryExport(this IServiceCollection services, IReadOnlyList<string> meters)
     {
-        if (Environment.GetEnvironmentVariable("OTEL_EXPORTER_OTLP_ENDPOINT") is { Length: > 0 })
+        if (IsWanted)
             services.AddHostedService(_ => new TelemetryExport(meters));
         return services;
     }

@@ -18,7 +18,7 @@ public sealed class OperatingTests
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task Traces_and_metrics_arrive_at_a_collector()
+    public async Task Traces_metrics_and_logs_arrive_at_a_collector()
     {
         var received = new ConcurrentDictionary<string, byte[]>();
         var builder = WebApplication.CreateSlimBuilder();
@@ -51,6 +51,7 @@ public sealed class OperatingTests
         // Names are plain text in the protocol's encoding.
         Encoding.UTF8.GetString(received["traces"]).ShouldContain("curated-instances");
         Encoding.UTF8.GetString(received["metrics"]).ShouldContain("platen.");
+        Encoding.UTF8.GetString(received["logs"]).ShouldContain("Listening for notifications");
     }
 
     [Fact]

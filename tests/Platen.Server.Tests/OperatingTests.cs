@@ -15,7 +15,7 @@ public sealed class OperatingTests(ServerFixture server)
         ready.Json["checks"]!
             .AsArray()
             .Select(c => c!["name"]!.GetValue<string>())
-            .ShouldBe(["database", "blobs", "schema-validator", "widget-types", "delivery"]);
+            .ShouldBe(["database", "blobs", "schema-validator", "widget-types", "events", "jobs", "delivery"]);
         (await server.Nobody.SendAsync(HttpMethod.Get, "/healthz")).Status.ShouldBe(200);
     }
 

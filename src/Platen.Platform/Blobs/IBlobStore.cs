@@ -115,11 +115,11 @@ public readonly record struct UploadId(Guid Value) : IParsable<UploadId>
     /// <summary>A new id at the time that <paramref name="clock"/> shows.</summary>
     public static UploadId New(TimeProvider clock) => new(Guid.CreateVersion7(clock.GetUtcNow()));
 
-    public static UploadId Parse(string s, IFormatProvider? provider) => new(Guid.ParseExact(s, "D"));
+    public static UploadId Parse(string s, IFormatProvider? provider) => new(UuidText.Parse(s));
 
     public static bool TryParse(string? s, IFormatProvider? provider, out UploadId result)
     {
-        var parsed = Guid.TryParseExact(s, "D", out var value);
+        var parsed = UuidText.TryParse(s, out var value);
         result = new UploadId(value);
         return parsed;
     }

@@ -43,7 +43,19 @@ public sealed class JobRunner(
     private readonly Dictionary<string, IJobHandler> byKind = handlers.ToDictionary(handler => handler.Kind);
     private readonly ConcurrentDictionary<(JobId Id, int Attempt), (JobContext Job, Task Run)> running = new();
     private readonly SemaphoreSlim work = new(0, 1);
+    private long lookedAt;
     private readonly string worker = $"{Environment.MachineName}:{Environment.ProcessId}:{Guid.CreateVersion7():N}";
+
+    /// <summary>
+    /// Whether the queue was looked at as late as it is meant to be: within twice <see cref="JobRunnerOptions.Poll"/> and the longest
+    /// wait after a failure. True without a handler, as then there is nothing to look for.
+    /// </summary>
+    public bool IsLooking =>
+        byKind.Count == 0
+        || (
+            Interlocked.Read(ref lookedAt) is not 0 and var at
+            && time.GetElapsedTime(at) < (2 * options.Poll) + MostQueueBackoff
+        );
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -66,6 +78,7 @@ public sealed class JobRunner(
             try
             {
                 await TakeAsync(stoppingToken);
+                Interlocked.Exchange(ref lookedAt, time.GetTimestamp());
                 backoff.Reset();
                 await work.WaitAsync(options.Poll, stoppingToken);
             }

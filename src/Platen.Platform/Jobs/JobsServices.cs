@@ -13,7 +13,8 @@ public static class JobsServices
     {
         services.AddEvents();
         services.TryAddSingleton(options ?? new JobRunnerOptions());
-        return services.AddHostedService<JobRunner>();
+        services.TryAddSingleton<JobRunner>();
+        return services.AddHostedService(provider => provider.GetRequiredService<JobRunner>());
     }
 
     /// <summary>Adds the hourly housekeeping and the garbage collection; they need an <see cref="Blobs.IBlobStore"/>.</summary>

@@ -509,9 +509,8 @@ internal sealed class EmbeddedPostgres : IAsyncDisposable
         if (version != PostgresBinaries.Major.ToString(CultureInfo.InvariantCulture))
             throw new PostgresStartException(
                 $"{databaseFolder} was made by PostgreSQL {version}; this server brings {binaries.Version}, which cannot read "
-                    + $"it. Start the Platen that made it and run 'platen backup FILE', move {databaseFolder} away, then start "
-                    + "this one and run 'platen restore FILE'. Or keep that database under a PostgreSQL of your own and set "
-                    + "ConnectionStrings__Platen (15 to 18)."
+                    + $"it. Bring it to {PostgresBinaries.Major} with that version's pg_upgrade and put the result there, or "
+                    + $"start a PostgreSQL {version} of your own on it and set ConnectionStrings__Platen (15 to 18)."
             );
     }
 

@@ -168,7 +168,8 @@ public sealed class EmbeddedPostgresTests : IDisposable
         await File.WriteAllTextAsync(Path.Combine(folder, "postgres", "PG_VERSION"), "17\n", Ct);
         var refused = await Should.ThrowAsync<PostgresStartException>(StartAsync);
         refused.Message.ShouldContain("made by PostgreSQL 17");
-        refused.Message.ShouldContain("platen backup");
+        refused.Message.ShouldContain("pg_upgrade");
+        refused.Message.ShouldContain("start a PostgreSQL 17 of your own");
     }
 
     [Fact]

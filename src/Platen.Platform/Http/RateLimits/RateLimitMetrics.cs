@@ -40,8 +40,8 @@ internal sealed class RateLimitMetrics : IDisposable
         meter.CreateObservableGauge(
             "platen.ratelimit.store.active",
             () => new Measurement<int>(1, new KeyValuePair<string, object?>("store", store() ?? "memory")),
-            "1",
-            "Where requests are counted now."
+            "{store}",
+            "The store that requests are counted in now: 1 for it alone."
         );
     }
 
