@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization.Metadata;
 using Microsoft.AspNetCore.OpenApi;
 using Microsoft.OpenApi;
 using Platen.Access;
@@ -16,6 +17,7 @@ internal static class OpenApi
             options =>
             {
                 options.OpenApiVersion = OpenApiSpecVersion.OpenApi3_1;
+                options.CreateSchemaReferenceId = NameOf;
                 options.AddDocumentTransformer(
                     (document, _, _) =>
                     {
@@ -32,6 +34,12 @@ internal static class OpenApi
                 );
             }
         );
+
+    /// <summary>Many classes have a Body or an Item of their own; the class says which.</summary>
+    private static string? NameOf(JsonTypeInfo type) =>
+        OpenApiOptions.CreateDefaultSchemaReferenceId(type) is { } name
+            ? (type.Type.DeclaringType is { IsGenericType: false } declaring ? declaring.Name + name : name)
+            : null;
 
     private static void Describe(OpenApiDocument document)
     {
@@ -73,77 +81,87 @@ internal static class OpenApi
     {
         var metadata = context.Description.ActionDescriptor.EndpointMetadata;
         operation.Responses ??= new OpenApiResponses();
-        if (metadata.OfType<NeededScope>().FirstOrDefault() is { } needed)
+        operation.Parameters ??= [];
+        DescribeCaller(operation, context, metadata);
+        foreach (var problem in metadata.OfType<Refusals>().SelectMany(refusals => refusals.Problems))
+            Add(operation, context, problem);
+        if (context.Description.RelativePath?.Contains('{', StringComparison.Ordinal) == true)
+            Add(operation, context, KernelProblems.NotFound);
+        if (operation.Parameters.Any(parameter => parameter.In == ParameterLocation.Query))
+            Add(operation, context, KernelProblems.Malformed);
+        if (metadata.OfType<TakesIdempotencyKey>().Any())
+            AddField(
+                operation,
+                "Idempotency-Key",
+                "Makes sure that a creation which is sent twice is carried out once."
+            );
+        var method = context.Description.HttpMethod;
+        var isVersioned = method is "PUT" or "PATCH" or "DELETE" && !metadata.OfType<Unversioned>().Any();
+        if (isVersioned || metadata.OfType<Versioned>().Any())
         {
-            operation.Description = $"Needs the scope `{needed.Scope}`.";
-            operation.Security =
-            [
-                new OpenApiSecurityRequirement { [new OpenApiSecuritySchemeReference("key", context.Document)] = [] },
-            ];
-            Add(operation, context, KernelProblems.Unauthenticated);
-            Add(operation, context, KernelProblems.Forbidden);
-            Add(operation, context, HttpProblems.RateLimited);
+            AddField(operation, "If-Match", "The ETag of the version you saw, or `*`.");
+            if (method == "PUT")
+                AddField(operation, "If-None-Match", "`*` to create what must not exist yet.");
+            Add(operation, context, KernelProblems.StaleVersion);
+            Add(operation, context, KernelProblems.PreconditionRequired);
         }
+        if (operation.RequestBody is not null)
+        {
+            Add(operation, context, KernelProblems.Malformed);
+            Add(operation, context, KernelProblems.TooLarge);
+            Add(operation, context, KernelProblems.UnsupportedMediaType);
+            Add(operation, context, KernelProblems.Invalid);
+        }
+        if (method != "GET")
+            Add(operation, context, KernelProblems.StorageFull);
+        Add(operation, context, HttpProblems.RateLimited);
+        Add(operation, context, KernelProblems.Unavailable);
+    }
+
+    private static void DescribeCaller(
+        OpenApiOperation operation,
+        OpenApiOperationTransformerContext context,
+        IList<object> metadata
+    )
+    {
+        var session = new OpenApiSecurityRequirement
+        {
+            [new OpenApiSecuritySchemeReference("session", context.Document)] = [],
+        };
         if (metadata.OfType<NeededPerson>().Any())
         {
             operation.Description = "For a person who is signed in, about themself.";
-            operation.Security =
-            [
-                new OpenApiSecurityRequirement
-                {
-                    [new OpenApiSecuritySchemeReference("session", context.Document)] = [],
-                },
-            ];
-            Add(operation, context, KernelProblems.Unauthenticated);
-            Add(operation, context, KernelProblems.Forbidden);
+            operation.Security = [session];
         }
-        foreach (var problem in metadata.OfType<Refusals>().SelectMany(refusals => refusals.Problems))
-            Add(operation, context, problem);
-        var method = context.Description.HttpMethod;
-        if (context.Description.RelativePath?.Contains('{', StringComparison.Ordinal) == true)
-            Add(operation, context, KernelProblems.NotFound);
-        operation.Parameters ??= [];
-        if (metadata.OfType<TakesIdempotencyKey>().Any())
+        else if (metadata.OfType<NeededScope>().FirstOrDefault() is { } needed)
         {
-            operation.Parameters.Add(
-                new OpenApiParameter
-                {
-                    Name = "Idempotency-Key",
-                    In = ParameterLocation.Header,
-                    Description = "Makes sure that a creation which is sent twice is carried out once.",
-                    Schema = new OpenApiSchema { Type = JsonSchemaType.String },
-                }
-            );
+            operation.Description = $"Needs the scope `{needed.Scope}`.";
+            operation.Security = KeyOrSession();
         }
-        if (method is not ("PUT" or "PATCH" or "DELETE") || metadata.OfType<Unversioned>().Any())
+        else if (metadata.OfType<NeededCaller>().FirstOrDefault() is { } caller)
+        {
+            operation.Description = caller.Rule is { } rule ? $"Needs {rule}." : "For every valid credential.";
+            operation.Security = KeyOrSession();
+        }
+        else
             return;
-        operation.Parameters.Add(
-            new OpenApiParameter
-            {
-                Name = "If-Match",
-                In = ParameterLocation.Header,
-                Description = "The ETag of the version you saw, or `*`.",
-                Schema = new OpenApiSchema { Type = JsonSchemaType.String },
-            }
-        );
-        Add(operation, context, KernelProblems.StaleVersion);
-        Add(operation, context, KernelProblems.PreconditionRequired);
-        if (method == "DELETE")
-            return;
-        operation.Parameters.Add(
-            new OpenApiParameter
-            {
-                Name = "If-None-Match",
-                In = ParameterLocation.Header,
-                Description = "`*` to create what must not exist yet.",
-                Schema = new OpenApiSchema { Type = JsonSchemaType.String },
-            }
-        );
-        Add(operation, context, KernelProblems.Malformed);
-        Add(operation, context, KernelProblems.TooLarge);
-        Add(operation, context, KernelProblems.UnsupportedMediaType);
-        Add(operation, context, KernelProblems.Invalid);
+        Add(operation, context, KernelProblems.Unauthenticated);
+        Add(operation, context, KernelProblems.Forbidden);
+
+        List<OpenApiSecurityRequirement> KeyOrSession() =>
+            [new() { [new OpenApiSecuritySchemeReference("key", context.Document)] = [] }, session];
     }
+
+    private static void AddField(OpenApiOperation operation, string name, string description) =>
+        operation.Parameters!.Add(
+            new OpenApiParameter
+            {
+                Name = name,
+                In = ParameterLocation.Header,
+                Description = description,
+                Schema = new OpenApiSchema { Type = JsonSchemaType.String },
+            }
+        );
 
     private static void Add(OpenApiOperation operation, OpenApiOperationTransformerContext context, ProblemType problem)
     {

@@ -157,6 +157,7 @@ internal static class WebhooksEndpoints
         Needs(
             all.MapPost("/{id:guid}/rotate-secret", Rotate)
                 .WithName("rotateWebhookSecret")
+                .WithMetadata(new Versioned())
                 .Audited(Rotated)
                 .Accepts<RotateBody>("application/json")
         );

@@ -33,6 +33,7 @@ public sealed class AuthzMatrixTests(ServerFixture fixture)
             rows.Add(await matrix.AskAsync(route, Ct));
         }
         Expected.NoFaults(AuthzMatrix.Faults(rows));
+        Expected.NoFaults(OpenApiRules.Untold(await OpenApiTests.ReadAsync(anonymous, Ct), rows));
         Expected.Equal("tests/expected/authz.txt", AuthzMatrix.Draw(rows));
     }
 

@@ -1,11 +1,15 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 
 namespace Platen.Facts;
 
 /// <summary>What a client generator needs of every operation.</summary>
-internal static class OpenApiRules
+internal static partial class OpenApiRules
 {
     private static readonly string[] Methods = ["get", "put", "post", "delete", "patch", "head"];
+
+    private static readonly string[] OfBodies = ["400", "413", "415", "422"];
 
     public static IEnumerable<string> Faults(JsonObject document)
     {
@@ -25,6 +29,11 @@ internal static class OpenApiRules
                 var responses = operation["responses"]?.AsObject() ?? [];
                 if (!responses.Any(response => response.Key[0] is '2' or '3'))
                     yield return $"{at} tells no success.";
+                if (operation["requestBody"] is not null)
+                {
+                    foreach (var status in OfBodies.Where(status => !responses.ContainsKey(status)))
+                        yield return $"{at} has a body and no {status}.";
+                }
                 foreach (var (status, response) in responses)
                 {
                     if (status[0] is '4' && response!["content"]?["application/problem+json"] is null)
@@ -35,4 +44,30 @@ internal static class OpenApiRules
         foreach (var twins in names.GroupBy(one => one.Name, StringComparer.Ordinal).Where(same => same.Count() > 1))
             yield return $"The operationId {twins.Key} stands at {string.Join(", ", twins.Select(one => one.At).Order(StringComparer.Ordinal))}.";
     }
+
+    /// <summary>What routes answered when they were asked, and the document does not tell.</summary>
+    public static IEnumerable<string> Untold(JsonObject document, IEnumerable<AuthzRow> rows)
+    {
+        foreach (var (route, statuses) in rows)
+        {
+            if (document["paths"]![PathOf(route)]?[route.Method.ToLowerInvariant()] is not JsonObject operation)
+                continue;
+            var told = operation["responses"]!.AsObject();
+            foreach (var status in statuses.Values.Distinct().Order())
+            {
+                if (!told.ContainsKey(status.ToString(CultureInfo.InvariantCulture)))
+                    yield return $"{route} answers {status}, and the document does not tell.";
+            }
+        }
+    }
+
+    // The document has no constraints of parameters: {id:guid} is {id}, {**stream} is {stream}.
+    private static string PathOf(MappedRoute route)
+    {
+        var path = Constraint.Replace(route.Pattern, "{${name}}");
+        return path.Length > 1 ? path.TrimEnd('/') : path;
+    }
+
+    [GeneratedRegex(@"\{\**(?<name>\w+)[^}]*\}", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1_000)]
+    private static partial Regex Constraint { get; }
 }

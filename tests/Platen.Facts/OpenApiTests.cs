@@ -19,6 +19,10 @@ public sealed class OpenApiTests(ServerFixture fixture)
         Expected.Equal("tests/expected/openapi.json", (await DocumentAsync()).ToJsonString(Indented));
 
     [Fact]
+    public async Task The_reference_for_readers_is_the_document() =>
+        Expected.Equal("docs/reference/api.md", ApiReference.Draw(await DocumentAsync()));
+
+    [Fact]
     public async Task Every_operation_has_a_name_and_tells_its_success() =>
         Expected.NoFaults(OpenApiRules.Faults(await DocumentAsync()));
 
@@ -34,16 +38,36 @@ public sealed class OpenApiTests(ServerFixture fixture)
                     "get /a has no operationId.",
                     "put /a tells no success.",
                     "get /b has no Problem for 404.",
+                    "post /b has a body and no 413.",
                     "The operationId twin stands at get /b, put /a.",
                 ],
                 ignoreOrder: true
             );
     }
 
+    [Fact]
+    public void An_answer_that_the_document_does_not_tell_is_found()
+    {
+        var broken = JsonNode.Parse(Repository.Fixture("OpenApi/broken.json"))!.AsObject();
+        var statuses = new Dictionary<string, int> { ["nobody"] = 401, ["owner"] = 200 };
+        OpenApiRules
+            .Untold(
+                broken,
+                [
+                    new AuthzRow(new MappedRoute("GET", "/c/{id:guid}/", Who: null), statuses),
+                    new AuthzRow(new MappedRoute("GET", "/not/in/the/document", Who: null), statuses),
+                ]
+            )
+            .ShouldBe(["GET /c/{id:guid}/ answers 401, and the document does not tell."]);
+    }
+
+    internal static async Task<JsonObject> ReadAsync(HttpClient client, CancellationToken ct) =>
+        JsonNode.Parse(await client.GetStringAsync("/openapi/v1.json", ct))!.AsObject();
+
     private async Task<JsonObject> DocumentAsync()
     {
         using var client = (await fixture.ServerAsync(Ct)).Anonymous();
-        var document = JsonNode.Parse(await client.GetStringAsync("/openapi/v1.json", Ct))!.AsObject();
+        var document = await ReadAsync(client, Ct);
         document["openapi"]!.GetValue<string>().ShouldStartWith("3.1");
         return Sorted(document).AsObject();
     }

@@ -50,7 +50,9 @@ internal static class TemplatesEndpoints
         );
         needs(one.MapGet("/versions", ListVersions).WithName("listTemplateVersions" + where), Scopes.TemplatesRead);
         needs(
-            one.MapGet("/versions/{semver}", ReadVersion).WithName("getTemplateVersion" + where),
+            one.MapGet("/versions/{semver}", ReadVersion)
+                .WithName("getTemplateVersion" + where)
+                .Refuses(KernelProblems.Malformed),
             Scopes.TemplatesRead
         );
         needs(one.MapGet("/diff", Diff).WithName("diffTemplateVersions" + where), Scopes.TemplatesRead);
@@ -75,6 +77,7 @@ internal static class TemplatesEndpoints
         needs(
             one.MapGet("/blobs/{digest}", ReadBlob)
                 .WithName("getTemplateBlob" + where)
+                .Refuses(KernelProblems.Malformed)
                 .Produces(200, contentType: "application/octet-stream"),
             Scopes.TemplatesRead
         );

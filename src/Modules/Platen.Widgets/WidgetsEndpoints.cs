@@ -50,7 +50,10 @@ internal static class WidgetsEndpoints
         // One address for every instance; who may use it depends on the kind that the id says.
         var one = app.MapGroup("/v1/instances/{publicId}").WithTags("instances");
         one.MapGet("", Read).WithName("getInstance").NeedsInstance();
-        one.MapGet("/locales/{locale}", ReadOverlay).WithName("getOverlay").NeedsInstance();
+        one.MapGet("/locales/{locale}", ReadOverlay)
+            .WithName("getOverlay")
+            .Refuses(KernelProblems.Invalid)
+            .NeedsInstance();
         one.MapGet("/publication", ReadPublication).WithName("getPublication").NeedsInstance();
         one.MapGet("/publication:preview", Preview).WithName("previewPublication").NeedsInstance();
         one.MapGet("/versions", ListVersions).WithName("listVersions").NeedsInstance();
@@ -73,15 +76,18 @@ internal static class WidgetsEndpoints
             .WritesInstance();
         one.MapPost("/restore", UndoDeletion)
             .WithName("restoreInstance")
+            .WithMetadata(new Versioned())
             .Audited(WidgetEvents.Restored)
             .WritesInstance();
         one.MapPost("/type", Switch)
             .WithName("switchType")
+            .WithMetadata(new Versioned())
             .Accepts<SwitchType.Body>("application/json")
             .Audited(WidgetEvents.Saved)
             .WritesInstance();
         one.MapPost("/versions/{revision:long}/restore", RestoreVersion)
             .WithName("restoreVersion")
+            .WithMetadata(new Versioned())
             .Audited(WidgetEvents.Saved, WidgetEvents.Unpublished)
             .WritesInstance();
         one.MapPut("/locales/{locale}", WriteOverlay)

@@ -64,6 +64,7 @@ internal static class MembersEndpoints
             .WithName("leaveWorkspace")
             .Audited(AccessEvents.MemberRemoved)
             .WithMetadata(new Unversioned())
+            .Refuses(KernelProblems.Conflict)
             .NeedsWorkspace(Scopes.WorkspaceRead, platformToo: true);
         app.MapPost("/v1/workspaces/{ws}/transfer", Transfer)
             .WithName("transferWorkspace")

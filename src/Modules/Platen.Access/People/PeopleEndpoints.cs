@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Routing;
 using Platen.Access.Audit;
 using Platen.Access.SignIn;
 using Platen.Kernel;
+using Platen.Platform.Http;
 
 namespace Platen.Access.People;
 

@@ -61,11 +61,13 @@ internal static class SnapshotsEndpoints
         // The token in the address is the credential. A large release takes as long as its bytes flow.
         app.MapGet("/snapshots/{token}.zip", Zip)
             .WithName("downloadSnapshotAsZip")
+            .Refuses(KernelProblems.Unauthenticated)
             .DisableRequestTimeout()
             .WithTags("releases")
             .AllowAnonymous();
         app.MapGet("/snapshots/{token}.tar", Tar)
             .WithName("downloadSnapshotAsTar")
+            .Refuses(KernelProblems.Unauthenticated)
             .DisableRequestTimeout()
             .WithTags("releases")
             .AllowAnonymous();

@@ -107,6 +107,7 @@ internal static class WorkspacesEndpoints
             .NeedsWorkspace(Scopes.WorkspaceManage, deletedToo: true);
         one.MapPost("/restore", Restore)
             .WithName("restoreWorkspace")
+            .WithMetadata(new Versioned())
             .Audited(AccessEvents.WorkspaceRestored)
             .NeedsWorkspace(Scopes.WorkspaceManage, deletedToo: true);
         one.MapPut("/entitlements/{name}", Allow)

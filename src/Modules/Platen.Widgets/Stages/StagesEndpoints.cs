@@ -56,6 +56,7 @@ internal static class StagesEndpoints
             .NeedsScope(Scopes.CuratedPublish);
         app.MapGet("/v1/widget-types/{type}/package", ReadPackage)
             .WithName("getWidgetTypePackage")
+            .Refuses(KernelProblems.Invalid)
             .WithTags("stages")
             .NeedsScope(Scopes.CuratedPublish);
 

@@ -1,7 +1,7 @@
 using Microsoft.AspNetCore.Builder;
 using Platen.Kernel;
 
-namespace Platen.Access.SignIn;
+namespace Platen.Platform.Http;
 
 /// <summary>Problems that an endpoint answers with besides those that its kind has; read by the API's description.</summary>
 /// <param name="Problems">Each with its own status.</param>
@@ -10,15 +10,12 @@ public sealed record Refusals(params ProblemType[] Problems);
 /// <summary>The endpoint changes or removes something that has no versions: no precondition is asked for.</summary>
 public sealed record Unversioned;
 
-public static class EndpointsOfPeople
+/// <summary>The endpoint asks for a precondition although its method does not say that it changes what its address names.</summary>
+public sealed record Versioned;
+
+/// <summary>What the API's description cannot see in a route.</summary>
+public static class EndpointAnswers
 {
-    internal const string Policy = "person";
-
-    /// <summary>Only a signed-in person reaches the endpoint, which is about themself.</summary>
-    public static TBuilder NeedsPerson<TBuilder>(this TBuilder endpoint)
-        where TBuilder : IEndpointConventionBuilder =>
-        endpoint.RequireAuthorization(Policy).WithMetadata(new NeededPerson());
-
     /// <summary>Tells the API's description what else the endpoint answers with.</summary>
     public static TBuilder Refuses<TBuilder>(this TBuilder endpoint, params ProblemType[] problems)
         where TBuilder : IEndpointConventionBuilder => endpoint.WithMetadata(new Refusals(problems));
