@@ -6,14 +6,14 @@ using Microsoft.AspNetCore.Http;
 namespace Platen.Platform.Http;
 
 /// <summary>
-/// <c>Server-Timing</c> (W3C Server Timing) for callers who have said who they are: how long something takes tells strangers more than
-/// they need to know.
+/// <c>Server-Timing</c> (W3C Server Timing) for callers who have said who they are, with what they were given: how long something takes tells
+/// strangers more than they need to know, and a refusal's time tells whether there is something to refuse.
 /// </summary>
 public static class ServerTiming
 {
     private const string Field = "Server-Timing";
 
-    /// <summary>Adds <c>total</c>, in milliseconds, to every answer to a caller with a valid credential.</summary>
+    /// <summary>Adds <c>total</c>, in milliseconds, to every answer that gives a caller with a valid credential what they asked for.</summary>
     public static IApplicationBuilder UseServerTiming(this IApplicationBuilder app) =>
         app.Use(
             (context, next) =>
@@ -35,7 +35,7 @@ public static class ServerTiming
     private static Task Tell(object state)
     {
         var (context, began) = ((HttpContext, long))state;
-        if (context.User.Identity is { IsAuthenticated: true })
+        if (context.User.Identity is { IsAuthenticated: true } && context.Response.StatusCode < 400)
             context.AddServerTiming("total", Stopwatch.GetElapsedTime(began));
         return Task.CompletedTask;
     }
