@@ -27,7 +27,8 @@ public static class ActorRights
             where k.owner = platform.current_owner() and k.id = $1 and k.revoked_at is null
                 and (k.expires_at is null or k.expires_at > clock_timestamp())
                 and (k.lent_by is null or exists (
-                    select from access.member m where m.owner = k.owner and m.person_id = k.lent_by))
+                    select from access.member m join access.person p on p.id = m.person_id
+                    where m.owner = k.owner and m.person_id = k.lent_by and p.disabled_at is null))
             union all
             select null, m.role from access.member m join access.person p on p.id = m.person_id
             where m.owner = platform.current_owner() and m.person_id = $1 and p.disabled_at is null

@@ -124,7 +124,8 @@ public sealed class LongRequests : IDisposable
                 where k.owner = platform.current_owner() and k.id = $1 and k.revoked_at is null
                     and (k.expires_at is null or k.expires_at > clock_timestamp())
                     and (k.lent_by is null or exists (
-                        select from access.member m where m.owner = k.owner and m.person_id = k.lent_by)))
+                        select from access.member m join access.person p on p.id = m.person_id
+                        where m.owner = k.owner and m.person_id = k.lent_by and p.disabled_at is null)))
                 and not exists (select from access.workspace where owner = platform.current_owner() and status <> 'active')
             """,
             row => row.GetBoolean(0),

@@ -40,7 +40,7 @@ public sealed class Session : IAsyncDisposable
     }
 
     /// <summary>Who acts, for whom and why.</summary>
-    public OperationContext Context { get; }
+    public OperationContext Context { get; private set; }
 
     /// <summary>Changes every statement before it is sent. Null in the product; the tests take out what tenancy must not need.</summary>
     internal static Func<string, string>? Rewrite { get; set; }
@@ -230,6 +230,26 @@ public sealed class Session : IAsyncDisposable
     /// </summary>
     public void AtCommit(string sql, params ReadOnlySpan<NpgsqlParameter> parameters) =>
         (atCommit ??= []).Add(Statement(sql, parameters));
+
+    /// <summary>
+    /// Makes the rest of the transaction another owner's: for what the server does to rows of several owners that happens to all of them or
+    /// to none. What <see cref="AtCommit"/> has so far is sent first, while the former owner's scope holds.
+    /// </summary>
+    /// <param name="owner">Whose rows are seen from here on.</param>
+    /// <param name="ct">Cancels.</param>
+    /// <exception cref="InvalidOperationException">Somebody other than the server acts: nobody else leaves the scope they came with.</exception>
+    public async Task EnterAsync(OwnerId owner, CancellationToken ct)
+    {
+        if (Context.Actor.Id != ActorId.System)
+            throw new InvalidOperationException($"{Context.Actor.Id} acts for {Context.Owner} and nobody else.");
+        await using var enter = new NpgsqlBatch(connection, transaction);
+        foreach (var statement in atCommit ?? [])
+            enter.BatchCommands.Add(statement);
+        enter.BatchCommands.Add(Statement("select set_config('platen.owner', $1, true)", Sql.Text(owner.ToString())));
+        await enter.ExecuteNonQueryAsync(ct);
+        atCommit = null;
+        Context = Context with { Owner = owner };
+    }
 
     /// <summary>Commits, after the statements of <see cref="AtCommit"/>. After it the session is only good for disposing.</summary>
     /// <exception cref="ProblemException"><see cref="KernelProblems.LimitReached"/>: what is counted at the commit is too much, and

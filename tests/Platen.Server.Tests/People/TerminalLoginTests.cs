@@ -87,6 +87,34 @@ public sealed partial class TerminalLoginTests(ServerFixture server)
     }
 
     [Fact]
+    public async Task What_a_disabled_person_lent_opens_nothing_from_then_on()
+    {
+        var (ada, browser, slug, owner) = await NewMemberAsync("editor");
+        using var _ = browser;
+        var terminal = new TerminalSecret();
+        var code = Code()
+            .Match((await ApproveAsync(browser, terminal.Path("t"), owner, "all", 1)).Text)
+            .Groups["value"]
+            .Value;
+        var made = await ExchangeAsync(code, terminal.Verifier);
+        using var key = ServerFixtureClient(made.Json["secret"]!.GetValue<string>());
+        var instances = $"/v1/workspaces/{slug}/instances";
+        (await key.SendAsync(HttpMethod.Get, instances)).Status.ShouldBe(200);
+        using var stream = await key.GetAsync(
+            $"/v1/workspaces/{slug}/events/widget/x",
+            HttpCompletionOption.ResponseHeadersRead,
+            Ct
+        );
+        ((int)stream.StatusCode).ShouldBe(200);
+
+        (await server.Owner.SendAsync(HttpMethod.Post, $"/v1/people/{ada.Id}/disable")).Status.ShouldBe(200);
+        await Streams.EndsAsync(stream);
+        (await key.SendAsync(HttpMethod.Get, instances)).Status.ShouldBe(401);
+        (await server.Owner.SendAsync(HttpMethod.Post, $"/v1/people/{ada.Id}/enable")).Status.ShouldBe(200);
+        (await key.SendAsync(HttpMethod.Get, instances)).Status.ShouldBe(200);
+    }
+
+    [Fact]
     public async Task A_code_works_once_with_its_secret_and_for_members_alone()
     {
         var (ada, browser, slug, owner) = await NewMemberAsync("viewer");

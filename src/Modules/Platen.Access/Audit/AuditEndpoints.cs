@@ -53,14 +53,23 @@ internal static class AuditEndpoints
     {
         // The log names people, addresses and subjects: reading it takes a scope of its own.
         app.MapGet("/v1/audit", List).WithName("listAuditEntries").WithTags("audit").NeedsScope(Scopes.AuditRead);
-        app.MapGet("/v1/audit:export", Export)
-            .WithName("exportAuditEntries")
+        MapExport(app, "/v1/audit:export").WithName("exportAuditEntries").NeedsScope(Scopes.AuditRead);
+        // A person reads it where they are an owner.
+        app.MapGet("/v1/workspaces/{ws}/audit", List)
+            .WithName("listWorkspaceAuditEntries")
+            .WithTags("audit")
+            .NeedsWorkspace(Scopes.AuditRead);
+        MapExport(app, "/v1/workspaces/{ws}/audit:export")
+            .WithName("exportWorkspaceAuditEntries")
+            .NeedsWorkspace(Scopes.AuditRead);
+    }
+
+    private static IEndpointConventionBuilder MapExport(IEndpointRouteBuilder app, string pattern) =>
+        app.MapGet(pattern, Export)
             .WithTags("audit")
             .Produces(200, contentType: "text/csv")
             // As long as the reader takes it: a large log is a large file.
-            .DisableRequestTimeout()
-            .NeedsScope(Scopes.AuditRead);
-    }
+            .DisableRequestTimeout();
 
     private static async Task<Ok<AuditListView>> List(
         PostgresPools pools,

@@ -164,7 +164,8 @@ internal sealed class ChangeMember(PostgresPools pools, Invalidation invalidatio
             Sql.Uuid(member.Person.Value)
         );
 
-    private static async Task RemoveAsync(Session session, Member member, CancellationToken ct)
+    /// <summary>Removes a member, in a transaction that has the workspace's row.</summary>
+    public static async Task RemoveAsync(Session session, Member member, CancellationToken ct)
     {
         await RevokeInvitationsAsync(session, member, ct);
         await session.ExecuteAsync(

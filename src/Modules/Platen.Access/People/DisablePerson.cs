@@ -8,7 +8,7 @@ internal static class DisablePerson
     public static async Task<bool> DisableAsync(Session session, PersonId person, CancellationToken ct)
     {
         var found = await session.ExecuteAsync(
-            "update access.person set disabled_at = coalesce(disabled_at, now()) where id = $1",
+            "update access.person set disabled_at = coalesce(disabled_at, now()) where id = $1 and deleted_at is null",
             ct,
             Sql.Uuid(person.Value)
         );
@@ -22,7 +22,7 @@ internal static class DisablePerson
 
     public static async Task<bool> EnableAsync(Session session, PersonId person, CancellationToken ct) =>
         await session.ExecuteAsync(
-            "update access.person set disabled_at = null where id = $1",
+            "update access.person set disabled_at = null where id = $1 and deleted_at is null",
             ct,
             Sql.Uuid(person.Value)
         ) == 1;

@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
 using Platen.Access.Audit;
 using Platen.Access.SignIn;
+using Platen.Access.Workspaces;
 using Platen.Kernel;
 using Platen.Platform.Http;
 
@@ -43,6 +44,12 @@ internal static class PeopleEndpoints
             .WithName("disablePerson")
             .Audited("person.disabled")
             .Refuses(KernelProblems.Conflict);
+        people
+            .MapDelete("/{id:guid}", Delete)
+            .WithName("deletePerson")
+            .Audited(DeletePerson.Action, AccessEvents.MemberRemoved)
+            .WithMetadata(new Unversioned())
+            .Refuses(WorkspaceProblems.LastOwner, KernelProblems.Conflict);
         people.MapPost("/{id:guid}/enable", Enable).WithName("enablePerson").Audited("person.enabled");
     }
 
@@ -95,6 +102,15 @@ internal static class PeopleEndpoints
         return TypedResults.Ok(
             await people.ChangeAsync(caller.Actor, new PersonId(id), enabled: false, ct) ?? throw NotFound()
         );
+    }
+
+    private static async Task<NoContent> Delete(Guid id, HttpContext context, DeletePerson delete, CancellationToken ct)
+    {
+        var caller = RequireOperator(context);
+        if (caller.Person == new PersonId(id))
+            throw KernelProblems.Conflict.Because("Delete your own account at /account.").AsException();
+        await delete.RunAsync(caller.Actor, new PersonId(id), ct);
+        return TypedResults.NoContent();
     }
 
     private static async Task<Ok<PersonView>> Enable(

@@ -41,6 +41,7 @@ public static class PeopleModule
             .AddSingleton<AddPerson>()
             .AddSingleton<ReadPeople>()
             .AddSingleton<Myself>()
+            .AddSingleton<DeletePerson>()
             .AddSingleton<SetupLink>()
             .AddSingleton<Providers>()
             .AddSingleton<TerminalLogin>()

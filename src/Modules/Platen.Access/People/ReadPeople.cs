@@ -16,7 +16,8 @@ internal sealed class ReadPeople(PostgresPools pools)
     {
         await using var session = await pools.OpenAsync(Person.ByServer("list people"), ct);
         return await session.ListAsync(
-            Columns + " where ($1 is null or id > $1) and ($2 is null or normalized_email = $2) order by id limit $3",
+            Columns
+                + " where deleted_at is null and ($1 is null or id > $1) and ($2 is null or normalized_email = $2) order by id limit $3",
             Read,
             ct,
             new NpgsqlParameter { Value = after is { } id ? id : DBNull.Value, NpgsqlDbType = NpgsqlDbType.Uuid },
@@ -45,7 +46,12 @@ internal sealed class ReadPeople(PostgresPools pools)
     }
 
     private static Task<PersonView?> FindAsync(Session session, PersonId id, CancellationToken ct) =>
-        session.FirstAsync<PersonView?>(Columns + " where id = $1", Read, ct, Sql.Uuid(id.Value));
+        session.FirstAsync<PersonView?>(
+            Columns + " where id = $1 and deleted_at is null",
+            Read,
+            ct,
+            Sql.Uuid(id.Value)
+        );
 
     private static PersonView Read(NpgsqlDataReader row) =>
         new(

@@ -17,6 +17,7 @@ internal static class AccountPage
     {
         pages.MapGet("/account", Show);
         pages.MapPost("/account/password", Password).Audited("person.password-set");
+        pages.MapPost("/account/delete", Delete).Audited(DeletePerson.Action, AccessEvents.MemberRemoved);
         pages.MapPost("/account/sessions/{id:guid}/end", EndSession).Audited("session.ended");
         pages.MapPost("/account/sessions/end-others", EndOthers).Audited("sessions.ended");
         pages.MapPost("/account/passkeys/{id}/remove", RemovePasskey).Audited("passkey.removed");
@@ -119,6 +120,14 @@ internal static class AccountPage
             {(myself.PasswordHash is null ? "" : PageForm.Field("currentPassword", "Password until now", "password", "current-password", problem))}
             {PageForm.Field("newPassword", "New password", "password", "new-password", problem, hint: SignInPages.PasswordHint)}
             <button>Change the password</button></form>
+            <h2>Delete your account</h2>
+            <p class="soft">You leave every workspace, and every sign-in, passkey and terminal of yours ends. What you made stays with its
+            workspaces, and what you did stays on record with your name. There is no way back.</p>
+            {(person.IsFresh ? $"""
+            <form method="post" action="/account/delete">{token}
+            {PageForm.Field("email", "Your e-mail address, to be sure", "email", "off", problem)}
+            <button class="quiet">Delete my account</button></form>
+            """ : "<p class=\"hint\">To delete it, <a href=\"/sign-in?returnTo=%2Faccount\">sign in again</a> first.</p>")}
             """,
             SignInScripts.Passkeys,
             problem?.Type.Status ?? StatusCodes.Status200OK,
@@ -159,6 +168,28 @@ internal static class AccountPage
             return await PageAsync(context, person, parts, refused.Problem, ct);
         }
         return SignInPages.See("/account?done=password");
+    }
+
+    private static async Task<IResult> Delete(
+        HttpContext context,
+        PersonSessions sessions,
+        DeletePerson delete,
+        AccountParts parts,
+        CancellationToken ct
+    )
+    {
+        var form = await PageForm.ReadAsync(context, ct);
+        var person = await RequireAsync(context, form, sessions, ct);
+        try
+        {
+            await delete.BySelfAsync(person, form["email"].ToString(), ct);
+        }
+        catch (ProblemException refused)
+        {
+            return await PageAsync(context, person, parts, refused.Problem, ct);
+        }
+        PersonSessions.RemoveCookie(context);
+        return SignInPages.See("/sign-in?done=deleted");
     }
 
     private static async Task<IResult> EndSession(

@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
 using Platen.Access.Audit;
 using Platen.Access.People;
+using Platen.Access.Workspaces;
 using Platen.Kernel;
 using Platen.Platform.Http;
 using Platen.Platform.Http.RateLimits;
@@ -173,6 +174,11 @@ internal static class SignInEndpoints
             .Audited("person.renamed")
             .Accepts<NameBody>("application/json")
             .Refuses(KernelProblems.Invalid);
+        mine.MapPost("/people/me/delete", DeleteMyself)
+            .WithName("deleteMyself")
+            .Audited(DeletePerson.Action, AccessEvents.MemberRemoved)
+            .Accepts<DeletePerson.Body>("application/json")
+            .Refuses(KernelProblems.Invalid, PeopleProblems.FreshSignInNeeded, WorkspaceProblems.LastOwner);
         mine.MapPost("/people/me/password", ChangePassword)
             .WithName("changePassword")
             .Audited("person.password-set")
@@ -292,6 +298,14 @@ internal static class SignInEndpoints
     {
         var body = await ReadAsync<NameBody>(context, ct);
         return Fresh(context, MyselfView.Of(await myself.RenameAsync(context.SignedIn(), body.DisplayName, ct)));
+    }
+
+    private static async Task<NoContent> DeleteMyself(HttpContext context, DeletePerson delete, CancellationToken ct)
+    {
+        var body = await ReadAsync<DeletePerson.Body>(context, ct);
+        await delete.BySelfAsync(context.SignedIn(), body.Email, ct);
+        PersonSessions.RemoveCookie(context);
+        return Done(context);
     }
 
     private static async Task<NoContent> ChangePassword(

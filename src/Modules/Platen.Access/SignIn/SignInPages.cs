@@ -63,6 +63,7 @@ internal static class SignInPages
             "password" => "Your password is set. Sign in with it.",
             "out" => "You are signed out.",
             "email" => "Your e-mail address is confirmed.",
+            "deleted" => "Your account is deleted.",
             _ => null,
         };
         var query = "?returnTo=" + Uri.EscapeDataString(next);

@@ -11,7 +11,10 @@ create table access.person (
     email_confirmed_at timestamptz,
     created_at timestamptz not null default now(),
     -- A disabled person signs in no more; history keeps the name.
-    disabled_at timestamptz
+    disabled_at timestamptz,
+    -- The account is gone: the row stays for what refers to it, and says nothing of anybody.
+    deleted_at timestamptz,
+    constraint deleted_is_disabled check (deleted_at is null or disabled_at is not null)
 );
 create unique index person_email on access.person (normalized_email);
 

@@ -33,15 +33,15 @@ $$;
 -- A key that somebody lent is looked up together with whether they are still there: access.find_key.
 drop policy if exists for_lookup on access.person;
 create policy for_lookup on access.person for select to platen_view using (true);
-grant select (id, disabled_at) on access.person to platen_view;
+grant select (id, disabled_at, deleted_at) on access.person to platen_view;
 
 grant select, insert on access.person, access.person_secret, access.passkey, access.outside_identity,
     access.person_session, access.mailed_link, access.setup_link, access.sign_in_failure, access.passkey_ceremony,
     access.protection_key to platen_app;
-grant update (display_name, email, normalized_email, email_confirmed_at, disabled_at) on access.person to platen_app;
+grant update (display_name, email, normalized_email, email_confirmed_at, disabled_at, deleted_at) on access.person to platen_app;
 grant update (password_hash, password_changed_at, security_stamp) on access.person_secret to platen_app;
 grant update (name, sign_count, is_user_verified, is_backed_up, last_used_at) on access.passkey to platen_app;
-grant delete on access.passkey, access.outside_identity, access.sign_in_failure, access.passkey_ceremony,
+grant delete on access.person_secret, access.passkey, access.outside_identity, access.sign_in_failure, access.passkey_ceremony,
     access.mailed_link, access.person_session to platen_app;
 grant update (last_seen_at, ended_at) on access.person_session to platen_app;
 grant update (used_at) on access.mailed_link to platen_app;

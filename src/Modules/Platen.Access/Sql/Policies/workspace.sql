@@ -26,7 +26,7 @@ grant select, insert, delete on access.workspace, access.member, access.invitati
 grant update (slug, name, plan, status, revision, updated_at, deleted_at, purge_at) on access.workspace to platen_app;
 grant update (until) on access.held_slug to platen_app;
 grant update (role, revision) on access.member to platen_app;
-grant update (role, token_hash, expires_at, sent_at, times_sent, accepted_at, accepted_by, revoked_at) on access.invitation to platen_app;
+grant update (email, role, token_hash, expires_at, sent_at, times_sent, accepted_at, accepted_by, revoked_at) on access.invitation to platen_app;
 grant update (allowed) on access.entitlement to platen_app;
 grant update (used) on access.usage to platen_app;
 
