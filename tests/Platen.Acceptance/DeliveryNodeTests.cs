@@ -1,5 +1,7 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Net;
+using System.Net.Http.Json;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Npgsql;
@@ -116,6 +118,69 @@ public sealed class DeliveryNodeTests
     }
 
     [Fact]
+    public async Task A_rollback_is_on_every_node_within_a_second()
+    {
+        await using var postgres = await ExternalPostgres.StartAsync(Ct);
+        await RunAsync(postgres.Superuser(), "create database platen template template0 encoding 'UTF8'");
+        await using var server = await PlatenServer.StartAsync(
+            PostgresFixture.NewFolder(),
+            Ct,
+            ("ConnectionStrings__Platen", postgres.Superuser("platen"))
+        );
+        await RunAsync(
+            postgres.Superuser(),
+            $"create role {Login} login nosuperuser password 'secret'; grant platen_edge to {Login}"
+        );
+        var blobs = Path.Combine(server.DataFolder, "blobs");
+        await using var one = await StartNodeAsync(PostgresFixture.NewFolder(), blobs, postgres.Port);
+        await using var two = await StartNodeAsync(PostgresFixture.NewFolder(), blobs, postgres.Port);
+        PlatenServer[] nodes = [server, one, two];
+        using var visitor = new HttpClient();
+        using var client = server.OpenClient();
+        var first = await LiveAsync(client);
+        await PublishChangedAsync(server);
+        var second = await LiveAsync(client);
+        second.ShouldNotBe(first);
+        await ShownEverywhereAsync(isChanged: true);
+
+        var took = new List<TimeSpan>();
+        for (var round = 0; round < 10; round++)
+        {
+            var back = round % 2 == 0;
+            var began = Stopwatch.GetTimestamp();
+            using (var request = new HttpRequestMessage(HttpMethod.Put, $"v1/instances/{Asked}/publication"))
+            {
+                request.Content = JsonContent.Create(new { release = back ? first : second });
+                request.Headers.TryAddWithoutValidation("If-Match", "*");
+                using var moved = await client.SendAsync(request, Ct);
+                moved.StatusCode.ShouldBe(HttpStatusCode.OK);
+            }
+            await ShownEverywhereAsync(isChanged: !back);
+            took.Add(Stopwatch.GetElapsedTime(began));
+        }
+        TestContext.Current.TestOutputHelper?.WriteLine(
+            string.Join(", ", took.Select(t => t.TotalMilliseconds.ToString("0", CultureInfo.InvariantCulture))) + " ms"
+        );
+        took.ShouldAllBe(t => t < TimeSpan.FromSeconds(1));
+
+        Task ShownEverywhereAsync(bool isChanged) =>
+            Task.WhenAll(
+                nodes.Select(node =>
+                    ServerProcess.WaitUntilAsync(
+                        "what was moved to",
+                        TimeSpan.FromSeconds(30),
+                        async ct =>
+                            (await visitor.GetStringAsync(new Uri(node.Address, "/e/" + Asked), ct)).Contains(
+                                "Changed meanwhile",
+                                StringComparison.Ordinal
+                            ) == isChanged,
+                        Ct
+                    )
+                )
+            );
+    }
+
+    [Fact]
     public async Task Without_a_database_to_go_to_it_says_what_is_missing()
     {
         var (code, output) = await PlatenServer.RunToEndAsync(
@@ -182,6 +247,11 @@ public sealed class DeliveryNodeTests
         var published = await server.RunCliAsync(Ct, "publish", file);
         published.ExitCode.ShouldBe(0, published.Errors);
     }
+
+    private static async Task<string> LiveAsync(HttpClient client) =>
+        (await client.GetFromJsonAsync<JsonNode>($"v1/instances/{Asked}/publication", Ct))![
+            "release"
+        ]!.GetValue<string>();
 
     private static async Task RunAsync(string connectionString, string sql)
     {
