@@ -27,6 +27,7 @@ var benches = new SortedDictionary<string, Func<CancellationToken, Task>>(String
     ["publish-many"] = PublishManyBench.RunAsync,
     ["rest"] = RestBench.RunAsync,
     ["schema"] = SchemaBench.RunAsync,
+    ["templates"] = TemplatesBench.RunAsync,
 };
 
 using var stop = new CancellationTokenSource();

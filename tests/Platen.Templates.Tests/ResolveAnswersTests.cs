@@ -17,12 +17,18 @@ public sealed class ResolveAnswersTests(ResolveAnswersTests.OwnServer own)
     public async Task A_repeated_question_needs_no_database()
     {
         await server.Owner.PushPromptAsync(name, "1.0.0", "one");
-        var first = await AskAsync(server.Owner);
         await using var admin = await server.Postgres.OpenAdminAsync(Ct);
-        await using var locked = await admin.BeginTransactionAsync(Ct);
-        await using (var command = new NpgsqlCommand("lock templates.template in access exclusive mode", admin, locked))
-            await command.ExecuteNonQueryAsync(Ct);
-        var again = await AskAsync(server.Owner);
+        Answer first;
+        Answer again;
+        do
+        {
+            first = await AskAsync(server.Owner);
+            await RunAsync("begin; lock templates.template in access exclusive mode");
+            again = await AskAsync(server.Owner);
+            // The word of the push may arrive only now, and ends what was kept before it.
+            if (again.Status == 503)
+                await RunAsync("rollback");
+        } while (again.Status == 503);
         (again.Status, again.Text, again.Tag).ShouldBe((200, first.Text, first.Tag));
         again
             .Headers.Where(h => h.Key is not ("Date" or "traceparent" or "RateLimit" or "Server-Timing"))
@@ -35,6 +41,12 @@ public sealed class ResolveAnswersTests(ResolveAnswersTests.OwnServer own)
         (await AskAsync(server.Owner, ifNoneMatch: first.Tag)).Status.ShouldBe(304);
         (await AskAsync(server.Owner, ifNoneMatch: $"\"other\", W/{first.Tag}")).Status.ShouldBe(304);
         (await AskAsync(server.Owner, ifNoneMatch: "\"other\"")).Status.ShouldBe(200);
+
+        async Task RunAsync(string sql)
+        {
+            await using var command = new NpgsqlCommand(sql, admin);
+            await command.ExecuteNonQueryAsync(Ct);
+        }
     }
 
     [Fact]

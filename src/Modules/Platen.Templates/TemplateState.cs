@@ -83,19 +83,13 @@ internal sealed class TemplateState(
             """
             select name from platform.channel
             where subject = $1 and revision > 0 and release_digest is not null and name !~ '^[0-9]'
-            order by name
             """,
             row => row.GetString(0),
             ct,
             Sql.Text(name.Subject)
         );
-        var channels = new Dictionary<string, Channel>(StringComparer.Ordinal);
-        foreach (var channel in names)
-        {
-            if (await ChannelStore.FindAsync(session, TemplateRequests.Channel(name, channel), ct) is { } found)
-                channels[channel] = found;
-        }
-        return channels;
+        var channels = await ChannelStore.ListAsync(session, name.Subject, names, ct);
+        return channels.ToDictionary(channel => channel.Key.Name, StringComparer.Ordinal);
     }
 }
 
@@ -106,6 +100,9 @@ internal sealed class TemplateState(
 internal sealed class TemplateStates
 {
     private readonly ConcurrentDictionary<(OwnerId, string), TemplateState> states = new();
+
+    // After a move everybody asks at once: one reads, the others wait for it.
+    private readonly ConcurrentDictionary<(OwnerId, string, long, long), Lazy<Task<TemplateState>>> reading = new();
 
     /// <summary>The template as the session's owner has it now, or null.</summary>
     public async Task<TemplateState?> FindAsync(Session session, TemplateName name, CancellationToken ct)
@@ -125,8 +122,7 @@ internal sealed class TemplateStates
         var key = (session.Context.Owner, name.Value);
         if (states.TryGetValue(key, out var known) && known.IsOf(now.Revision, now.Moves))
             return known;
-        var template = await Template.FindAsync(session, name, ct);
-        var read = await TemplateState.ReadAsync(session, template!, now.Moves, ct);
+        var read = await ReadTogetherAsync(session, name, now.Revision, now.Moves, ct);
         // Bounded, not clever: a process that serves more templates than this reads some of them more often.
         if (states.Count >= TemplatesLimits.Snapshots)
             states.Clear();
@@ -134,5 +130,43 @@ internal sealed class TemplateStates
         if (read.IsOf(now.Revision, now.Moves))
             states[key] = read;
         return read;
+    }
+
+    private async Task<TemplateState> ReadTogetherAsync(
+        Session session,
+        TemplateName name,
+        long revision,
+        long moves,
+        CancellationToken ct
+    )
+    {
+        var key = (session.Context.Owner, name.Value, revision, moves);
+        var mine = new Lazy<Task<TemplateState>>(() => ReadAsync(session, name, moves, ct));
+        var flight = reading.GetOrAdd(key, mine);
+        if (ReferenceEquals(flight, mine))
+        {
+            try
+            {
+                return await mine.Value;
+            }
+            finally
+            {
+                reading.TryRemove(key, out _);
+            }
+        }
+        // Whoever read it may have been cancelled, or lost its connection: that is no reason for anybody else to fail.
+        await flight.Value.ContinueWith(static done => done.Exception, TaskScheduler.Default).WaitAsync(ct);
+        return flight.Value.IsCompletedSuccessfully ? await flight.Value : await ReadAsync(session, name, moves, ct);
+    }
+
+    private static async Task<TemplateState> ReadAsync(
+        Session session,
+        TemplateName name,
+        long moves,
+        CancellationToken ct
+    )
+    {
+        var template = await Template.FindAsync(session, name, ct);
+        return await TemplateState.ReadAsync(session, template!, moves, ct);
     }
 }

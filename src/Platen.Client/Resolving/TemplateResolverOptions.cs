@@ -41,9 +41,9 @@ public sealed record TemplateResolverOptions
 
     /// <summary>
     /// How old an answer may be without asking whether it still holds. An older one is used once more, while the question is asked
-    /// beside it. Default one second: a rollback reaches a busy program within it.
+    /// beside it. Default three quarters of a second: with the question itself, a rollback reaches a busy program within one.
     /// </summary>
-    public TimeSpan RevalidateAfter { get; init; } = TimeSpan.FromSeconds(1);
+    public TimeSpan RevalidateAfter { get; init; } = TimeSpan.FromMilliseconds(750);
 
     /// <summary>
     /// How old an answer may be to be used while it is asked anew. An older one waits for the registry, and is used only when

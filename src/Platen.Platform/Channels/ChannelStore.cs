@@ -87,6 +87,21 @@ public static class ChannelStore
             Sql.Text(key.Name)
         );
 
+    /// <summary>Those of a subject's channels that have one of the names, in no order; those that never moved are left out.</summary>
+    public static Task<List<Channel>> ListAsync(
+        Session session,
+        string subject,
+        IEnumerable<string> names,
+        CancellationToken ct
+    ) =>
+        session.ListAsync(
+            $"select {Columns} from platform.channel where subject = $1 and name = any ($2) and revision > 0",
+            ReadChannel,
+            ct,
+            Sql.Text(subject),
+            new NpgsqlParameter<string[]> { TypedValue = [.. names] }
+        );
+
     /// <summary>Finds the channel with its last move; no row when it has never moved.</summary>
     public static Query<MovedChannel> FindWithLastMove(ChannelKey key) =>
         new(

@@ -22,7 +22,7 @@ export interface TemplateResolverOptions {
   readonly allowUnpinnedFallback?: boolean;
   /** Where this program runs, such as `production`: pins may hold there. */
   readonly environment?: string;
-  /** How old an answer may be without asking whether it still holds. Default 1,000. */
+  /** How old an answer may be without asking whether it still holds. Default 750: with the question itself, a rollback is seen within a second. */
   readonly revalidateAfterMs?: number;
   /** How old an answer may be to be used while it is asked anew. Default 24 hours. */
   readonly freshnessMs?: number;
@@ -39,6 +39,8 @@ export interface TemplateResolverOptions {
   /** Hears "resolved from …" for each result, and what went wrong. */
   readonly log?: (level: 'info' | 'warn', message: string) => void;
 }
+
+const REVALIDATE_AFTER_MS = 750;
 
 /** No source has it, or an operator has switched it off. */
 export class TemplateUnresolvedError extends Error {
@@ -143,7 +145,7 @@ export class TemplateResolver {
     const key = [template, version ?? '', this.options.environment ?? ''].join('\n');
     let known = this.pointers.get(key);
     const age = known === undefined ? 0 : this.now() - known.confirmedAt;
-    const mayBeAsked = age >= (this.options.revalidateAfterMs ?? 1_000);
+    const mayBeAsked = age >= (this.options.revalidateAfterMs ?? REVALIDATE_AFTER_MS);
     if (
       known === undefined ||
       (age >= (this.options.freshnessMs ?? 86_400_000) && !known.isStale) ||
@@ -171,7 +173,7 @@ export class TemplateResolver {
       // What another process, or this one before it restarted, was told.
       known = await this.readKept(template, key);
       const age = known === undefined ? 0 : this.now() - known.confirmedAt;
-      if (this.registry !== undefined && known !== undefined && age < (this.options.revalidateAfterMs ?? 1_000)) return this.keep(key, known);
+      if (this.registry !== undefined && known !== undefined && age < (this.options.revalidateAfterMs ?? REVALIDATE_AFTER_MS)) return this.keep(key, known);
     }
     if (this.registry !== undefined) {
       const told = await this.askRegistry(template, version || undefined, environment || undefined, key, known, attempts);
@@ -202,7 +204,7 @@ export class TemplateResolver {
         resolution: kept.disabledBecause === undefined ? readResolution(kept.answer) : undefined,
         disabledBecause: kept.disabledBecause,
         tag: kept.tag,
-        confirmedAt: age < 0 ? this.now() - (this.options.revalidateAfterMs ?? 1_000) : kept.fetchedAt,
+        confirmedAt: age < 0 ? this.now() - (this.options.revalidateAfterMs ?? REVALIDATE_AFTER_MS) : kept.fetchedAt,
         isStale: false,
       };
     } catch (error) {
