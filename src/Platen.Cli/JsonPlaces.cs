@@ -159,6 +159,11 @@ internal sealed class JsonPlaces
     private static string WithoutPosition(string message)
     {
         var end = message.IndexOf(" LineNumber:", StringComparison.Ordinal);
-        return end < 0 ? message : message[..end];
+        // The reader's own options are nothing that whoever wrote the file could change.
+        return (end < 0 ? message : message[..end]).Replace(
+            " Change the reader options.",
+            "",
+            StringComparison.Ordinal
+        );
     }
 }

@@ -122,16 +122,20 @@ internal sealed class TemplateFolder
                     fault.Message
                 ))
             );
+            CheckOptions(name, version, faults);
             throw Invalid(shownPath, faults);
         }
         var template = ReadName(name, manifest, places, faults);
         var semver = ReadVersion(version, manifest, places, faults);
+        var includes = manifest.Includes.Select(include => include.Name).ToHashSet(StringComparer.Ordinal);
         var files = ImmutableArray.CreateBuilder<(ManifestArtifact, byte[], Digest)>();
         foreach (var (index, artifact) in manifest.Artifacts.Index())
         {
             var place = places.Of($"/artifacts/{index}/path");
             if (await ReadFileAsync(folder, artifact, place, faults, ct) is not { } content)
                 continue;
+            if (artifact.Role is not null && System.Text.Unicode.Utf8.IsValid(content))
+                CheckPrompt(artifact, index, content, includes, places, faults);
             var digest = Digest.Of(content);
             if (artifact.Digest is { } stated && stated != digest)
                 faults.Add(
@@ -150,6 +154,25 @@ internal sealed class TemplateFolder
                 Files = files.ToImmutable(),
             }
             : throw Invalid(shownPath, faults);
+    }
+
+    /// <summary>What the server would refuse, found before anything travels and in a dry run.</summary>
+    private static void CheckPrompt(
+        ManifestArtifact artifact,
+        int index,
+        byte[] content,
+        HashSet<string> includes,
+        JsonPlaces places,
+        List<InputFault> faults
+    )
+    {
+        var wrong = new List<Fault>();
+        artifact.CheckPrompt(System.Text.Encoding.UTF8.GetString(content), includes, wrong);
+        foreach (var fault in wrong)
+        {
+            var pointer = $"/artifacts/{index}{fault.Pointer}";
+            faults.Add(new InputFault($"{places.Of(pointer)} {pointer}", $"{artifact.Path}: {fault.Message}"));
+        }
     }
 
     private JsonObject WithHead(JsonArray artifacts)
@@ -175,6 +198,21 @@ internal sealed class TemplateFolder
         return json;
     }
 
+    /// <summary>Of a manifest that says nothing, only what was asked for can be told.</summary>
+    private static void CheckOptions(string? name, string? version, List<InputFault> faults)
+    {
+        if (name is not null && !TemplateName.TryParse(name, out _))
+            faults.Add(NoName(name));
+        if (version is not null && !TemplateManifest.TryParseVersion(version, out _))
+            faults.Add(NoVersion(version));
+    }
+
+    private static InputFault NoName(string asked) =>
+        new("--template", $"'{asked}' is not a template's name: lower-case words joined by '-', '_' or '.'.");
+
+    private static InputFault NoVersion(string asked) =>
+        new("--version", $"'{asked}' is not a version such as 1.4.0 or 2.0.0-rc.1.");
+
     private static TemplateName ReadName(
         string? asked,
         TemplateManifest manifest,
@@ -191,12 +229,7 @@ internal sealed class TemplateFolder
             return manifest.Template ?? default;
         }
         if (!TemplateName.TryParse(asked, out var name))
-            faults.Add(
-                new InputFault(
-                    "--template",
-                    $"'{asked}' is not a template's name: lower-case words joined by '-', '_' or '.'."
-                )
-            );
+            faults.Add(NoName(asked));
         else if (manifest.Template is { } stated && stated != name)
             faults.Add(
                 new InputFault(places.Of("/template"), $"The manifest is of '{stated}', and --template says '{name}'.")
@@ -220,7 +253,7 @@ internal sealed class TemplateFolder
             return manifest.Version ?? default;
         }
         if (!TemplateManifest.TryParseVersion(asked, out var version))
-            faults.Add(new InputFault("--version", $"'{asked}' is not a version such as 1.4.0 or 2.0.0-rc.1."));
+            faults.Add(NoVersion(asked));
         else if (manifest.Version is { } stated && stated != version)
             faults.Add(
                 new InputFault(

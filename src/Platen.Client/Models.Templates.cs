@@ -318,6 +318,58 @@ public sealed record TemplateOutcomesRecorded(Guid Trial, int Recorded, int Repe
 
 internal sealed record DigestList(ImmutableArray<Digest> Digests);
 
+/// <summary>An operator's decision which version a place gets.</summary>
+/// <param name="Environment">The place, or <c>*</c> for everywhere.</param>
+/// <param name="Version">Which version.</param>
+/// <param name="Reason">Why; whoever resolves sees it.</param>
+/// <param name="SetBy">Who decided it last.</param>
+/// <param name="SetAt">When.</param>
+/// <param name="Revision">Grows with each change of it.</param>
+public sealed record TemplatePin(
+    string Environment,
+    string Version,
+    string Reason,
+    string SetBy,
+    DateTimeOffset SetAt,
+    long Revision
+);
+
+/// <summary>A candidate beside the live version of a channel, from its beginning to its end.</summary>
+/// <param name="Id">Its id.</param>
+/// <param name="LiveVersion">The live version.</param>
+/// <param name="CandidateVersion">The one that is tried.</param>
+/// <param name="Guard">When it is taken away; null for never.</param>
+/// <param name="State"><c>running</c>, <c>promoted</c>, <c>rolled-back</c> or <c>ended</c>.</param>
+/// <param name="Decision">Why its guard ended it; null when it did not.</param>
+/// <param name="StartedAt">When it began.</param>
+/// <param name="EndedAt">When it ended; null while it runs.</param>
+/// <param name="Metrics">What was recorded, for each metric and side.</param>
+public sealed record TemplateTrialReport(
+    Guid Id,
+    string LiveVersion,
+    string CandidateVersion,
+    TemplateGuard? Guard,
+    string State,
+    string? Decision,
+    DateTimeOffset StartedAt,
+    DateTimeOffset? EndedAt,
+    ImmutableArray<TemplateMetric> Metrics
+);
+
+/// <summary>The outcomes of one metric on one side.</summary>
+/// <param name="Metric">Such as <c>failure</c>.</param>
+/// <param name="Side"><c>live</c> or <c>candidate</c>.</param>
+/// <param name="Outcomes">How many.</param>
+/// <param name="Mean">Their mean.</param>
+/// <param name="StandardDeviation">How far they are spread.</param>
+public sealed record TemplateMetric(string Metric, string Side, long Outcomes, double Mean, double StandardDeviation);
+
+internal sealed record TemplatePinOrder(string Version, string? Reason);
+
+internal sealed record TemplatePinList(ImmutableArray<TemplatePin> Items);
+
+internal sealed record TemplateTrialList(ImmutableArray<TemplateTrialReport> Items);
+
 internal sealed record MissingDigests(ImmutableArray<Digest> Missing);
 
 internal sealed record TemplateChannelList(ImmutableArray<TemplateChannel> Items);
@@ -347,6 +399,10 @@ internal sealed record MoveDecision(bool Approve, string? Reason);
 [JsonSerializable(typeof(TemplateChannelList))]
 [JsonSerializable(typeof(TemplateMoveRequest))]
 [JsonSerializable(typeof(TemplateMoveRequestList))]
+[JsonSerializable(typeof(TemplatePin))]
+[JsonSerializable(typeof(TemplatePinOrder))]
+[JsonSerializable(typeof(TemplatePinList))]
+[JsonSerializable(typeof(TemplateTrialList))]
 [JsonSerializable(typeof(TemplateResolution))]
 [JsonSerializable(typeof(TemplateOutcomes))]
 [JsonSerializable(typeof(TemplateOutcomesRecorded))]

@@ -295,6 +295,89 @@ public sealed partial class PlatenClient
         return await ReadAsync(answer, TemplatesJson.Default.TemplateMoveRequest, ct);
     }
 
+    /// <summary>Puts a channel under protection: from then on a second person has to agree to each move of it.</summary>
+    /// <param name="name">The template.</param>
+    /// <param name="channel">A channel that is not protected, and that the server does not move by itself.</param>
+    /// <param name="ct">Cancels.</param>
+    public async Task ProtectTemplateChannelAsync(TemplateName name, string channel, CancellationToken ct)
+    {
+        using var answer = await SendAsync(
+            HttpMethod.Put,
+            ChannelPath(name, channel) + "/protection",
+            new Precondition.Absent(),
+            null,
+            ct
+        );
+    }
+
+    /// <summary>Asks for the end of a channel's protection; a second person decides.</summary>
+    public async Task<TemplateMoveRequest> AskToEndProtectionAsync(
+        TemplateName name,
+        string channel,
+        CancellationToken ct
+    )
+    {
+        using var answer = await SendAsync(
+            HttpMethod.Delete,
+            ChannelPath(name, channel) + "/protection",
+            new Precondition.OneOf(["\"protected\""]),
+            null,
+            ct
+        );
+        return await ReadAsync(answer, TemplatesJson.Default.TemplateMoveRequest, ct);
+    }
+
+    /// <summary>The pins of a template, in the order of their environments.</summary>
+    public async Task<ImmutableArray<TemplatePin>> ListTemplatePinsAsync(TemplateName name, CancellationToken ct) =>
+        OrEmpty((await GetAsync(TemplatePath(name) + "/pins", TemplatesJson.Default.TemplatePinList, ct)).Items);
+
+    /// <summary>Gives an environment one version, whatever its callers ask for short of an exact version.</summary>
+    /// <param name="name">The template.</param>
+    /// <param name="environment">Such as <c>production</c>; <c>*</c> for everywhere.</param>
+    /// <param name="version">A stable or deprecated version.</param>
+    /// <param name="reason">Why; whoever resolves sees it. May be null.</param>
+    /// <param name="condition">The pin that was seen.</param>
+    /// <param name="ct">Cancels.</param>
+    public async Task<TemplatePin> PinTemplateAsync(
+        TemplateName name,
+        string environment,
+        SemVer version,
+        string? reason,
+        Precondition condition,
+        CancellationToken ct
+    )
+    {
+        using var answer = await PutAsync(
+            PinPath(name, environment),
+            new TemplatePinOrder(version.ToString(), reason),
+            TemplatesJson.Default.TemplatePinOrder,
+            condition,
+            ct
+        );
+        return await ReadAsync(answer, TemplatesJson.Default.TemplatePin, ct);
+    }
+
+    /// <summary>Ends a pin.</summary>
+    public async Task UnpinTemplateAsync(
+        TemplateName name,
+        string environment,
+        Precondition condition,
+        CancellationToken ct
+    )
+    {
+        using var answer = await SendAsync(HttpMethod.Delete, PinPath(name, environment), condition, null, ct);
+    }
+
+    /// <summary>The trials of a channel with what was recorded of them, latest first.</summary>
+    public async Task<ImmutableArray<TemplateTrialReport>> ListTemplateTrialsAsync(
+        TemplateName name,
+        string channel,
+        CancellationToken ct
+    ) =>
+        OrEmpty(
+            (await GetAsync(ChannelPath(name, channel) + "/trials", TemplatesJson.Default.TemplateTrialList, ct)).Items
+        );
+
     /// <summary>Records how callers fared with the versions on trial.</summary>
     public async Task<TemplateOutcomesRecorded> RecordTemplateOutcomesAsync(
         TemplateName name,
@@ -406,6 +489,9 @@ public sealed partial class PlatenClient
 
     private string ChannelPath(TemplateName name, string channel) =>
         $"{TemplatePath(name)}/channels/{Segment(channel)}";
+
+    private string PinPath(TemplateName name, string environment) =>
+        $"{TemplatePath(name)}/pins/{Segment(environment)}";
 
     private string BlobPath(TemplateName name, Digest digest) => $"{TemplatePath(name)}/blobs/{digest}";
 }

@@ -141,6 +141,113 @@ public sealed class CommandLineTests(ServerFixture server) : IDisposable
     }
 
     [Fact]
+    public async Task What_the_server_would_refuse_is_said_before_anything_travels()
+    {
+        Directory.CreateDirectory(Path.Combine(folder, "bundle"));
+        File.WriteAllText(Path.Combine(folder, "bundle", "p.md"), "{{name}} {{tone}} {{> style}}");
+        var manifest = Path.Combine(folder, "bundle", "manifest.json");
+        File.WriteAllText(
+            manifest,
+            """{ "artifacts": [ { "kind": "a", "path": "p.md", "role": "user", "variables": ["name", "other"] } ] }"""
+        );
+        string[] push = ["push", "--template", name.Value, "--version", "1.0.0", "--dir", "bundle"];
+        (await RunAsync([.. push, "--dry-run"])).ShouldBe(2);
+        var said = error.ToString();
+        foreach (var fault in (string[])["'tone', which is not declared", "'other' is declared", "includes 'style'"])
+            said.ShouldContain(fault);
+        said.ShouldContain("bundle/manifest.json:1:");
+        (await RunAsync(push)).ShouldBe(2);
+        (await server.Owner.GetAsync($"/v1/templates/{name}")).Status.ShouldBe(404);
+
+        File.WriteAllText(manifest, """{ "artifacts": [ { "kind": "a", "path": "p.md" }, ] }""");
+        (await RunAsync(push)).ShouldBe(2);
+        error.ToString().ShouldContain("trailing comma");
+        error.ToString().ShouldNotContain("options");
+        File.WriteAllText(manifest, """{ "artifacts": [ { "kind": "A A", "path": "p.md" } ] }""");
+        (await RunAsync("push", "--template", "Ä", "--version", "1", "--dir", "bundle")).ShouldBe(2);
+        foreach (var place in (string[])["--template", "--version", "/artifacts/0/kind"])
+            error.ToString().ShouldContain(place, customMessage: "all of it at once");
+    }
+
+    [Fact]
+    public async Task A_file_that_is_no_text_is_written_and_not_printed()
+    {
+        Directory.CreateDirectory(Path.Combine(folder, "bundle"));
+        byte[] picture = [0x89, 0x50, 0xff, 0xfe, 0x00];
+        File.WriteAllBytes(Path.Combine(folder, "bundle", "a.png"), picture);
+        File.WriteAllText(
+            Path.Combine(folder, "bundle", "manifest.json"),
+            """{ "artifacts": [ { "kind": "logo", "path": "a.png" } ] }"""
+        );
+        await RunAsync("push", "--template", name.Value, "--version", "1.0.0", "--dir", "bundle");
+        string[] resolve = ["resolve", name.Value, "--kind", "logo", "--remote"];
+        (await RunAsync(resolve)).ShouldBe(2);
+        (Out, error.ToString().Contains("--out", StringComparison.Ordinal)).ShouldBe(("", true));
+        (await RunAsync([.. resolve, "--json"])).ShouldBe(0);
+        Convert.FromBase64String(JsonNode.Parse(Out)!["base64"]!.GetValue<string>()).ShouldBe(picture);
+        (await RunAsync([.. resolve, "--out", "b.png"])).ShouldBe(0);
+        (await File.ReadAllBytesAsync(Path.Combine(folder, "b.png"), Ct)).ShouldBe(picture);
+        (await RunAsync("resolve", name.Value, "--kind", "logo", "--remote", "--version", "9.x")).ShouldBe(1);
+        error.ToString().ShouldContain("it has 1.0.0");
+        error.ToString().ShouldContain("that the registry has");
+    }
+
+    [Fact]
+    public async Task Pins_protection_and_trials_are_set_and_shown()
+    {
+        foreach (var version in (string[])["1.0.0", "1.1.0"])
+        {
+            WriteBundle(version);
+            await RunAsync("push", "--template", name.Value, "--version", version, "--dir", "bundle");
+        }
+        string[] pins = ["templates", "pins", name.Value];
+        (await RunAsync([.. pins, "production"])).ShouldBe(1);
+        (await RunAsync([.. pins, "production", "1.0.0", "--reason", "tested"])).ShouldBe(0, error.ToString());
+        (await RunAsync([.. pins, "production", "1.0.0", "--reason", "tested again"])).ShouldBe(0, error.ToString());
+        (await RunAsync(pins)).ShouldBe(0);
+        Out.ShouldStartWith("production\t1.0.0\t");
+        Out.ShouldContain("tested again");
+        (
+            await RunAsync("resolve", name.Value, "--kind", "master_prompt", "--remote", "--environment", "production")
+        ).ShouldBe(0);
+        Out.ShouldBe("1.0.0");
+        error.ToString().ShouldContain("about 2 tokens");
+        (await RunAsync([.. pins, "production", "--remove"])).ShouldBe(0, error.ToString());
+        (await RunAsync([.. pins, "production"])).ShouldBe(1);
+
+        await RunAsync("templates", "channels", name.Value, "default", "1.0.0", "--candidate", "1.1.0");
+        var outcomes = Enumerable
+            .Range(0, 3)
+            .Select(i => new
+            {
+                id = $"o{i}",
+                metric = "seconds",
+                value = 2,
+                version = "1.1.0",
+            });
+        (
+            await server.Owner.SendAsync(
+                HttpMethod.Post,
+                $"/v1/templates/{name}/channels/default/outcomes",
+                new { outcomes }
+            )
+        ).Status.ShouldBe(200);
+        (await RunAsync("templates", "trials", name.Value, "default")).ShouldBe(0, error.ToString());
+        Out.ShouldContain("1.1.0 beside 1.0.0: running");
+        Out.ShouldContain("seconds candidate: 3 outcomes, mean 2");
+
+        (await RunAsync("templates", "protect", name.Value, "latest")).ShouldBe(5);
+        (await RunAsync("templates", "protect", name.Value, "default")).ShouldBe(0, error.ToString());
+        (await RunAsync("templates", "protect", name.Value, "default")).ShouldBe(0, error.ToString());
+        (await RunAsync("templates", "default", name.Value, "1.1.0")).ShouldBe(0);
+        Out.ShouldContain("waits for a second person");
+        (await RunAsync("templates", "unprotect", name.Value, "default")).ShouldBe(0, error.ToString());
+        (await RunAsync("templates", "requests", name.Value)).ShouldBe(0);
+        Out.ShouldContain("end-protection");
+        Out.ShouldContain("\tmove\t1.1.0\t");
+    }
+
+    [Fact]
     public async Task A_push_of_two_hundred_files_goes_on_where_it_was_cut()
     {
         var bundle = Path.Combine(folder, "bundle");

@@ -212,7 +212,11 @@ internal sealed class CommitVersion(PostgresPools pools, IBlobStore blobs, Store
         else if (!System.Text.Unicode.Utf8.IsValid(bytes.Span))
             faults.Add(new Fault(at, "A prompt is text: its bytes are not valid UTF-8."));
         else
-            variables = CheckPrompt(Encoding.UTF8.GetString(bytes.Span), artifact, at, includes, faults);
+        {
+            var wrong = new List<Fault>();
+            variables = artifact.CheckPrompt(Encoding.UTF8.GetString(bytes.Span), includes, wrong);
+            faults.AddRange(wrong.Select(fault => fault with { Pointer = at + fault.Pointer }));
+        }
         return (
             new TemplateArtifact(
                 artifact.Kind,
@@ -226,35 +230,6 @@ internal sealed class CommitVersion(PostgresPools pools, IBlobStore blobs, Store
             ),
             faults
         );
-    }
-
-    /// <summary>A prompt that declares nothing declares what it names; one that declares must declare all that it names.</summary>
-    private static ImmutableArray<PromptVariable> CheckPrompt(
-        string text,
-        ManifestArtifact artifact,
-        string at,
-        HashSet<string> includes,
-        List<Fault> faults
-    )
-    {
-        var named = PromptText.VariablesOf(text);
-        foreach (var part in PromptText.IncludesOf(text).Where(part => !includes.Contains(part)))
-            faults.Add(new Fault(at, $"The text includes '{part}', which /includes does not have."));
-        if (artifact.Variables is not { } declared)
-        {
-            if (named.Length > TemplateLimits.Variables)
-                faults.Add(
-                    new Fault(at, $"The text names {named.Length} variables; {TemplateLimits.Variables} are allowed.")
-                );
-            return [.. named.Select(name => new PromptVariable(name))];
-        }
-        foreach (var name in named.Where(name => declared.All(d => d.Name != name)))
-            faults.Add(new Fault(at + "/variables", $"The text names '{name}', which is not declared."));
-        foreach (var (place, unused) in declared.Index().Where(d => !named.Contains(d.Item.Name)))
-            faults.Add(
-                new Fault($"{at}/variables/{place}", $"'{unused.Name}' is declared, but the text does not name it.")
-            );
-        return declared;
     }
 
     /// <summary>The files of other bundles, pinned: their digests become part of this release.</summary>

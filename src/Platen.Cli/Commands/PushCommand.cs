@@ -116,7 +116,7 @@ internal static class PushCommand
     {
         if (!run.Output.ShowsBars)
         {
-            run.Output.Progress($"{bundle.Name} {bundle.Version}: {bundle.Files.Length} files");
+            run.Output.Progress($"{bundle.Name} {bundle.Version}: {Files(bundle.Files.Length)}");
             var told = -1;
             return await push.RunAsync(
                 bundle,
@@ -159,10 +159,12 @@ internal static class PushCommand
         run.Output.Line(
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"{bundle.Name} {bundle.Version}: {result.Outcome} as {result.Version.Release} ({result.Version.Status}); {result.Uploaded} files, {result.UploadedBytes:N0} bytes travelled"
+                $"{bundle.Name} {bundle.Version}: {result.Outcome} as {result.Version.Release} ({result.Version.Status}); {Files(result.Uploaded)}, {result.UploadedBytes:N0} bytes travelled"
             )
         );
         if (result.Default is not null)
             run.Output.Line(result.Default);
     }
+
+    private static string Files(int count) => count == 1 ? "1 file" : $"{count} files";
 }

@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging;
 using Platen.Client;
 using Platen.Client.Resolving;
+using Platen.Kernel.Templates;
 
 namespace Platen.Cli.Commands;
 
@@ -141,6 +142,8 @@ internal static class ResolveCommand
         {
             resolved = await resolver.ResolveAsync(request, ct);
             bytes = resolved.Bytes.ToArray();
+            if (resolved.Artifact.Role is not null)
+                tokens = PromptText.EstimateTokens(resolved.Text);
         }
         Report(run, resolved, bytes, tokens);
         return ExitCode.Ok;
@@ -235,26 +238,37 @@ internal static class ResolveCommand
                 ["sunsetAt"] = deprecation.SunsetAt?.ToString("O", CultureInfo.InvariantCulture),
             };
         }
+        var isText = System.Text.Unicode.Utf8.IsValid(bytes);
         if (run.Value(Out) is { } file)
         {
             WriteFile(Path.GetFullPath(file, run.Terminal.WorkingFolder), bytes);
             json["out"] = file;
         }
         else if (run.Output.Json)
-            json["text"] = System.Text.Encoding.UTF8.GetString(bytes);
+            json[isText ? "text" : "base64"] = isText
+                ? System.Text.Encoding.UTF8.GetString(bytes)
+                : Convert.ToBase64String(bytes);
+        else if (!isText)
+        {
+            throw new CliException(
+                ExitCode.Usage,
+                "not-text",
+                $"{resolved.Artifact.Path} is no text: printed, it would not be the same bytes.",
+                "Write it into a file with --out, or take it as Base64 with --json."
+            );
+        }
         else
             run.Output.Exactly(System.Text.Encoding.UTF8.GetString(bytes));
         run.Output.Document(json);
+        var about = tokens is null ? "" : string.Create(CultureInfo.InvariantCulture, $", about {tokens:N0} tokens");
         run.Output.Progress(
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"resolved from {SourceName(resolved.Source)}: {resolved.Template}@{resolved.Version} {resolved.Artifact.Path}, rule {resolved.Rule} ({resolved.Explanation}), {resolved.Digest}, age {resolved.Age.TotalSeconds:0.0} s"
+                $"resolved from {SourceName(resolved.Source)}: {resolved.Template}@{resolved.Version} {resolved.Artifact.Path}, rule {resolved.Rule} ({resolved.Explanation}), {resolved.Digest}, {bytes.Length:N0} bytes{about}, age {resolved.Age.TotalSeconds:0.0} s"
             )
         );
         if (resolved.IsStale)
             run.Output.Progress("The registry could not be asked: this is what it said last.");
-        if (resolved.Deprecation is { } warning)
-            run.Output.Progress($"deprecated: {warning.Reason} Use {warning.Successor ?? "another version"} instead.");
     }
 
     private static async Task<int> ListAsync(

@@ -109,6 +109,21 @@ internal static class TemplatesCommand
         Arity = ArgumentArity.ZeroOrOne,
     };
 
+    private static readonly Argument<string> OneChannel = new("channel")
+    {
+        Description = "The channel, such as default.",
+        HelpName = "CHANNEL",
+    };
+
+    private static readonly Argument<string?> Place = new("environment")
+    {
+        Description = "Where, such as production; '*' for everywhere. Left out, the pins are shown.",
+        HelpName = "ENVIRONMENT",
+        Arity = ArgumentArity.ZeroOrOne,
+    };
+
+    private static readonly Option<bool> Remove = new("--remove") { Description = "End the pin." };
+
     private static readonly Option<int?> DraftsOlderThan = new("--drafts-older-than")
     {
         Description = "Remove drafts that nobody changed for so many days.",
@@ -163,6 +178,30 @@ internal static class TemplatesCommand
                 Guard,
                 Reason,
             }.Runs(ChannelsAsync),
+            new Command(
+                "pins",
+                "Show what environments are held to, or hold one to a version, whatever its callers ask for short of an exact version."
+            )
+            {
+                Name,
+                Place,
+                OptionalVersion,
+                Remove,
+                Reason,
+            }.Runs(PinsAsync),
+            new Command("trials", "Show the trials of a channel, with what was recorded and why each ended.")
+            {
+                Name,
+                OneChannel,
+            }.Runs(TrialsAsync),
+            new Command("protect", "Let a channel move only when a second person agrees.") { Name, OneChannel }.Runs(
+                ProtectAsync
+            ),
+            new Command("unprotect", "Ask for the end of a channel's protection; a second person decides.")
+            {
+                Name,
+                OneChannel,
+            }.Runs(UnprotectAsync),
             new Command("requests", "Show the moves of protected channels that wait for a second person.")
             {
                 Name,
@@ -265,7 +304,7 @@ internal static class TemplatesCommand
                 $"{name} {version.Version}: {version.Status}, {version.Release}, by {version.CreatedBy} at {version.CreatedAt:u}"
             );
             if (version.Deprecation is { } deprecation)
-                run.Output.Line($"deprecated: {deprecation.Reason} Successor: {deprecation.Successor ?? "none"}");
+                run.Output.Line($"deprecated: {deprecation.Reason} (successor: {deprecation.Successor ?? "none"})");
             if (version.Changelog is not null)
                 run.Output.Line(version.Changelog);
             run.Output.Table(
@@ -288,7 +327,8 @@ internal static class TemplatesCommand
         }
         var template = (await FindAsync(run, name, ct)).Value;
         run.Output.Document(JsonSerializer.SerializeToNode(template, JsonSerializerOptions.Web)!);
-        run.Output.Line($"{name}: {(template.Enabled ? "on" : "switched off")}, {template.Description}");
+        var about = template.Description.Length == 0 ? "" : ", " + template.Description;
+        run.Output.Line($"{name}: {(template.Enabled ? "on" : "switched off")}{about}");
         foreach (var channel in template.Channels)
         {
             var tried = channel.Candidate is null ? "" : $", {channel.Candidate} on {channel.Percentage} %";
@@ -520,6 +560,121 @@ internal static class TemplatesCommand
         run.Output.Line($"{channel} → {moved.Channel!.Version} (move {moved.Channel.Revision})");
         if (moved.Channel.Candidate is { } trying)
             run.Output.Line($"trying {trying.Version} on {trying.Percentage} % of the keys");
+        return ExitCode.Ok;
+    }
+
+    private static async Task<int> PinsAsync(Invocation run, CancellationToken ct)
+    {
+        var name = ReadName(run.Value(Name));
+        var pins = await run.Client.ListTemplatePinsAsync(name, ct);
+        if (run.Optional(Place) is not { } place)
+        {
+            run.Output.Document(
+                new JsonObject { ["items"] = JsonSerializer.SerializeToNode(pins, JsonSerializerOptions.Web) }
+            );
+            run.Output.Table(
+                ["environment", "version", "by", "since", "reason"],
+                [
+                    .. pins.Select(pin =>
+                        (string[])
+                            [
+                                pin.Environment,
+                                pin.Version,
+                                pin.SetBy,
+                                pin.SetAt.ToString("u", CultureInfo.InvariantCulture),
+                                pin.Reason,
+                            ]
+                    ),
+                ]
+            );
+            return ExitCode.Ok;
+        }
+        var now = pins.FirstOrDefault(pin => pin.Environment == place);
+        if (run.Value(Remove))
+        {
+            if (now is null)
+                throw NoPin(name, place);
+            await run.Client.UnpinTemplateAsync(name, place, Seen(now), ct);
+            run.Output.Document(new JsonObject { ["environment"] = place, ["version"] = null });
+            run.Output.Line($"{place} is held to no version any more");
+            return ExitCode.Ok;
+        }
+        if (run.Optional(OptionalVersion) is { } version)
+            now = await run.Client.PinTemplateAsync(
+                name,
+                place,
+                ReadVersion(version),
+                run.Value(Reason),
+                now is null ? new Precondition.Absent() : Seen(now),
+                ct
+            );
+        if (now is null)
+            throw NoPin(name, place);
+        run.Output.Document(JsonSerializer.SerializeToNode(now, JsonSerializerOptions.Web)!);
+        run.Output.Line($"{place} is held to {now.Version} by {now.SetBy}: {now.Reason}");
+        return ExitCode.Ok;
+    }
+
+    private static Precondition Seen(TemplatePin pin) =>
+        new Precondition.OneOf([string.Create(CultureInfo.InvariantCulture, $"\"{pin.Revision}\"")]);
+
+    private static CliException NoPin(TemplateName name, string place) =>
+        new(
+            ExitCode.No,
+            "not-found",
+            $"'{name}' is not pinned in '{place}'.",
+            $"'platen templates pins {name} {place} SEMVER' does it."
+        );
+
+    private static async Task<int> TrialsAsync(Invocation run, CancellationToken ct)
+    {
+        var name = ReadName(run.Value(Name));
+        var trials = await run.Client.ListTemplateTrialsAsync(name, run.Value(OneChannel)!, ct);
+        run.Output.Document(
+            new JsonObject { ["items"] = JsonSerializer.SerializeToNode(trials, JsonSerializerOptions.Web) }
+        );
+        foreach (var trial in trials)
+        {
+            var guard = trial.Guard is { } rule ? $", guarded by {rule.Metric}" : "";
+            run.Output.Line(
+                $"{trial.CandidateVersion} beside {trial.LiveVersion}: {trial.State} since {trial.EndedAt ?? trial.StartedAt:u}{guard}"
+            );
+            if (trial.Decision is not null)
+                run.Output.Line("  " + trial.Decision);
+            foreach (var metric in trial.Metrics.IsDefault ? [] : trial.Metrics)
+                run.Output.Line(
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"  {metric.Metric} {metric.Side}: {metric.Outcomes:N0} outcomes, mean {metric.Mean:0.####}, deviation {metric.StandardDeviation:0.####}"
+                    )
+                );
+        }
+        return ExitCode.Ok;
+    }
+
+    private static async Task<int> ProtectAsync(Invocation run, CancellationToken ct)
+    {
+        var (name, channel) = (ReadName(run.Value(Name)), run.Value(OneChannel)!);
+        var isProtected = (await run.Client.ListTemplateChannelsAsync(name, ct)).Any(c =>
+            c.Name == channel && c.Protected
+        );
+        if (!isProtected)
+            await run.Client.ProtectTemplateChannelAsync(name, channel, ct);
+        run.Output.Document(new JsonObject { ["channel"] = channel, ["protected"] = true });
+        run.Output.Line(
+            $"{channel} is protected{(isProtected ? " already" : ": a second person agrees to each move")}"
+        );
+        return ExitCode.Ok;
+    }
+
+    private static async Task<int> UnprotectAsync(Invocation run, CancellationToken ct)
+    {
+        var name = ReadName(run.Value(Name));
+        var request = await run.Client.AskToEndProtectionAsync(name, run.Value(OneChannel)!, ct);
+        run.Output.Document(JsonSerializer.SerializeToNode(request, JsonSerializerOptions.Web)!);
+        run.Output.Line(
+            $"request {request.Id} waits for a second person: 'platen templates approve {name} {request.Id}'"
+        );
         return ExitCode.Ok;
     }
 

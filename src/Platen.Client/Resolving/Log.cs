@@ -61,7 +61,7 @@ internal static partial class Log
     )]
     public static partial void CacheNotWritable(ILogger logger, string reason);
 
-    [LoggerMessage(4005, LogLevel.Warning, "{Template}@{Version} is deprecated: {Reason} Successor: {Successor}")]
+    [LoggerMessage(4005, LogLevel.Warning, "{Template}@{Version} is deprecated: {Reason} (successor: {Successor})")]
     public static partial void Deprecated(
         ILogger logger,
         string template,

@@ -427,6 +427,7 @@ public sealed class TemplateResolver : IAsyncDisposable
             if (registry is not null && known?.AgeAt(time) < options.RevalidateAfter)
                 return Keep(known);
         }
+        var isRefused = false;
         if (registry is not null)
         {
             var (told, saysNo) = await AskRegistryAsync(key, template, known, attempts, ct);
@@ -434,6 +435,7 @@ public sealed class TemplateResolver : IAsyncDisposable
                 return Keep(told);
             if (known is not null && !saysNo)
                 return known.IsStale ? known : Keep(known.AsStale());
+            isRefused = saysNo;
         }
         if (await ReadLocalAsync(key, template, attempts, ct) is { } local)
             return Keep(local);
@@ -442,7 +444,9 @@ public sealed class TemplateResolver : IAsyncDisposable
             return known.IsStale ? known : Keep(known.AsStale());
         throw new TemplateUnresolvedException(
             $"Nobody can say which version of '{template}' {key.Version ?? "the default"} is.",
-            "Give a files folder with its manifest.json, or let the registry be asked (UseRegistry, --remote).",
+            isRefused
+                ? "Ask for a template and a version that the registry has, with a key that may read it."
+                : "Give a files folder with its manifest.json, or let the registry be asked (UseRegistry, --remote).",
             attempts.ToImmutable()
         );
     }

@@ -25,7 +25,42 @@ public sealed record ManifestArtifact(
     Digest? Digest,
     long? SizeBytes,
     ImmutableArray<PromptVariable>? Variables
-);
+)
+{
+    /// <summary>
+    /// Holds a prompt's text against what the artifact declares. One that declares nothing declares what its text names; one that declares
+    /// must declare all of that, and nothing else.
+    /// </summary>
+    /// <param name="text">The artifact's text.</param>
+    /// <param name="includes">The names under <see cref="TemplateManifest.Includes"/>.</param>
+    /// <param name="faults">Gets every fault, with a pointer into the artifact.</param>
+    /// <returns>The prompt's variables.</returns>
+    public ImmutableArray<PromptVariable> CheckPrompt(
+        string text,
+        IReadOnlySet<string> includes,
+        ICollection<Fault> faults
+    )
+    {
+        var named = PromptText.VariablesOf(text);
+        foreach (var part in PromptText.IncludesOf(text).Where(part => !includes.Contains(part)))
+            faults.Add(new Fault("", $"The text includes '{part}', which /includes does not have."));
+        if (Variables is not { } declared)
+        {
+            if (named.Length > TemplateLimits.Variables)
+                faults.Add(
+                    new Fault("", $"The text names {named.Length} variables; {TemplateLimits.Variables} are allowed.")
+                );
+            return [.. named.Select(name => new PromptVariable(name))];
+        }
+        foreach (var name in named.Where(name => declared.All(d => d.Name != name)))
+            faults.Add(new Fault("/variables", $"The text names '{name}', which is not declared."));
+        foreach (var (place, unused) in declared.Index().Where(d => !named.Contains(d.Item.Name)))
+            faults.Add(
+                new Fault($"/variables/{place}", $"'{unused.Name}' is declared, but the text does not name it.")
+            );
+        return declared;
+    }
+}
 
 /// <summary>Another bundle's files that a version includes under a name, pinned at one version.</summary>
 /// <param name="Name">What <c>{{> name}}</c> calls it.</param>
