@@ -148,6 +148,24 @@ public sealed class FaultTests(ServerFixture server) : IDisposable
     }
 
     [Fact]
+    public async Task A_version_that_goes_between_its_choice_and_its_files_is_refused_and_not_empty()
+    {
+        var pushed = await server.Owner.PushPromptAsync(name, "1.0.0", "one", "draft");
+        pushed.Status.ShouldBe(201, pushed.Text);
+        await using var session = await server.Postgres.Pools.OpenAsync(
+            Kernel.OperationContext.ForSystem(Kernel.OwnerId.Platform, "read template"),
+            Ct
+        );
+        var state = (await new TemplateStates().FindAsync(session, name, Ct)).ShouldNotBeNull();
+        var order = new { draftsOlderThanDays = 0 };
+        await server.Owner.SendAsync(HttpMethod.Post, $"/v1/templates/{name}/versions:expire", order);
+        var refused = await Should.ThrowAsync<Kernel.ProblemException>(async () =>
+            await state.FilesAsync(server.Postgres.Pools, state.Versions[0], Ct)
+        );
+        refused.Problem.Type.ShouldBe(TemplatesProblems.NoSuchVersion);
+    }
+
+    [Fact]
     public async Task A_bit_that_flips_anywhere_in_an_answer_makes_it_nobodys()
     {
         await server.Owner.PushPromptAsync(name, "1.0.0", "one");

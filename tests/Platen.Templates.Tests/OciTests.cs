@@ -1,10 +1,14 @@
 using System.Text.Json.Nodes;
+using Platen.Testing;
+using Platen.Testing.Servers;
 
 namespace Platen.Templates.Tests;
 
 /// <summary>Versions are OCI releases: what any OCI client does with them.</summary>
 public sealed class OciTests(ServerFixture server)
 {
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
     [Fact]
     public async Task A_version_is_pulled_as_a_tag_and_pushed_elsewhere_becomes_a_version_there()
     {
@@ -52,6 +56,49 @@ public sealed class OciTests(ServerFixture server)
             409,
             "a stable version cannot change"
         );
+    }
+
+    [Fact]
+    public async Task Skopeo_copies_a_version_out_and_it_comes_in_elsewhere_as_the_same_version()
+    {
+        await AptPackages.EnsureAsync("skopeo", Ct, "skopeo");
+        var (from, to) = (ServerFixture.NewName(), ServerFixture.NewName());
+        var folder = PostgresFixture.NewFolder();
+        var policy = Path.Combine(folder, "policy.json");
+        await File.WriteAllTextAsync(policy, """{"default":[{"type":"insecureAcceptAnything"}]}""", Ct);
+        var pushed = await server.Owner.PushAsync(
+            from,
+            "1.2.0",
+            [
+                (Person.Prompt("master_prompt", "fr.md", "fr"), "Bonjour {{qui}}"),
+                (Person.Prompt("json_config", "c.json", role: null), "{}"),
+            ]
+        );
+        var host = $"docker://{server.Address.Authority}/templates";
+        await SkopeoAsync(
+            "--src-tls-verify=false",
+            $"--src-creds=key:{server.OwnerKeyText}",
+            $"{host}/{from}:stable",
+            $"oci:{folder}/out:1.2.0"
+        );
+        var index = JsonNode.Parse(await File.ReadAllTextAsync($"{folder}/out/index.json", Ct))!;
+        var release = pushed.Json["version"]!["release"]!.GetValue<string>();
+        index["manifests"]![0]!["digest"]!.GetValue<string>().ShouldBe(release);
+        foreach (var blob in Directory.EnumerateFiles($"{folder}/out/blobs/sha256"))
+            Kernel.Digest.Of(await File.ReadAllBytesAsync(blob, Ct)).Hex.ShouldBe(Path.GetFileName(blob));
+
+        await SkopeoAsync(
+            "--dest-tls-verify=false",
+            $"--dest-creds=key:{server.OwnerKeyText}",
+            $"oci:{folder}/out:1.2.0",
+            $"{host}/{to}:1.2.0"
+        );
+        var resolved = await server.Owner.ResolveAsync(to, "?kind=master_prompt");
+        (resolved.Member("version"), resolved.Member("release")).ShouldBe(("1.2.0", release));
+        Directory.Delete(folder, recursive: true);
+
+        Task SkopeoAsync(params string[] arguments) =>
+            ServerProcess.RunAsync("skopeo", ["--policy", policy, "copy", .. arguments], Ct);
     }
 
     private async Task<int> PutManifestAsync(string name, string tag, byte[] manifest)

@@ -38,6 +38,7 @@ internal sealed class TemplateState(
 
     public TemplateVersion? Find(Digest release) => versions.FirstOrDefault(v => v.Release == release);
 
+    /// <exception cref="ProblemException">The version was removed since the state was read: nothing is not what it consisted of.</exception>
     public async ValueTask<IReadOnlyList<TemplateArtifact>> FilesAsync(
         PostgresPools pools,
         TemplateVersion version,
@@ -51,6 +52,14 @@ internal sealed class TemplateState(
             ct
         );
         var read = await TemplateVersion.ArtifactsAsync(session, template.Name, version.Version, ct);
+        if (read.Count == 0)
+        {
+            throw TemplateRequests.NoSuchVersion(
+                template.Name,
+                version.Version.ToString(),
+                versions.Where(v => v != version).Select(v => v.Version)
+            );
+        }
         return files.GetOrAdd(version.Version, read);
     }
 
