@@ -290,6 +290,9 @@ public sealed class CommandLineTests(ServerFixture server) : IDisposable
         Out.ShouldContain($"{name}\t1.0.0\t1.1.0\t2\ton");
         (await RunAsync("templates", "diff", name.Value, "1.0.0", "1.1.0")).ShouldBe(1);
         Out.ShouldContain("~ fr/master.md");
+        (await RunAsync("templates", "changelog", name.Value)).ShouldBe(0);
+        Out.ShouldStartWith("1.1.0 (stable)");
+        Out.ShouldContain("  Says two");
         (
             await RunAsync("templates", "deprecate", name.Value, "1.0.0", "--reason", "old", "--successor", "1.1.0")
         ).ShouldBe(0, error.ToString());
@@ -417,6 +420,7 @@ public sealed class CommandLineTests(ServerFixture server) : IDisposable
             $$"""
             {
               "template": "{{name}}",
+              "changelog": "Says {{prompt}}",
               "artifacts": [
                 { "kind": "master_prompt", "path": "fr/master.md", "role": "system", "locale": "fr" },
                 { "kind": "json_config", "path": "config.json" }

@@ -147,6 +147,9 @@ internal static class TemplatesCommand
             new Command("show", "Show a template, or one version of it with its files.") { Name, OptionalVersion }.Runs(
                 ShowAsync
             ),
+            new Command("changelog", "Show what changed with each version, the latest first.") { Name }.Runs(
+                ChangelogAsync
+            ),
             new Command("diff", "Show what differs between two versions. Exit code 1 when anything does.")
             {
                 Name,
@@ -349,6 +352,32 @@ internal static class TemplatesCommand
                 ),
             ]
         );
+        return ExitCode.Ok;
+    }
+
+    private static async Task<int> ChangelogAsync(Invocation run, CancellationToken ct)
+    {
+        var name = ReadName(run.Value(Name));
+        var documents = new JsonArray();
+        await foreach (var version in run.Client.ListTemplateVersionsAsync(name, ct))
+        {
+            documents.Add(
+                new JsonObject
+                {
+                    ["version"] = version.Version,
+                    ["status"] = version.Status,
+                    ["createdAt"] = version.CreatedAt.ToString("O", CultureInfo.InvariantCulture),
+                    ["createdBy"] = version.CreatedBy,
+                    ["changelog"] = version.Changelog,
+                }
+            );
+            run.Output.Line(
+                $"{version.Version} ({version.Status}), {version.CreatedAt:yyyy-MM-dd}, {version.CreatedBy}"
+            );
+            foreach (var line in (version.Changelog ?? "no changelog").Split('\n'))
+                run.Output.Line("  " + line);
+        }
+        run.Output.Document(new JsonObject { ["items"] = documents });
         return ExitCode.Ok;
     }
 
