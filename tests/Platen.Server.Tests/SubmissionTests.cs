@@ -490,6 +490,35 @@ public sealed class SubmissionTests(ServerFixture server)
     }
 
     [Fact]
+    public async Task A_rule_of_a_thousand_instances_is_taken_and_its_change_is_in_the_audit()
+    {
+        using var form = await PublishAsync();
+        var rule = $"/v1/workspaces/{form.Owner}/submission-retention";
+        var none = await form.Client.SendAsync(HttpMethod.Get, rule);
+        var longest = new string('k', PublicId.MaxKeyLength - 4);
+        var instances = Enumerable
+            .Range(0, 1000)
+            .ToDictionary(n => $"wgt_forms.contact_u_{longest}{n:D4}", n => (int?)(n + 1), StringComparer.Ordinal);
+        var made = await form.Client.SendAsync(HttpMethod.Put, rule, new { days = (int?)null, instances }, none.Tag);
+        made.Status.ShouldBe(200, made.Text);
+        instances[$"wgt_forms.contact_u_{longest}0007"] = null;
+        (await form.Client.SendAsync(HttpMethod.Put, rule, new { days = 7, instances }, made.Tag)).Status.ShouldBe(200);
+
+        var audit = await form.Client.SendAsync(HttpMethod.Get, "/v1/audit?action=submission.retention_changed");
+        var (second, first) = (audit.Json["items"]![0]!, audit.Json["items"]![1]!);
+        first["detail"]!["changedInstances"]!.GetValue<int>().ShouldBe(1000);
+        first["detail"]!["instances"]!.AsArray().Count.ShouldBe(20);
+        second["detail"]!["days"]!.ToJsonString().ShouldBe("""{"after":7,"before":null}""");
+        second["detail"]!["instances"]!
+            .AsArray()
+            .Single()!
+            .ToJsonString()
+            .ShouldBe($$"""{"id":"wgt_forms.contact_u_{{longest}}0007","after":"kept","before":"8"}""");
+        second["before"]!.GetValue<string>().ShouldBe(first["after"]!.GetValue<string>());
+        second["after"]!.GetValue<string>().ShouldNotBe(first["after"]!.GetValue<string>());
+    }
+
+    [Fact]
     public async Task One_is_read_by_the_path_that_a_webhook_is_told()
     {
         await using var receiver = await Platen.Testing.Servers.WebhookReceiver.AnsweringAsync(204);

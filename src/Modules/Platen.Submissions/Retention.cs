@@ -36,6 +36,10 @@ internal sealed record Retention(
     [JsonIgnore]
     public bool Ends => Days is not null || Instances.Values.Any(days => days is not null);
 
+    /// <summary>The digest of the rule, as JSON with its names in order.</summary>
+    [JsonIgnore]
+    public Digest Digest => Digest.Of(JsonSerializer.SerializeToUtf8Bytes(new { days = Days, instances = Instances }));
+
     /// <summary>For how many days what was sent to an instance is kept; null: without end.</summary>
     public int? For(string publicId) => Instances.TryGetValue(publicId, out var days) ? days : Days;
 

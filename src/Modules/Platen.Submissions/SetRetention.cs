@@ -59,13 +59,42 @@ internal sealed class SetRetention(PostgresPools pools)
             session,
             SubmissionEvents.RetentionChanged,
             "submissions",
-            null,
-            null,
-            new { before = new { former.Days, former.Instances }, after = new { retention.Days, retention.Instances } },
+            former.Revision == 0 ? null : former.Digest,
+            retention.Digest,
+            Changes(former, retention),
             ct
         );
         await session.CommitAsync(ct);
         return retention;
+    }
+
+    // A rule can name more instances than an entry holds: the first that changed are named, and the digests tell two rules apart.
+    private static object Changes(Retention before, Retention after)
+    {
+        var changed = before
+            .Instances.Keys.Union(after.Instances.Keys, StringComparer.Ordinal)
+            .Where(id => Own(before, id) != Own(after, id))
+            .Order(StringComparer.Ordinal)
+            .ToList();
+        return new
+        {
+            days = new { before = before.Days, after = after.Days },
+            instances = changed
+                .Take(SubmissionsLimits.AuditedInstances)
+                .Select(id => new
+                {
+                    id,
+                    before = Own(before, id),
+                    after = Own(after, id),
+                }),
+            changedInstances = changed.Count,
+        };
+
+        // Days, "kept" without end, or nothing of its own.
+        static string? Own(Retention rule, string id) =>
+            rule.Instances.TryGetValue(id, out var days)
+                ? days?.ToString(CultureInfo.InvariantCulture) ?? "kept"
+                : null;
     }
 
     private static void Check(int? days, ImmutableSortedDictionary<string, int?> instances)

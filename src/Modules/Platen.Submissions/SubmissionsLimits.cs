@@ -45,6 +45,9 @@ internal static class SubmissionsLimits
     /// <summary>Instances that a rule can name.</summary>
     public const int RetentionInstances = 1_000;
 
+    /// <summary>Instances that the audit names of a changed rule: with the longest ids they fit an entry.</summary>
+    public const int AuditedInstances = 20;
+
     /// <summary>Submissions removed in one transaction.</summary>
     public const int ExpireBatch = 1_000;
 }
