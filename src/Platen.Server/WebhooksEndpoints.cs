@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -207,7 +208,7 @@ internal static class WebhooksEndpoints
         var id = new WebhookId(key?.IdFor(caller.Actor.Id, caller.Owner, "webhook") ?? Guid.CreateVersion7());
         await using var session = await OpenAsync(pools, context, "create webhook", ct);
         var (webhook, secret) = await WebhookStore.AddAsync(session, id, order, ct);
-        await RecordAsync(session, Created, id, new { url = order.Url, types = order.Types }, ct);
+        await RecordAsync(session, Created, id, new { to = Receiver.Of(order.Url), types = order.Types }, ct);
         await session.CommitAsync(ct);
         context.Response.Headers.ETag = webhook.Tag;
         // The answer holds a secret: nothing on its way may keep it.
@@ -266,7 +267,7 @@ internal static class WebhooksEndpoints
             which,
             new
             {
-                url = order.Url,
+                to = Receiver.Of(order.Url),
                 types = order.Types,
                 changed.Status,
             },
@@ -283,7 +284,7 @@ internal static class WebhooksEndpoints
         await using var session = await OpenAsync(pools, context, "remove webhook", ct);
         var current = await WebhookStore.LockAsync(session, which, precondition, ct);
         await WebhookStore.RemoveAsync(session, which, ct);
-        await RecordAsync(session, Removed, which, new { url = current.Url }, ct);
+        await RecordAsync(session, Removed, which, new { to = Receiver.Of(current.Url) }, ct);
         await session.CommitAsync(ct);
         return TypedResults.NoContent();
     }
@@ -414,6 +415,16 @@ internal static class WebhooksEndpoints
 
     private static Task<T> BodyAsync<T>(HttpContext context, CancellationToken ct)
         where T : class => JsonBody.ReadAsync<T>(context, Limits.JsonBodyBytes, JsonBody.Shape, ct);
+
+    /// <summary>
+    /// Whom the audit names: the whole address of a receiver is often a secret itself, and whoever reads the audit need not have it. The
+    /// digest tells two addresses of one host apart.
+    /// </summary>
+    private sealed record Receiver(string Host, Digest UrlDigest)
+    {
+        public static Receiver Of(string url) =>
+            new(new Uri(url).GetLeftPart(UriPartial.Authority), Digest.Of(Encoding.UTF8.GetBytes(url)));
+    }
 
     private static Task RecordAsync(
         Session session,

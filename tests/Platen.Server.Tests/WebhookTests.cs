@@ -346,6 +346,36 @@ public sealed class WebhookTests(ServerFixture server)
     }
 
     [Fact]
+    public async Task The_audit_names_a_receiver_and_not_what_its_address_lets_somebody_do()
+    {
+        var hooks = await Hooks.NewAsync(server);
+        var (place, _) = await hooks.AddAsync("https://chat.example.org/hooks/T0KEN-OF-A-ROOM?key=s3cret");
+        var tag = (await hooks.ReadAsync(place)).Tag;
+        var changed = await server.Owner.SendAsync(
+            HttpMethod.Patch,
+            place,
+            new { url = "https://chat.example.org/hooks/AN0THER?key=s3cret" },
+            tag
+        );
+        (await server.Owner.SendAsync(HttpMethod.Delete, place, ifMatch: changed.Tag)).Status.ShouldBe(204);
+
+        using var reader = new HttpClient { BaseAddress = server.Address };
+        var key = await server.CreateKeyAsync(hooks.Owner, Access.Scopes.AuditRead);
+        reader.DefaultRequestHeaders.Authorization = new("Bearer", key);
+        var audit = await reader.SendAsync(HttpMethod.Get, "/v1/audit?action=webhook.*");
+        audit.Json["items"]!.AsArray().Count.ShouldBe(3, audit.Text);
+        audit.Text.ShouldContain("https://chat.example.org");
+        audit.Text.ShouldNotContain("T0KEN");
+        audit.Text.ShouldNotContain("AN0THER");
+        audit.Text.ShouldNotContain("s3cret");
+        var digests = audit.Json["items"]!
+            .AsArray()
+            .Select(entry => entry!["detail"]!["to"]!["urlDigest"]!.GetValue<string>())
+            .ToList();
+        digests.Distinct().Count().ShouldBe(2);
+    }
+
+    [Fact]
     public async Task The_platform_has_webhooks_as_well()
     {
         await using var receiver = await WebhookReceiver.AnsweringAsync(200);

@@ -51,6 +51,9 @@ public sealed class JobContext
     /// <summary>Whether <see cref="CompleteAsync"/> was called in a session that may have committed.</summary>
     internal bool CompletedByHandler { get; private set; }
 
+    /// <summary>Whether the job was given back by <see cref="PutOffAsync"/>.</summary>
+    internal bool WasPutOff { get; private set; }
+
     internal CancellationTokenSource Stop { get; }
 
     /// <summary>A transaction of the job's owner, by the server.</summary>
@@ -95,6 +98,36 @@ public sealed class JobContext
         if (!await TryCompleteAsync(session, Job, ct))
             throw new JobLeaseLostException(Job.Id, Job.Attempt);
         CompletedByHandler = true;
+    }
+
+    /// <summary>
+    /// Gives the job back, to be taken again later: for a handler that finds that it is not the job's turn. This attempt does not count
+    /// against its limit, and no row is added. Return afterwards.
+    /// </summary>
+    /// <param name="wait">How long nobody takes it; more than zero.</param>
+    /// <param name="ct">Cancels.</param>
+    /// <exception cref="JobLeaseLostException">Another attempt has the job.</exception>
+    public async Task PutOffAsync(TimeSpan wait, CancellationToken ct)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(wait, TimeSpan.Zero);
+        await using var session = await pools.OpenWorkerAsync("put off job", ct);
+        var mine = await session.ExecuteAsync(
+            """
+            update platform.job
+               set state = 'queued', run_at = clock_timestamp() + $4, lease_until = null, worker = null,
+                   attempts_forgiven = attempts_forgiven + 1
+             where owner = $1 and id = $2 and attempt = $3 and state = 'running' and lease_until > clock_timestamp()
+            """,
+            ct,
+            Sql.Owner(Job.Owner),
+            Sql.Uuid(Job.Id.Value),
+            Sql.Int(Job.Attempt),
+            new Npgsql.NpgsqlParameter<TimeSpan> { TypedValue = wait }
+        );
+        await session.CommitAsync(ct);
+        if (mine != 1)
+            throw new JobLeaseLostException(Job.Id, Job.Attempt);
+        WasPutOff = true;
     }
 
     internal static async Task<bool> TryCompleteAsync(Session session, Job job, CancellationToken ct) =>

@@ -161,7 +161,10 @@ public sealed class JobRunner(
             try
             {
                 await byKind[job.Kind].RunAsync(context, context.Stop.Token);
-                outcome = context.CompletedByHandler || await CompleteAsync(job) ? "succeeded" : "lost";
+                outcome =
+                    context.WasPutOff ? "put off"
+                    : context.CompletedByHandler || await CompleteAsync(job) ? "succeeded"
+                    : "lost";
             }
             catch (OperationCanceledException) when (context.Stop.IsCancellationRequested)
             {

@@ -27,25 +27,33 @@ internal sealed class DeliverWebhook(
     public const string JobKind = "platform.webhook";
 
     private static readonly TimeSpan MostJitter = TimeSpan.FromSeconds(30);
-    private static readonly TimeSpan TurnWait = TimeSpan.FromSeconds(1);
-    private readonly ConcurrentDictionary<WebhookId, int> sending = new();
+    private readonly Turns<OwnerId> ofOwner = new(WebhookLimits.AtOnceOfOwner);
+    private readonly Turns<WebhookId> toWebhook = new(WebhookLimits.AtOnce);
 
     public string Kind => JobKind;
 
-    public int Concurrency => 16;
+    public int Concurrency => WebhookLimits.AtOnceOfAll;
 
     public async Task RunAsync(JobContext job, CancellationToken ct)
     {
-        var (delivery, attempt) = Payload(job.Job.Payload);
-        if (await ReadAsync(job, delivery, attempt, ct) is not { } found)
-            return;
-        if (!TryEnter(found.Webhook))
+        var (webhook, delivery, attempt) = Payload(job.Job.Payload);
+        // Whose turn it is not costs one statement: nothing is read for it, its secrets least of all.
+        if (!ofOwner.TryEnter(job.Job.Owner))
         {
-            await PutOffAsync(job, delivery, attempt, ct);
+            await job.PutOffAsync(TurnWaitOf(job.Job), ct);
             return;
         }
+        var isIn = false;
         try
         {
+            isIn = toWebhook.TryEnter(webhook);
+            if (!isIn)
+            {
+                await job.PutOffAsync(TurnWaitOf(job.Job), ct);
+                return;
+            }
+            if (await ReadAsync(job, delivery, attempt, ct) is not { } found)
+                return;
             var began = time.GetTimestamp();
             var answer = found.GivenUp is { } reason
                 ? new WebhookAnswer(null, reason, null)
@@ -56,15 +64,25 @@ internal sealed class DeliverWebhook(
         }
         finally
         {
-            sending.AddOrUpdate(found.Webhook, 0, (_, count) => count - 1);
-            sending.TryRemove(new KeyValuePair<WebhookId, int>(found.Webhook, 0));
+            if (isIn)
+                toWebhook.Leave(webhook);
+            ofOwner.Leave(job.Job.Owner);
         }
     }
 
-    private static (WebhookDeliveryId Delivery, int Attempt) Payload(ReadOnlyMemory<byte> payload)
+    // A job is put off more often than its attempts fail, so the number of its attempts tells how often.
+    private TimeSpan TurnWaitOf(Job job)
+    {
+        var doubled = options.TurnWait * Math.Pow(2, Math.Min(job.Attempt - 1, 20));
+        var wait = doubled < options.MostTurnWait ? doubled : options.MostTurnWait;
+        return wait * (0.5 + (Random.Shared.NextDouble() / 2));
+    }
+
+    private static (WebhookId Webhook, WebhookDeliveryId Delivery, int Attempt) Payload(ReadOnlyMemory<byte> payload)
     {
         using var document = JsonDocument.Parse(payload);
         return (
+            new WebhookId(document.RootElement.GetProperty("webhook").GetGuid()),
             new WebhookDeliveryId(document.RootElement.GetProperty("delivery").GetGuid()),
             document.RootElement.GetProperty("attempt").GetInt32()
         );
@@ -121,27 +139,6 @@ internal sealed class DeliverWebhook(
         );
     }
 
-    private bool TryEnter(WebhookId webhook)
-    {
-        while (true)
-        {
-            var now = sending.GetOrAdd(webhook, 0);
-            if (now >= WebhookLimits.AtOnce)
-                return false;
-            if (sending.TryUpdate(webhook, now + 1, now))
-                return true;
-        }
-    }
-
-    // Its turn comes when one of the others has ended: this is no attempt.
-    private static async Task PutOffAsync(JobContext job, WebhookDeliveryId delivery, int attempt, CancellationToken ct)
-    {
-        await using var session = await job.OpenAsync(ct);
-        await job.CompleteAsync(session, ct);
-        await WebhookQueue.EnqueueAttemptAsync(session, delivery, attempt, TurnWait, ct);
-        await session.CommitAsync(ct);
-    }
-
     private async Task RecordAsync(
         JobContext job,
         Found found,
@@ -176,7 +173,7 @@ internal sealed class DeliverWebhook(
             Sql.Int(attempt)
         );
         if (wait is { } delay)
-            await WebhookQueue.EnqueueAttemptAsync(session, found.Message.Id, attempt + 1, delay, ct);
+            await WebhookQueue.EnqueueAttemptAsync(session, found.Webhook, found.Message.Id, attempt + 1, delay, ct);
         if (found is { GivenUp: null } && found.Type != WebhookType.Ping)
             await JudgeAsync(session, found, answer, ct);
         await session.CommitAsync(ct);
@@ -250,6 +247,31 @@ internal sealed class DeliverWebhook(
             ct
         );
         Log.Disabled(logger, found.Webhook.Value, session.Context.Owner.Value, reason);
+    }
+
+    /// <summary>How many are in at the same time, of each key so many at most. Thread-safe.</summary>
+    private sealed class Turns<T>(int most)
+        where T : notnull
+    {
+        private readonly ConcurrentDictionary<T, int> inside = new();
+
+        public bool TryEnter(T key)
+        {
+            while (true)
+            {
+                var now = inside.GetOrAdd(key, 0);
+                if (now >= most)
+                    return false;
+                if (inside.TryUpdate(key, now + 1, now))
+                    return true;
+            }
+        }
+
+        public void Leave(T key)
+        {
+            inside.AddOrUpdate(key, 0, (_, count) => count - 1);
+            inside.TryRemove(new KeyValuePair<T, int>(key, 0));
+        }
     }
 
     /// <param name="GivenUp">Why it is not sent; null when it is.</param>

@@ -24,6 +24,14 @@ public static class WebhookLimits
     /// <summary>Messages to one webhook that a process sends at the same time: one that answers slowly must not hold up the others.</summary>
     public const int AtOnce = 4;
 
+    /// <summary>
+    /// Messages of one owner that a process sends at the same time: twenty webhooks that answer slowly must not hold up other owners'.
+    /// </summary>
+    public const int AtOnceOfOwner = 8;
+
+    /// <summary>Messages that a process sends at the same time; it waits for receivers, and holds nothing while it does.</summary>
+    public const int AtOnceOfAll = 64;
+
     /// <summary>The longest time that a former secret goes on signing, in hours.</summary>
     public const int OverlapHours = 168;
 

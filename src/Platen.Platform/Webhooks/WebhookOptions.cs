@@ -29,6 +29,15 @@ public sealed record WebhookOptions
         TimeSpan.FromHours(24),
     ];
 
+    /// <summary>
+    /// How long a message first waits when as many are being sent as may be to its webhook, or of its owner; it doubles each time, to
+    /// <see cref="MostTurnWait"/>.
+    /// </summary>
+    public TimeSpan TurnWait { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>The longest wait for a turn.</summary>
+    public TimeSpan MostTurnWait { get; init; } = TimeSpan.FromMinutes(5);
+
     /// <summary>How long nothing may have arrived before a webhook is disabled.</summary>
     public TimeSpan DisabledAfter { get; init; } = TimeSpan.FromDays(5);
 

@@ -69,13 +69,14 @@ public static class WebhookQueue
             Sql.Text(type),
             Sql.Json(payload)
         );
-        await EnqueueAttemptAsync(session, delivery!.Id, attempt: 1, TimeSpan.Zero, ct);
+        await EnqueueAttemptAsync(session, webhook, delivery!.Id, attempt: 1, TimeSpan.Zero, ct);
         return delivery;
     }
 
     /// <summary>Enqueues the job of one attempt. Its key is the attempt: whatever happens twice, an attempt is due once.</summary>
     internal static Task<EnqueueOutcome> EnqueueAttemptAsync(
         Session session,
+        WebhookId webhook,
         WebhookDeliveryId delivery,
         int attempt,
         TimeSpan delay,
@@ -85,7 +86,14 @@ public static class WebhookQueue
             session,
             DeliverWebhook.JobKind,
             $"{delivery}/{attempt}",
-            JsonSerializer.SerializeToUtf8Bytes(new { delivery = delivery.Value, attempt }),
+            JsonSerializer.SerializeToUtf8Bytes(
+                new
+                {
+                    webhook = webhook.Value,
+                    delivery = delivery.Value,
+                    attempt,
+                }
+            ),
             new JobOptions { Delay = delay, MaxAttempts = JobLimits.Attempts },
             ct
         );

@@ -54,7 +54,8 @@ internal sealed class WebhookSender : IDisposable
                 MaxResponseHeadersLength = 16,
                 // What a receiver says beyond its fields is not waited for.
                 MaxResponseDrainSize = 0,
-                MaxConnectionsPerServer = WebhookLimits.AtOnce,
+                // Many owners have receivers on one host: who waits for whom is decided before, by owner and webhook.
+                MaxConnectionsPerServer = WebhookLimits.AtOnceOfAll,
                 PooledConnectionLifetime = TimeSpan.FromMinutes(1),
                 PooledConnectionIdleTimeout = TimeSpan.FromSeconds(10),
                 ConnectCallback = ConnectAsync,

@@ -332,7 +332,7 @@ public sealed class WebhookStore(WebhookTypes types, WebhookOptions options)
             _ = await DeliveryAsync(session, id, delivery, ct);
             throw KernelProblems.Conflict.Because("The message is on its way already.").AsException();
         }
-        await WebhookQueue.EnqueueAttemptAsync(session, delivery, again.Attempts + 1, TimeSpan.Zero, ct);
+        await WebhookQueue.EnqueueAttemptAsync(session, id, delivery, again.Attempts + 1, TimeSpan.Zero, ct);
         return again;
     }
 
