@@ -120,14 +120,38 @@ public sealed class SubmissionTests(ServerFixture server)
             )
         );
         quick.Headers.Location!.OriginalString.ShouldEndWith("#sent_");
+        using var quicker = await form.PostAsync(
+            "",
+            ("name", "Bot"),
+            ("email", "bot@example.org"),
+            ("started_at", "+40")
+        );
+        quicker.Headers.Location!.OriginalString.ShouldEndWith("#sent_");
         (await form.ListAsync()).ShouldBeEmpty();
+        foreach (var nonsense in new[] { "+", "+-1", "+99999999999999999999", "+1e1", "40", "yesterday" })
+        {
+            using var person = await form.PostAsync(
+                "",
+                ("name", "Person"),
+                ("email", "person@example.org"),
+                ("started_at", nonsense)
+            );
+            (await form.ListAsync()).Count.ShouldBe(1, nonsense);
+        }
+        using var calm = await form.PostAsync(
+            "",
+            ("name", "Calm"),
+            ("email", "calm@example.org"),
+            ("started_at", "+4000")
+        );
+        (await form.ListAsync()).Count.ShouldBe(2);
         using var slow = await form.PostAsync(
             "",
             ("name", "Person"),
             ("email", "person@example.org"),
             ("started_at", TimeProvider.System.GetUtcNow().AddMinutes(-1).ToString("O"))
         );
-        (await form.ListAsync()).Count.ShouldBe(1);
+        (await form.ListAsync()).Count.ShouldBe(2);
     }
 
     [Fact]
@@ -180,6 +204,51 @@ public sealed class SubmissionTests(ServerFixture server)
         (await Task.WhenAll(flood)).Distinct().ShouldBe([$"/e/{form.Id}#sent_"]);
         (await form.ListAsync()).Count.ShouldBe(1);
         (await other.ListAsync()).Count.ShouldBe(20);
+    }
+
+    [Fact]
+    public async Task Ten_thousand_posts_at_once_of_which_half_are_repetitions_lose_none_and_double_none()
+    {
+        using var form = await PublishAsync();
+        using var crowd = new HttpClient(
+            new SocketsHttpHandler { MaxConnectionsPerServer = 500, AllowAutoRedirect = false }
+        )
+        {
+            BaseAddress = server.Address,
+            Timeout = TimeSpan.FromMinutes(3),
+        };
+        // Of each one the two come at the same time: the same fields twice, or the same key twice.
+        var posts = Enumerable
+            .Range(0, 10_000)
+            .Select(async at =>
+            {
+                var n = at / 2;
+                using var post = new HttpRequestMessage(HttpMethod.Post, "/s/" + form.Id)
+                {
+                    Content = new FormUrlEncodedContent([
+                        new("name", $"Reader {n}"),
+                        new("email", $"r{n}@example.org"),
+                    ]),
+                };
+                post.Headers.Accept.ParseAdd("application/json");
+                if (n % 2 == 0)
+                    post.Headers.Add("Idempotency-Key", $"post-{n}");
+                using var answer = await crowd.SendAsync(post, Ct);
+                ((int)answer.StatusCode).ShouldBe(201, await answer.Content.ReadAsStringAsync(Ct));
+                var told = JsonNode.Parse(await answer.Content.ReadAsStringAsync(Ct))!;
+                return (n, Id: told["id"]!.GetValue<string>());
+            });
+        var answers = await Task.WhenAll(posts);
+        answers.Distinct().Count().ShouldBe(5_000);
+
+        var export = await form.Client.SendAsync(HttpMethod.Get, form.Path + "/submissions:export?format=json");
+        var kept = JsonNode.Parse(export.Text)!.AsArray();
+        kept.Select(one => one!["fields"]!["email"]!.GetValue<string>())
+            .Order(StringComparer.Ordinal)
+            .ShouldBe(Enumerable.Range(0, 5_000).Select(n => $"r{n}@example.org").Order(StringComparer.Ordinal));
+        kept.Select(one => one!["id"]!.GetValue<string>())
+            .Order(StringComparer.Ordinal)
+            .ShouldBe(answers.Select(one => one.Id).Distinct().Order(StringComparer.Ordinal));
     }
 
     [Fact]

@@ -40,7 +40,9 @@ internal sealed partial class Form
     /// <summary>Filled in by programs only.</summary>
     public const string Trap = "website_url";
 
-    /// <summary>When the page was opened, if a script said so.</summary>
+    /// <summary>
+    /// When the page was opened, if a script said so: a time, or <c>+</c> and for how many milliseconds, which no clock has to be right for.
+    /// </summary>
     public const string StartedAt = "started_at";
 
     /// <summary>The language of the page.</summary>

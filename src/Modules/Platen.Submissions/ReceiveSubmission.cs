@@ -79,11 +79,19 @@ internal sealed class ReceiveSubmission(PostgresPools pools, TimeProvider time)
         // A clock that differs from ours says nothing about a hand: only what is just before now does.
         || (
             fields.TryGetValue(Form.StartedAt, out var started)
-            && ReadTime(started) is { } at
-            && time.GetUtcNow() - at is var taken
+            && ReadTaken(started) is { } taken
             && taken >= TimeSpan.Zero
             && taken < SubmissionsLimits.FastestHand
         );
+
+    private TimeSpan? ReadTaken(string started) =>
+        started is ['+', .. var milliseconds]
+            ? uint.TryParse(milliseconds, NumberStyles.None, CultureInfo.InvariantCulture, out var open)
+                ? TimeSpan.FromMilliseconds(open)
+                : null
+            : ReadTime(started) is { } at
+                ? time.GetUtcNow() - at
+                : null;
 
     private static DateTimeOffset? ReadTime(string text)
     {

@@ -5,7 +5,8 @@ namespace Platen.Platform.Http;
 
 /// <summary>
 /// The one script of a published page. It tells the page around how high the content is, and that Escape was pressed or the widget closed
-/// itself; in no frame it tells the page itself, which does not listen, and nothing of a page depends on it. What it says is the protocol
+/// itself. To a form it gives what the address of its page says, so that the answer is the same page, and how long the page was open when it
+/// is sent. In no frame it tells the page itself, which does not listen, and nothing of a page depends on it. What it says is the protocol
 /// of the embed loader, version 1 (<c>web/loader/src/protocol.ts</c>): loaders of any age read it, so a member may be added and none
 /// changed. Every page carries it, so it is written for its size on the wire.
 /// <para>

@@ -47,7 +47,7 @@ test('members that a later page adds change nothing', () => {
 });
 
 /** The script of a page, run with a document that has a height. */
-function page(kind: string | undefined, width = 800) {
+function page(kind: string | undefined, width = 800, forms: object[] = [], search = '') {
   const said: unknown[] = [];
   const state = { height: 101 };
   const observers: (() => void)[] = [];
@@ -56,6 +56,7 @@ function page(kind: string | undefined, width = 800) {
   const self: Record<string, unknown> = {
     document: {
       title: 'Title',
+      forms,
       documentElement: {
         dataset: { platen: kind },
         get offsetHeight() {
@@ -70,6 +71,8 @@ function page(kind: string | undefined, width = 800) {
       observe() {}
     },
     Math,
+    location: { search },
+    performance: { now: () => 1234.5 },
     innerWidth: width,
     addEventListener: (type: string, callback: () => void) => (listeners[type] = callback),
     setTimeout: (callback: () => void) => later.push(callback),
@@ -87,6 +90,7 @@ function page(kind: string | undefined, width = 800) {
       for (const callback of observers) callback();
     },
     close: () => listeners['close']!(),
+    submit: (form: object) => assert.equal((self['onsubmit'] as (event: object) => unknown)({ target: form }), undefined),
     // What a handler answers may be taken for a wish to prevent the key.
     press: (key: string) => assert.equal((self['onkeydown'] as (event: object) => unknown)({ key }), undefined),
   };
@@ -127,6 +131,18 @@ test('a page that answers a form says so once', () => {
 
 test('a page without a widget says so', () => {
   assert.deepEqual(page('error').said, [size(101, 'error')]);
+});
+
+test('a form is sent to where its page came from, and with how long that was open', () => {
+  const action = { value: '/s/wgt_x' };
+  const started_at = { value: '' };
+  const form = { getAttributeNode: (name: string) => (name === 'action' ? action : null), started_at };
+  const bare = { getAttributeNode: () => null };
+  const { submit } = page(undefined, 800, [form, bare], '?theme=dark&token=a.b.c');
+  assert.equal(action.value, '/s/wgt_x?theme=dark&token=a.b.c');
+  submit(form);
+  assert.equal(started_at.value, '+1234');
+  submit(bare);
 });
 
 test('Escape is passed on, and no other key', () => {
