@@ -22,7 +22,7 @@ internal static class NotPublishedPage
     /// <summary>The policy of every page made here.</summary>
     public static readonly string ContentSecurityPolicy =
         $"default-src 'none'; style-src 'sha256-{Convert.ToBase64String(SHA256.HashData(Encoding.UTF8.GetBytes(Style)))}'; "
-        + $"{FrameScript.Policy}; base-uri 'none'; form-action 'none'; sandbox allow-scripts";
+        + $"{FrameScript.Plain.Policy}; base-uri 'none'; form-action 'none'; sandbox allow-scripts";
 
     private static readonly byte[] malformed = Page(
         "This address names no widget",
@@ -74,6 +74,6 @@ internal static class NotPublishedPage
         Encoding.UTF8.GetBytes(
             "<!doctype html><html lang=\"en\" data-platen=\"error\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
                 + "content=\"width=device-width,initial-scale=1\"><meta name=\"robots\" content=\"noindex\">"
-                + $"<title>{title}</title><style>{Style}</style></head><body><main><h1>{title}</h1>{body}</main>{FrameScript.Element}</body></html>"
+                + $"<title>{title}</title><style>{Style}</style></head><body><main><h1>{title}</h1>{body}</main>{FrameScript.Plain.Element}</body></html>"
         );
 }

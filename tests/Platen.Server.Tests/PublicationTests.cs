@@ -359,7 +359,7 @@ public sealed class PublicationTests(ServerFixture server)
         var page = await PageAsync(path);
         var document = await new AngleSharp.Html.Parser.HtmlParser().ParseDocumentAsync(page, Ct);
         // The one script is ours, and the policy lets no other run.
-        document.Scripts.ShouldHaveSingleItem().OuterHtml.ShouldBe(FrameScript.Element);
+        document.Scripts.ShouldHaveSingleItem().OuterHtml.ShouldBe(FrameScript.Plain.Element);
         document.QuerySelectorAll("img").ShouldBeEmpty();
         document.All.SelectMany(e => e.Attributes).ShouldAllBe(a => !a.Name.StartsWith("on"));
         document.QuerySelectorAll("style").Length.ShouldBe(1);

@@ -17,7 +17,7 @@ internal sealed class OutcomePage(bool wasKept) : IResult
 
     private static readonly string Policy =
         $"default-src 'none'; style-src 'sha256-{Convert.ToBase64String(SHA256.HashData(Encoding.UTF8.GetBytes(Style)))}'; "
-        + $"{FrameScript.Policy}; base-uri 'none'; form-action 'none'; sandbox allow-scripts";
+        + $"{FrameScript.Plain.Policy}; base-uri 'none'; form-action 'none'; sandbox allow-scripts";
 
     private static readonly byte[] Kept = Page("submit", "Thank you", "What you wrote has arrived.");
 
@@ -47,6 +47,6 @@ internal sealed class OutcomePage(bool wasKept) : IResult
         Encoding.UTF8.GetBytes(
             $"<!doctype html><html lang=\"en\" data-platen=\"{kind}\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
                 + "content=\"width=device-width,initial-scale=1\"><meta name=\"robots\" content=\"noindex\">"
-                + $"<title>{title}</title><style>{Style}</style></head><body><main><h1>{title}</h1><p>{text}</p></main>{FrameScript.Element}</body></html>"
+                + $"<title>{title}</title><style>{Style}</style></head><body><main><h1>{title}</h1><p>{text}</p></main>{FrameScript.Plain.Element}</body></html>"
         );
 }

@@ -24,6 +24,7 @@ internal sealed partial class PageRenderer
     private readonly string body;
     private readonly string style;
     private readonly LanguageTag locale;
+    private readonly FrameScript script;
 
     public PageRenderer(
         WidgetPackage package,
@@ -34,6 +35,7 @@ internal sealed partial class PageRenderer
     )
     {
         this.locale = locale;
+        script = package.Forms == PageForms.Post ? FrameScript.OfForm : FrameScript.Plain;
         head = Head(package, config, locale);
         body = package.Template.Render(
             Plain(config),
@@ -51,7 +53,7 @@ internal sealed partial class PageRenderer
         }
         var hash = Convert.ToBase64String(SHA256.HashData(Encoding.UTF8.GetBytes(style)));
         ContentSecurityPolicy =
-            $"default-src 'none'; style-src 'sha256-{hash}'; {FrameScript.Policy}; "
+            $"default-src 'none'; style-src 'sha256-{hash}'; {script.Policy}; "
             + $"form-action {(package.Forms == PageForms.Post ? "'self'" : "'none'")}; base-uri 'none'; "
             + $"sandbox allow-scripts {(package.Forms == PageForms.None ? "" : "allow-forms ")}"
             + "allow-popups allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation";
@@ -67,7 +69,7 @@ internal sealed partial class PageRenderer
                 locale.Direction == TextDirection.RightToLeft ? "rtl" : "ltr"
             )}" data-theme="{theme}"><head>
             <meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
-            {head}<style>{style}</style></head><body>{body}{FrameScript.Element}</body></html>
+            {head}<style>{style}</style></head><body>{body}{script.Element}</body></html>
 
             """
         );

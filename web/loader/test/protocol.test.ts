@@ -78,7 +78,8 @@ function page(kind: string | undefined, width = 800, forms: object[] = [], searc
     setTimeout: (callback: () => void) => later.push(callback),
   };
   self['parent'] = { postMessage: (message: unknown, to: string) => said.push([{ ...(message as object) }, to]) };
-  runInNewContext(readFileSync(`${REPOSITORY}/src/Platen.Platform/Http/frame.js`, 'utf8'), self);
+  const source = (file: string) => readFileSync(`${REPOSITORY}/src/Platen.Platform/Http/${file}`, 'utf8');
+  runInNewContext(forms.length === 0 ? source('frame.js') : [source('frame.js'), source('form.js')].join(';'), self);
   return {
     said,
     widen(to: number) {
