@@ -110,6 +110,9 @@ internal sealed class DemoPage(string platen, PostgresPools pools)
     /// <summary>More would be a page that nobody scrolls.</summary>
     private const int Shown = 30;
 
+    /// <summary>Instances that it is chosen from.</summary>
+    private const int Known = 300;
+
     private static readonly string Style = Encoding.UTF8.GetString(Resource("demo/demo.css"));
 
     /// <summary>What runs in it beside the loader: it listens, and changes attributes.</summary>
@@ -191,8 +194,9 @@ internal sealed class DemoPage(string platen, PostgresPools pools)
             row => (Id: row.GetString(0), Manifest: row.GetFieldValue<byte[]>(1)),
             ct,
             Sql.Owner(OwnerId.Platform),
-            Sql.Int(Shown)
+            Sql.Int(Known)
         );
+        // Every type has a first one before any has a second.
         return
         [
             .. manifests
@@ -207,7 +211,13 @@ internal sealed class DemoPage(string platen, PostgresPools pools)
                             .OfType<string>()
                             .Distinct(),
                     ]
-                )),
+                ))
+                .GroupBy(widget => widget.Type, StringComparer.Ordinal)
+                .SelectMany(ofType => ofType.Index())
+                .OrderBy(one => one.Index)
+                .Take(Shown)
+                .Select(one => one.Item)
+                .OrderBy(widget => widget.Id, StringComparer.Ordinal),
         ];
     }
 

@@ -17,7 +17,7 @@ public sealed partial class EmbedTests(BrowserFixture browser)
         window.said = [];
         for (const type of ['ready', 'open', 'close', 'submit', 'error'])
           document.addEventListener('platen:' + type, (e) =>
-            said.push({ type, tag: e.target.id, ...e.detail }));
+            said.push({ type, tag: e.target.id, mode: e.target.getAttribute('mode') ?? 'inline', ...e.detail }));
         window.moved = 0;
         new PerformanceObserver((list) => {
           for (const entry of list.getEntries()) moved += entry.value;
@@ -569,6 +569,71 @@ public sealed partial class EmbedTests(BrowserFixture browser)
                 }
             );
     }
+
+    [Fact]
+    public async Task The_demo_page_shows_every_type_in_every_mode_on_a_foreign_origin()
+    {
+        var complaints = new List<string>();
+        var page = await browser.NewPageAsync(
+            new BrowserNewContextOptions
+            {
+                ReducedMotion = ReducedMotion.Reduce,
+                ViewportSize = new ViewportSize { Width = 1280, Height = 900 },
+            },
+            complaints
+        );
+        await page.AddInitScriptAsync(Witness);
+        await page.GotoAsync(browser.Demo.ToString());
+        new Uri(page.Url).Authority.ShouldNotBe(browser.Address.Authority);
+        var types = await page.Locator("section h2").AllTextContentsAsync();
+        var known = Directory.EnumerateDirectories(Path.Combine(Build.Repository, "widgets")).Select(Path.GetFileName);
+        types.Distinct().ShouldBe(known, ignoreOrder: true);
+        foreach (var type in types.Distinct())
+        {
+            var section = page.Locator($"section[data-id='wgt_main_{type}']");
+            var id = "wgt_main_" + type;
+            await section.ScrollIntoViewIfNeededAsync();
+            await SaidAsync("ready", id, "inline");
+            foreach (var mode in (string[])["overlay", "popover"])
+            {
+                var button = section.Locator($"platen-widget[mode={mode}] button").First;
+                await button.ClickAsync();
+                await SaidAsync("ready", id, mode);
+                var panel = section.Locator($"platen-widget[mode={mode}] [part=panel]");
+                var box = (await panel.BoundingBoxAsync())!;
+                box.Width.ShouldBeGreaterThan(300, id + mode);
+                box.Height.ShouldBeInRange(60, 900, id + mode);
+                await ShootAsync(page, $"demo-{type}-{mode}");
+                await page.Keyboard.PressAsync("Escape");
+                await SaidAsync("close", id, mode);
+                (await button.EvaluateAsync<bool>("button => button === document.activeElement")).ShouldBeTrue(
+                    id + mode
+                );
+            }
+        }
+        complaints.RemoveAll(c =>
+            c.Contains("frame-ancestors", StringComparison.Ordinal)
+            || c.Contains("ERR_BLOCKED_BY_RESPONSE", StringComparison.Ordinal)
+        );
+        complaints.ShouldBeEmpty();
+        await page.Context.CloseAsync();
+
+        Task SaidAsync(string what, string id, string mode) =>
+            UntilAsync(
+                page,
+                "([type, id, mode]) => said.some((e) => e.type === type && e.publicId === id && e.mode === mode)",
+                new[] { what, id, mode }
+            );
+    }
+
+    private static Task ShootAsync(IPage page, string name) =>
+        page.ScreenshotAsync(
+            new PageScreenshotOptions
+            {
+                Animations = ScreenshotAnimations.Disabled,
+                Path = Path.Combine(BrowserFixture.Screenshots, name + ".png"),
+            }
+        );
 
     [Theory]
     [InlineData("light")]
