@@ -71,9 +71,11 @@ public static class DeliveryModule
     /// <summary>
     /// Answers <c>/e/…</c>, <c>/w/…</c>, <c>/p/…</c> and <c>/embed/…</c> here, and hands everything else on. Stands first in the pipeline: what follows,
     /// routing included, costs these requests nothing. A request with a credential that asks <see cref="ExplainVisitor">why</see> is
-    /// handed on to where credentials are looked at.
+    /// handed on to where credentials are looked at, if there is such a place.
     /// </summary>
-    public static IApplicationBuilder UseDelivery(this IApplicationBuilder app)
+    /// <param name="app">The pipeline.</param>
+    /// <param name="explains">Whether what follows has credentials looked at.</param>
+    public static IApplicationBuilder UseDelivery(this IApplicationBuilder app, bool explains = true)
     {
         var visitor = app.ApplicationServices.GetRequiredService<AnswerVisitor>();
         var pixel = app.ApplicationServices.GetRequiredService<PixelVisitor>();
@@ -83,7 +85,7 @@ public static class DeliveryModule
             {
                 var path = context.Request.Path.Value;
                 if (DeliveryPath.Owns(path))
-                    return ExplainVisitor.IsAsked(context.Request) && ExplainVisitor.TryRedirect(context)
+                    return explains && ExplainVisitor.IsAsked(context.Request) && ExplainVisitor.TryRedirect(context)
                         ? next(context)
                         : visitor.AnswerAsync(context);
                 if (PixelVisitor.Owns(path))

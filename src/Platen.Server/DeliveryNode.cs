@@ -36,6 +36,7 @@ internal static class DeliveryNode
               health     {url}/readyz
               metrics    {url}/metrics
               cache      {settings.Delivery.CacheFolder ?? "none"}
+              forms      {settings.Api?.ToString() ?? "not taken: PLATEN_API is not set"}
 
             Stop with Ctrl-C.
 
@@ -63,6 +64,7 @@ internal static class DeliveryNode
         services.AddBlobStore(settings.Blobs);
         services.AddRateLimits(settings.Guards.Limits, settings.Guards.Redis, settings.Guards.CountingPatience);
         services.AddDelivery(settings.Delivery.Apply);
+        services.AddSingleton(provider => new ApiRelay(settings.Api, provider.GetRequiredService<ILogger<ApiRelay>>()));
         services.AddReadiness(ReadinessParts.OfDelivery);
         services.AddSingleton(_ => new PrometheusText(ServerHost.Meters));
         services.AddTelemetryExport(ServerHost.Meters);
@@ -75,15 +77,18 @@ internal static class DeliveryNode
         app.UseTransportSecurity();
         app.UseStrictFraming();
         app.UseVisitorLimit();
-        app.UseDelivery();
+        app.UseDelivery(explains: settings.Api is not null);
         app.UseRequestSpans();
         app.UseSafetyHeaders();
         app.UseProblems(log);
+        app.UseApiRelay();
         app.UseHeadRequests();
         app.UseRouting();
         app.UsePlatenTimeouts("/v2");
         app.UseAddressLimit();
         app.MapHealth();
+        if (settings.Api is not null)
+            app.MapRelayedExplanations();
         return app;
     }
 }

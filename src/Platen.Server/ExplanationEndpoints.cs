@@ -40,33 +40,46 @@ internal static class ExplanationEndpoints
             .WithTags("widgets")
             .NeedsInstance();
 
-    private static async Task<Ok<ExplanationView>> ExplainAsync(
+    private static Task<Ok<ExplanationView>> ExplainAsync(
         string publicId,
         ExplainVisitor visitor,
         ServerSettings settings,
         TimeProvider clock,
         HttpContext context,
         CancellationToken ct
+    ) =>
+        TellAsync(
+            PublicId.Parse(publicId),
+            visitor,
+            context.Caller().IsOperator
+                ? new ExplainedNode(
+                    Environment.MachineName,
+                    Environment.ProcessId,
+                    ServerProcess.Version,
+                    settings.Roles.ToString().ToLowerInvariant()
+                )
+                : null,
+            clock,
+            context,
+            ct
+        );
+
+    /// <summary>Explains to somebody who may know, which the caller of this has seen to.</summary>
+    public static async Task<Ok<ExplanationView>> TellAsync(
+        PublicId id,
+        ExplainVisitor visitor,
+        ExplainedNode? node,
+        TimeProvider clock,
+        HttpContext context,
+        CancellationToken ct
     )
     {
         var began = clock.GetTimestamp();
-        var explanation = await visitor.ExplainAsync(context.Request, PublicId.Parse(publicId), ct);
+        var explanation = await visitor.ExplainAsync(context.Request, id, ct);
         context.AddServerTiming("find", clock.GetElapsedTime(began), explanation.Cache.Level);
         context.Response.Headers.CacheControl = "no-store";
         return TypedResults.Ok(
-            new ExplanationView(
-                explanation,
-                context.Caller().IsOperator
-                    ? new ExplainedNode(
-                        Environment.MachineName,
-                        Environment.ProcessId,
-                        ServerProcess.Version,
-                        settings.Roles.ToString().ToLowerInvariant()
-                    )
-                    : null,
-                Activity.Current?.TraceId.ToString(),
-                clock.GetUtcNow()
-            )
+            new ExplanationView(explanation, node, Activity.Current?.TraceId.ToString(), clock.GetUtcNow())
         );
     }
 }

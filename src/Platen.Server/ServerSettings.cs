@@ -81,6 +81,11 @@ public sealed record ServerSettings
     /// <summary><c>PLATEN_DELIVERY_*</c>: what delivery keeps in memory and on the disk.</summary>
     public DeliverySettings Delivery { get; init; } = new();
 
+    /// <summary>
+    /// <c>PLATEN_API</c>: where a process that is delivery alone hands on what visitors send; null for nowhere.
+    /// </summary>
+    public Uri? Api { get; init; }
+
     /// <summary>Trusted proxies, allowed origins, limits.</summary>
     public HttpGuards Guards { get; init; } = new();
 
@@ -137,6 +142,7 @@ public sealed record ServerSettings
             Registry = ReadRegistry(configuration),
             DemoUrl = ReadDemoUrl(configuration["PLATEN_DEMO_URL"], profile, urls),
             Domain = ReadDomain(configuration["PLATEN_DOMAIN"]),
+            Api = ReadApi(configuration["PLATEN_API"], roles),
             Guards = ReadGuards(configuration),
             Webhooks = ReadWebhooks(configuration),
             People = PeopleSettings.Read(configuration, data),
@@ -152,6 +158,24 @@ public sealed record ServerSettings
         return Uri.CheckHostName(domain) == UriHostNameType.Dns && domain.Length <= 180
             ? domain
             : throw new SettingException($"PLATEN_DOMAIN is '{text}'; write a domain such as example.org.");
+    }
+
+    private static Uri? ReadApi(string? text, ServerRoles roles)
+    {
+        if (string.IsNullOrEmpty(text))
+            return null;
+        if (
+            !Uri.TryCreate(text, UriKind.Absolute, out var api)
+            || api is not { Scheme: "http" or "https", AbsolutePath: "/", Query: "", Fragment: "", UserInfo: "" }
+        )
+            throw new SettingException(
+                $"PLATEN_API is '{text}'; write the address of a server, such as http://10.0.0.5:5080."
+            );
+        return roles == ServerRoles.Delivery
+            ? api
+            : throw new SettingException(
+                "PLATEN_API is for processes that are delivery alone; others are the API themselves."
+            );
     }
 
     private static RegistryOptions ReadRegistry(IConfiguration configuration)

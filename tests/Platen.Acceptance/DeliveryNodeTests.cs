@@ -15,6 +15,7 @@ public sealed class DeliveryNodeTests
 {
     private const string Asked = "wgt_main_content.faq";
     private const string Unasked = "wgt_main_social.proof";
+    private const string Sent = "wgt_main_forms.contact";
     private const string Withdrawn = "wgt_main_engagement.newsletter";
     private const string Login = "edge_node";
 
@@ -44,6 +45,13 @@ public sealed class DeliveryNodeTests
         {
             port = proxy.Address.Port;
             await using var node = await StartNodeAsync(nodeFolder, blobs, port);
+            await ServerProcess.WaitUntilAsync(
+                "the samples",
+                TimeSpan.FromSeconds(30),
+                async ct =>
+                    (await visitor.GetAsync(new Uri(server.Address, "/e/" + Withdrawn), ct)).IsSuccessStatusCode,
+                Ct
+            );
             original = await visitor.GetByteArrayAsync(new Uri(node.Address, "/e/" + Asked), Ct);
             original.ShouldBe(await visitor.GetByteArrayAsync(new Uri(server.Address, "/e/" + Asked), Ct));
             await ServerProcess.WaitUntilAsync(
@@ -119,6 +127,7 @@ public sealed class DeliveryNodeTests
 
     [Fact]
     public async Task A_rollback_is_on_every_node_within_a_second()
+    public async Task What_visitors_send_to_it_reaches_the_API_and_a_key_has_its_pages_explained()
     {
         await using var postgres = await ExternalPostgres.StartAsync(Ct);
         await RunAsync(postgres.Superuser(), "create database platen template template0 encoding 'UTF8'");
@@ -126,6 +135,8 @@ public sealed class DeliveryNodeTests
             PostgresFixture.NewFolder(),
             Ct,
             ("ConnectionStrings__Platen", postgres.Superuser("platen"))
+            ("ConnectionStrings__Platen", postgres.Superuser("platen")),
+            ("PLATEN_TRUSTED_PROXIES", "127.0.0.1")
         );
         await RunAsync(
             postgres.Superuser(),
@@ -178,6 +189,127 @@ public sealed class DeliveryNodeTests
                     )
                 )
             );
+        await using var node = await StartNodeAsync(
+            PostgresFixture.NewFolder(),
+            blobs,
+            postgres.Port,
+            ("PLATEN_API", server.Address.GetLeftPart(UriPartial.Authority))
+        );
+        using var visitor = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false });
+        await ServerProcess.WaitUntilAsync(
+            "the page with the form",
+            TimeSpan.FromSeconds(30),
+            async ct => (await visitor.GetAsync(new Uri(node.Address, "/e/" + Sent), ct)).IsSuccessStatusCode,
+            Ct
+        );
+
+        // The page of this node posts to where it came from, which to the API is its own origin.
+        using (var sent = await PostAsync(visitor, node, "Ada", node.Address.GetLeftPart(UriPartial.Authority)))
+        {
+            sent.StatusCode.ShouldBe(HttpStatusCode.SeeOther);
+            sent.Headers.Location!.ToString().ShouldBe($"/e/{Sent}?locale=de&theme=dark#sent_");
+            sent.Headers.Via.ToString().ShouldContain("platen-delivery");
+        }
+        using (var refused = await PostAsync(visitor, node, "Eve", "https://evil.example"))
+            refused.StatusCode.ShouldBe(HttpStatusCode.Forbidden);
+        using (var empty = await PostJsonAsync(visitor, node, "{}"))
+            empty.StatusCode.ShouldBe(HttpStatusCode.UnprocessableEntity);
+        using (var large = await PostJsonAsync(visitor, node, new string(' ', 200_000)))
+            large.StatusCode.ShouldBe(HttpStatusCode.RequestEntityTooLarge);
+        using (var client = server.OpenClient())
+            (await client.GetStringAsync($"v1/instances/{Sent}/submissions", Ct)).ShouldContain("Ada");
+
+        var page = new Uri(node.Address, "/e/" + Sent);
+        var explained = await server.RunCliAsync(Ct, "explain", page.ToString(), "--json");
+        explained.ExitCode.ShouldBe(0, explained.Errors);
+        var document = JsonNode.Parse(explained.Output)!;
+        ((string)document["explanation"]!["cache"]!["level"]!).ShouldBe("memory");
+        ((bool)document["visitor"]!["isSame"]!).ShouldBeTrue();
+        using (var unknown = await ExplainAsync(visitor, page, "plk_made_up"))
+            unknown.StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
+
+        await server.KillAsync(Ct);
+        using (var lost = await PostAsync(visitor, node, "Bob", null))
+        {
+            lost.StatusCode.ShouldBe(HttpStatusCode.SeeOther);
+            lost.Headers.Location!.ToString().ShouldBe($"/e/{Sent}?locale=de&theme=dark#failed_");
+        }
+        using (var lost = await PostJsonAsync(visitor, node, "{}"))
+        {
+            lost.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
+            lost.Headers.RetryAfter.ShouldNotBeNull();
+        }
+        using (var silent = await ExplainAsync(visitor, page, server.OwnerKey))
+            silent.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
+        (await visitor.GetAsync(page, Ct)).StatusCode.ShouldBe(HttpStatusCode.OK);
+    }
+
+    [Fact]
+    public async Task A_node_that_knows_of_no_API_or_of_itself_says_that_nothing_was_sent()
+    {
+        var itself = ServerProcess.FreePort();
+        await using var lone = await StartNodeAsync(PostgresFixture.NewFolder(), PostgresFixture.NewFolder(), 1);
+        await using var looped = await StartNodeAsync(
+            PostgresFixture.NewFolder(),
+            PostgresFixture.NewFolder(),
+            1,
+            ("PLATEN_URLS", string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{itself}")),
+            ("PLATEN_API", string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{itself}"))
+        );
+        using var visitor = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false });
+        foreach (var node in new[] { lone, looped })
+        {
+            using var form = await PostAsync(visitor, node, "Ada", null);
+            form.StatusCode.ShouldBe(HttpStatusCode.SeeOther);
+            form.Headers.Location!.ToString().ShouldEndWith("#failed_");
+            using var program = await PostJsonAsync(visitor, node, "{}");
+            program.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
+        }
+        // Where nobody can look at keys, the parameter is one that nobody knows.
+        using var asked = await ExplainAsync(visitor, new Uri(lone.Address, "/e/" + Sent), "plk_made_up");
+        asked.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
+        asked.Content.Headers.ContentType!.MediaType.ShouldBe("text/html");
+    }
+
+    private static Task<HttpResponseMessage> PostAsync(
+        HttpClient visitor,
+        PlatenServer node,
+        string name,
+        string? origin
+    )
+    {
+        var request = new HttpRequestMessage(HttpMethod.Post, new Uri(node.Address, $"/s/{Sent}?theme=dark"))
+        {
+            Content = new FormUrlEncodedContent(
+                new Dictionary<string, string>
+                {
+                    ["name"] = name,
+                    ["email"] = "ada@example.org",
+                    ["topic"] = "question",
+                    ["message"] = "Hello from " + name,
+                    ["page_locale"] = "de",
+                }
+            ),
+        };
+        request.Headers.TryAddWithoutValidation("Accept", "text/html");
+        if (origin is not null)
+            request.Headers.TryAddWithoutValidation("Origin", origin);
+        return visitor.SendAsync(request, Ct);
+    }
+
+    private static Task<HttpResponseMessage> PostJsonAsync(HttpClient visitor, PlatenServer node, string body) =>
+        visitor.PostAsync(
+            new Uri(node.Address, "/s/" + Sent),
+            new StringContent(body, System.Text.Encoding.UTF8, "application/json"),
+            Ct
+        );
+
+    private static Task<HttpResponseMessage> ExplainAsync(HttpClient visitor, Uri page, string key)
+    {
+        var request = new HttpRequestMessage(HttpMethod.Get, page + "?explain");
+        request.Headers.TryAddWithoutValidation("Authorization", "Bearer " + key);
+        request.Headers.TryAddWithoutValidation("Accept", "text/html");
+        return visitor.SendAsync(request, Ct);
     }
 
     [Fact]
@@ -214,19 +346,27 @@ public sealed class DeliveryNodeTests
         live.StatusCode.ShouldBe(HttpStatusCode.OK);
     }
 
-    private static Task<PlatenServer> StartNodeAsync(string folder, string blobs, int databasePort) =>
+    private static Task<PlatenServer> StartNodeAsync(
+        string folder,
+        string blobs,
+        int databasePort,
+        params (string, string)[] more
+    ) =>
         PlatenServer.StartAsync(
             folder,
             Ct,
-            ("PLATEN_ROLES", "delivery"),
-            ("PLATEN_BLOBS", "file:" + blobs),
-            (
-                "ConnectionStrings__PlatenEdge",
-                string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"Host=127.0.0.1;Port={databasePort};Username={Login};Password=secret;Database=platen;SSL Mode=Disable"
-                )
-            )
+            [
+                ("PLATEN_ROLES", "delivery"),
+                ("PLATEN_BLOBS", "file:" + blobs),
+                (
+                    "ConnectionStrings__PlatenEdge",
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"Host=127.0.0.1;Port={databasePort};Username={Login};Password=secret;Database=platen;SSL Mode=Disable"
+                    )
+                ),
+                .. more,
+            ]
         );
 
     private static async Task<(HttpStatusCode, string)> ReadinessAsync(HttpClient visitor, PlatenServer node)
