@@ -13,6 +13,9 @@ namespace Platen.Testing;
 /// </summary>
 public sealed class ExternalPostgres : IAsyncDisposable
 {
+    /// <summary>Connections to the database that the pooler shares out, for each login and database.</summary>
+    public const int BouncerPoolSize = 4;
+
     private const string Programs = "/usr/lib/postgresql/15/bin";
     private readonly string folder;
     private readonly List<Process> running = [];
@@ -94,7 +97,7 @@ public sealed class ExternalPostgres : IAsyncDisposable
                 auth_type = trust
                 auth_file = {folder}/users.txt
                 pool_mode = transaction
-                default_pool_size = 4
+                default_pool_size = {BouncerPoolSize}
                 ignore_startup_parameters = extra_float_digits
                 """
             ),

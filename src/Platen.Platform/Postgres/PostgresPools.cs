@@ -122,7 +122,7 @@ public sealed class PostgresPools : IAsyncDisposable
         return settings.ConnectionString;
     }
 
-    private static NpgsqlDataSource Pool(string connectionString, int connections, bool pooled)
+    internal static NpgsqlDataSource Pool(string connectionString, int connections, bool pooled)
     {
         // ShouldSerialize tells what the connection string says; ContainsKey is true of every keyword that Npgsql knows.
         var settings = new NpgsqlConnectionStringBuilder(connectionString);

@@ -108,6 +108,7 @@ public sealed class ExternalPostgresTests(ExternalPostgresFixture external) : IC
             }
         );
         var seen = new ConcurrentBag<bool>();
+        var processes = new ConcurrentDictionary<int, bool>();
         await Parallel.ForEachAsync(
             Enumerable.Range(0, 500),
             new ParallelOptions { MaxDegreeOfParallelism = 16, CancellationToken = Ct },
@@ -117,11 +118,35 @@ public sealed class ExternalPostgresTests(ExternalPostgresFixture external) : IC
                 await using var session = await runtime.Pools.OpenAsync(owner.Context(), ct);
                 for (var again = 0; again < 3; again++)
                     seen.Add(await OwnerAsync(session) == owner.Id.Value);
+                processes[await session.FirstAsync("select pg_backend_pid()", row => row.GetInt32(0), ct)] = true;
                 await session.CommitAsync(ct);
             }
         );
         seen.Count.ShouldBe(1500);
         seen.ShouldAllBe(own => own);
+
+        // As many transactions at once as the pooler has server processes: each of those is looked at, by somebody without a scope.
+        var others = new List<NpgsqlConnection>();
+        try
+        {
+            for (var i = 0; i < ExternalPostgres.BouncerPoolSize; i++)
+            {
+                var other = new NpgsqlConnection(ExternalPostgres.Login("postgres", "pooled", port) + ";Pooling=false");
+                others.Add(other);
+                await other.OpenAsync(Ct);
+                await other.BeginTransactionAsync(Ct);
+                var scope = await Scope.OfAsync(other, Ct);
+                processes.Remove(scope.ServerProcess, out _);
+                (scope with { ServerProcess = 0 }).ShouldBe(new Scope(0, "postgres", "", "", ""));
+                await Scope.RaisesAsync(other, Ct);
+            }
+        }
+        finally
+        {
+            foreach (var other in others)
+                await other.DisposeAsync();
+        }
+        processes.ShouldBeEmpty();
 
         await using var listener = await runtime.Pools.ListenAsync(Ct);
         var heard = "";

@@ -22,15 +22,42 @@ public sealed class SessionTests(PostgresFixture postgres)
         seen.ShouldBe(("platen_app", owner.Id.Value, owner.Actor.Id.Value, false));
     }
 
-    [Fact]
-    public async Task The_scope_ends_with_the_transaction()
+    public enum End
     {
-        await using (var session = await postgres.OpenAsync(TestOwner.New(), Ct))
-            await session.CommitAsync(Ct);
-        await using var connection = await postgres.Pools.ListenAsync(Ct);
-        await using var command = new NpgsqlCommand("select platform.current_owner()", connection);
-        var refused = await Should.ThrowAsync<PostgresException>(() => command.ExecuteScalarAsync(Ct));
-        refused.SqlState.ShouldBe(PostgresErrorCodes.InsufficientPrivilege);
+        Commit,
+        CommitWithMore,
+        Rollback,
+        Failure,
+    }
+
+    [Theory]
+    [InlineData(End.Commit)]
+    [InlineData(End.CommitWithMore)]
+    [InlineData(End.Rollback)]
+    [InlineData(End.Failure)]
+    public async Task The_scope_ends_with_the_transaction_on_the_very_connection_it_was_set_on(End end)
+    {
+        var login = new NpgsqlConnectionStringBuilder(postgres.AdminConnectionString)
+        {
+            Username = EmbeddedPostgres.AppLogin,
+        };
+        await using var pool = PostgresPools.Pool(login.ConnectionString, connections: 1, pooled: false);
+        int server;
+        var context = TestOwner.New().Context() with { MayPublishCurated = true };
+        await using (var session = await Session.OpenAsync(pool, SessionRole.App, context, Ct))
+        {
+            server = await session.FirstAsync("select pg_backend_pid()", row => row.GetInt32(0), Ct);
+            if (end == End.Failure)
+                await Should.ThrowAsync<PostgresException>(() => session.ExecuteAsync("select 1 / 0", Ct));
+            if (end == End.CommitWithMore)
+                session.AtCommit("select 1");
+            if (end is End.Commit or End.CommitWithMore)
+                await session.CommitAsync(Ct);
+        }
+        await using var connection = await pool.OpenConnectionAsync(Ct);
+        (await Scope.OfAsync(connection, Ct)).ShouldBe(new Scope(server, EmbeddedPostgres.AppLogin, "", "", ""));
+        await using var transaction = await connection.BeginTransactionAsync(Ct);
+        await Scope.RaisesAsync(connection, Ct);
     }
 
     [Fact]
