@@ -227,8 +227,7 @@ public sealed class JobRunner(
         var text = exception is ProblemException or JobRefusedException
             ? exception.Message
             : $"{exception.GetType().Name}: {exception.Message}";
-        var doubled = options.FirstBackoff.TotalSeconds * Math.Pow(2, Math.Min(job.Attempt - 1, 30));
-        var wait = Math.Min(doubled, options.MostBackoff.TotalSeconds) * (0.5 + (Random.Shared.NextDouble() / 2));
+        var wait = Backoff.After(job.Attempt, options.FirstBackoff, options.MostBackoff);
         return WriteAsync(
             job,
             """
@@ -241,7 +240,7 @@ public sealed class JobRunner(
              where owner = $1 and id = $2 and attempt = $3 and state = 'running' and lease_until > clock_timestamp()
             """,
             Sql.Text(text.Replace('\0', '\uFFFD')),
-            new NpgsqlParameter<TimeSpan> { TypedValue = TimeSpan.FromSeconds(wait) },
+            new NpgsqlParameter<TimeSpan> { TypedValue = wait },
             Sql.Bool(exception is JobRefusedException)
         );
     }

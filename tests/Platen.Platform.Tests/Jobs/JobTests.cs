@@ -100,6 +100,41 @@ public sealed class JobTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public async Task The_wait_after_a_failure_grows_with_the_attempts_and_is_capped()
+    {
+        var options = Quick with { FirstBackoff = TimeSpan.FromMinutes(10), MostBackoff = TimeSpan.FromMinutes(40) };
+        // By attempt, in minutes: between half and the whole.
+        double[] whole = [10, 20, 40, 40];
+        var id = await EnqueueAsync(null, new JobOptions { MaxAttempts = 9 });
+        await using var worker = await WorkAsync(
+            new Handler(kind, (_, _) => throw new InvalidOperationException("broken")),
+            options
+        );
+        var waits = new List<double>();
+        for (var attempt = 1; attempt <= whole.Length; attempt++)
+        {
+            await UntilAsync(id, job => job.Attempt == attempt && job.State == JobState.Queued);
+            await using var admin = await postgres.OpenAdminAsync(Ct);
+            // As if the wait were over; the runner looks again within its poll.
+            await using var now = new NpgsqlCommand(
+                """
+                with old as (select id, extract(epoch from run_at - clock_timestamp()) / 60 as wait
+                               from platform.job where id = $1)
+                update platform.job j set run_at = clock_timestamp() from old where j.id = old.id
+                returning old.wait::float8
+                """,
+                admin
+            );
+            now.Parameters.Add(Sql.Uuid(id.Value));
+            var wait = (double)(await now.ExecuteScalarAsync(Ct))!;
+            // A minute for a slow machine between the failure and this look.
+            wait.ShouldBeInRange((whole[attempt - 1] / 2) - 1, whole[attempt - 1], $"attempt {attempt}");
+            waits.Add(wait);
+        }
+        waits.Distinct().Count().ShouldBe(waits.Count);
+    }
+
+    [Fact]
     public async Task A_refused_job_is_dead_at_once()
     {
         var id = await EnqueueAsync(null);
@@ -258,7 +293,7 @@ public sealed class JobTests(PostgresFixture postgres)
         }
     }
 
-    private async Task<Worker> WorkAsync(IJobHandler handler)
+    private async Task<Worker> WorkAsync(IJobHandler handler, JobRunnerOptions? options = null)
     {
         var listener = new NotificationListener(
             postgres.Pools,
@@ -269,7 +304,7 @@ public sealed class JobTests(PostgresFixture postgres)
             postgres.Pools,
             listener,
             [handler],
-            Quick,
+            options ?? Quick,
             NullLogger<JobRunner>.Instance,
             TimeProvider.System
         );
