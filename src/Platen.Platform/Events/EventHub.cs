@@ -43,6 +43,16 @@ public sealed class EventHub(
         }
     }
 
+    /// <summary>Subscribers that have everything and wait for more.</summary>
+    internal int Waiting
+    {
+        get
+        {
+            lock (gate)
+                return feeds.Values.Sum(feed => feed.Waiting);
+        }
+    }
+
     /// <summary>
     /// The events of a stream after a revision, and then each new one as it is committed: every one once, in order. Ends
     /// when the process stops or <paramref name="ct"/> is cancelled.

@@ -34,6 +34,16 @@ internal sealed class StreamFeed(OwnerId owner, StreamId stream)
     /// <summary>The revision before the window's first.</summary>
     public long Before => Last - count;
 
+    /// <summary>Subscribers that have everything and wait for more.</summary>
+    public int Waiting
+    {
+        get
+        {
+            lock (Gate)
+                return Subscribers.Count(subscription => subscription.IsWaiting);
+        }
+    }
+
     private Event this[long revision] => ring[revision & (ring.Length - 1)]!;
 
     public void Begin(long head)
@@ -145,6 +155,8 @@ internal sealed class EventSubscription : IValueTaskSource<Wake>, IAsyncDisposab
     public long Cursor { get; private set; }
 
     internal StreamFeed Feed => feed;
+
+    internal bool IsWaiting => waiting;
 
     /// <summary>Whether it has caught up once; before that it reads pages of the table at its own pace.</summary>
     private bool live;

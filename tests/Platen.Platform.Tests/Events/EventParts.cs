@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Platen.Platform.Events;
+using Platen.Platform.Postgres;
 using Platen.Testing;
 
 namespace Platen.Platform.Tests.Events;
@@ -7,24 +8,23 @@ namespace Platen.Platform.Tests.Events;
 /// <summary>A process's event parts, started; stopped when disposed.</summary>
 internal sealed class EventParts : IAsyncDisposable
 {
-    private EventParts(PostgresFixture postgres)
+    private EventParts(PostgresPools pools, TimeProvider clock)
     {
-        Listener = new NotificationListener(
-            postgres.Pools,
-            NullLogger<NotificationListener>.Instance,
-            TimeProvider.System
-        );
-        Hub = new EventHub(postgres.Pools, Listener, null, NullLogger<EventHub>.Instance, TimeProvider.System);
+        Listener = new NotificationListener(pools, NullLogger<NotificationListener>.Instance, clock);
+        Hub = new EventHub(pools, Listener, null, NullLogger<EventHub>.Instance, clock);
     }
 
     public NotificationListener Listener { get; }
 
     public EventHub Hub { get; }
 
-    public static async Task<EventParts> StartAsync(PostgresFixture postgres, CancellationToken ct)
+    public static Task<EventParts> StartAsync(PostgresFixture postgres, CancellationToken ct) =>
+        StartAsync(postgres.Pools, TimeProvider.System, ct);
+
+    public static async Task<EventParts> StartAsync(PostgresPools pools, TimeProvider clock, CancellationToken ct)
     {
-        var parts = new EventParts(postgres);
-        var connected = new TaskCompletionSource();
+        var parts = new EventParts(pools, clock);
+        var connected = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using var ear = parts.Listener.Add(EventLog.Channel, _ => { }, () => connected.TrySetResult());
         await parts.Hub.StartAsync(ct);
         await parts.Listener.StartAsync(ct);

@@ -47,6 +47,31 @@ public sealed class EventStreamEndpointTests(PostgresFixture postgres)
         await stopping;
     }
 
+    [Fact]
+    public async Task A_stream_is_sent_as_it_is_also_where_everything_else_is_compressed()
+    {
+        var owner = TestOwner.New();
+        await AppendAsync(owner);
+        await using var app = await ServeAsync(owner, compressing: true);
+        using var http = new HttpClient { BaseAddress = new Uri(app.Urls.Single()) };
+        http.DefaultRequestHeaders.Add("Accept-Encoding", "br, gzip");
+        using (var other = await http.GetAsync("/other", Ct))
+            other.Content.Headers.ContentEncoding.ShouldBe(["br"]);
+
+        using var response = await http.GetAsync("/events", HttpCompletionOption.ResponseHeadersRead, Ct);
+        response.Content.Headers.ContentEncoding.ShouldBe(["identity"]);
+        await using var items = SseParser
+            .Create(await response.Content.ReadAsStreamAsync(Ct))
+            .EnumerateAsync(Ct)
+            .GetAsyncEnumerator(Ct);
+        // Nothing holds an event back until there is more to send with it.
+        (await items.MoveNextAsync()).ShouldBeTrue();
+        items.Current.Data.ShouldBe("{\"a\": 1}");
+        await AppendAsync(owner);
+        (await items.MoveNextAsync()).ShouldBeTrue();
+        items.Current.EventId.ShouldBe("2");
+    }
+
     [Theory]
     [InlineData("-1", 400)]
     [InlineData("one", 400)]
@@ -134,7 +159,7 @@ public sealed class EventStreamEndpointTests(PostgresFixture postgres)
         (await items.MoveNextAsync()).ShouldBeFalse();
     }
 
-    private async Task<WebApplication> ServeAsync(TestOwner owner, TimeProvider? clock = null)
+    private async Task<WebApplication> ServeAsync(TestOwner owner, TimeProvider? clock = null, bool compressing = false)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Services.AddSingleton(clock ?? TimeProvider.System);
@@ -142,7 +167,10 @@ public sealed class EventStreamEndpointTests(PostgresFixture postgres)
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Services.AddSingleton(postgres.Pools);
         builder.Services.AddEvents();
+        builder.Services.AddResponseCompression(options => options.MimeTypes = ["text/event-stream", "text/plain"]);
         var app = builder.Build();
+        if (compressing)
+            app.UseResponseCompression();
         app.Use(
             async (context, next) =>
             {
@@ -156,6 +184,7 @@ public sealed class EventStreamEndpointTests(PostgresFixture postgres)
                 }
             }
         );
+        app.MapGet("/other", () => new string('x', 1000));
         app.MapEventStream("/events", _ => ValueTask.FromResult((owner.Id, Stream)));
         await app.StartAsync(Ct);
         return app;

@@ -139,6 +139,88 @@ public sealed class EventTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public async Task Nothing_is_lost_or_doubled_while_any_connection_of_the_process_may_be_killed_at_any_moment()
+    {
+        var owner = TestOwner.New();
+        var stream = new StreamId("race/killed");
+        // A name of its own: other tests keep their connections.
+        var login = new NpgsqlConnectionStringBuilder(postgres.AdminConnectionString)
+        {
+            Username = EmbeddedPostgres.AppLogin,
+            ApplicationName = "platen " + Guid.CreateVersion7().ToString("N"),
+        };
+        var mine = login.ConnectionString;
+        await using var pools = PostgresPools.Open(new PoolPlan(mine, mine, mine, mine, false, 8, 2));
+        await using var parts = await EventParts.StartAsync(pools, TimeProvider.System, Ct);
+        const int Writers = 4;
+        const int Each = 40;
+        var killed = 0;
+        var readers = Enumerable.Range(0, 6).Select(_ => ReadAsync()).ToArray();
+        var acknowledged = new ConcurrentDictionary<string, bool>();
+        await Task.WhenAll(Enumerable.Range(0, Writers).Select(WriteAsync));
+        killed.ShouldBeGreaterThan(20);
+
+        await using (var last = await postgres.OpenAsync(owner, Ct))
+        {
+            await EventLog.AppendAsync(last, stream, "last", "\"last\""u8.ToArray(), Ct);
+            await last.CommitAsync(Ct);
+        }
+        await using var session = await postgres.OpenAsync(owner, Ct);
+        var kept = await EventLog.ReadAsync(session, stream, 0, EventLimits.PageEvents, Ct);
+        kept.Select(e => e.Revision).ShouldBe(Enumerable.Range(1, kept.Count).Select(n => (long)n));
+        var texts = kept.Select(Text).ToList();
+        acknowledged.Keys.Except(texts).ShouldBeEmpty();
+        foreach (var reader in readers)
+            (await reader).ShouldBe(texts);
+
+        static string Text(Event e) => Encoding.UTF8.GetString(e.Data.Span);
+
+        async Task WriteAsync(int writer)
+        {
+            for (var n = 0; n < Each; n++)
+            {
+                var text = $"\"{writer}.{n}\"";
+                try
+                {
+                    await using var write = await pools.OpenAsync(owner.Context(), Ct);
+                    await EventLog.AppendAsync(write, stream, "written", Encoding.UTF8.GetBytes(text), Ct);
+                    await write.CommitAsync(Ct);
+                    acknowledged[text] = true;
+                }
+                catch (Exception e) when (e is NpgsqlException or IOException)
+                {
+                    // Killed before, in or after its commit: it may be there or not.
+                }
+                if (n % 4 == writer)
+                    Interlocked.Add(ref killed, await KillSomeAsync(login.ApplicationName!, parts.Listener.ProcessId));
+            }
+        }
+
+        // As a reader over the network does: after a failure it goes on from what it has.
+        async Task<List<string>> ReadAsync()
+        {
+            var seen = new List<string>();
+            while (true)
+            {
+                try
+                {
+                    await foreach (var e in parts.Hub.SubscribeAsync(owner.Id, stream, seen.Count, Ct))
+                    {
+                        e.Revision.ShouldBe(seen.Count + 1);
+                        seen.Add(Text(e));
+                        if (e.Type == "last")
+                            return seen;
+                    }
+                }
+                catch (Exception e) when (e is NpgsqlException or IOException)
+                {
+                    // It was reading what is past when its connection was killed.
+                }
+            }
+        }
+    }
+
+    [Fact]
     public async Task A_cursor_before_what_is_kept_or_past_the_end_is_told_so()
     {
         var owner = TestOwner.New();
@@ -264,6 +346,22 @@ public sealed class EventTests(PostgresFixture postgres)
         await using var kill = new NpgsqlCommand("select pg_terminate_backend($1)", admin);
         kill.Parameters.Add(Sql.Int(listener.ProcessId));
         await kill.ExecuteNonQueryAsync(Ct);
+    }
+
+    /// <returns>How many were there to be killed.</returns>
+    private async Task<int> KillSomeAsync(string application, int listener)
+    {
+        await using var admin = await postgres.OpenAdminAsync(Ct);
+        await using var kill = new NpgsqlCommand(
+            """
+            select count(*) filter (where pg_terminate_backend(pid))::int from pg_stat_activity
+             where (application_name = $1 or pid = $2) and random() < 0.5
+            """,
+            admin
+        );
+        kill.Parameters.Add(Sql.Text(application));
+        kill.Parameters.Add(Sql.Int(listener));
+        return (int)(await kill.ExecuteScalarAsync(Ct))!;
     }
 
     private sealed class Collector(string name, OwnerId owner, int total) : IEventConsumer

@@ -1,3 +1,5 @@
+using Platen.Testing.Servers;
+
 namespace Platen.Platform.Tests.Events;
 
 /// <summary>The machine's time, whose timers fire only when a test steps over them.</summary>
@@ -18,6 +20,19 @@ public sealed class SteppedClock : TimeProvider
         foreach (var timer in due)
             timer.Fire();
     }
+
+    /// <summary>Waits until so many timers run.</summary>
+    public Task HasTimersAsync(int count, CancellationToken ct) =>
+        ServerProcess.WaitUntilAsync(
+            $"{count} timers",
+            TimeSpan.FromSeconds(60),
+            _ =>
+            {
+                lock (gate)
+                    return Task.FromResult(timers.Count(timer => timer.IsRunning) >= count);
+            },
+            ct
+        );
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
@@ -47,6 +62,8 @@ public sealed class SteppedClock : TimeProvider
             next = period > TimeSpan.Zero ? now + period : TimeSpan.MaxValue;
             return true;
         }
+
+        public bool IsRunning => next != TimeSpan.MaxValue;
 
         public void Fire() => callback(state);
 
