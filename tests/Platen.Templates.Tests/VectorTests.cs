@@ -1,12 +1,14 @@
 using System.Diagnostics;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Npgsql;
 using Platen.Client;
 using Platen.Client.Resolving;
 using Platen.Kernel;
 using Platen.Kernel.Languages;
 using Platen.Kernel.Templates;
 using Platen.Kernel.Versions;
+using Platen.Platform.Postgres;
 using Platen.Testing;
 using Platen.Testing.Servers;
 
@@ -196,6 +198,12 @@ public sealed class VectorTests(ServerFixture server)
                     case "damage":
                         Damage(Text(how)!);
                         break;
+                    case "removeEvents":
+                        await RemoveEventsAsync();
+                        break;
+                    case "follow":
+                        await driver.FollowAsync(name.Value);
+                        break;
                     case "ask":
                         await AskAsync(how!, step["expect"]!, step["eventually"] is not null);
                         break;
@@ -256,6 +264,24 @@ public sealed class VectorTests(ServerFixture server)
             moved.Status.ShouldBeInRange(200, 201, moved.Text);
         }
 
+        /// <summary>What the retention does to a stream that is older than it: only the newest event stays.</summary>
+        private async Task RemoveEventsAsync()
+        {
+            await using var admin = await server.Postgres.OpenAdminAsync(Ct);
+            await using var remove = new NpgsqlCommand(
+                """
+                with head as (
+                    update platform.stream set removed_through = revision - 1 where stream_id = $1 returning owner, stream_id, revision
+                )
+                delete from platform.event e using head h
+                where e.owner = h.owner and e.stream_id = h.stream_id and e.revision < h.revision
+                """,
+                admin
+            );
+            remove.Parameters.Add(Sql.Text(name.Stream));
+            (await remove.ExecuteNonQueryAsync(Ct)).ShouldBePositive();
+        }
+
         private void WriteBundle(JsonNode bundle)
         {
             var at = Path.Combine(Files, name.Value, Text(bundle["folder"]) ?? "");
@@ -299,16 +325,21 @@ public sealed class VectorTests(ServerFixture server)
 
         Task AdvanceAsync(TimeSpan by);
 
+        /// <summary>Begins to follow; what ends it fails the next question.</summary>
+        Task FollowAsync(string template);
+
         Task<JsonNode> AskAsync(string template, string kind, string? version, string? key);
     }
 
     private sealed class DotnetDriver : IDriver
     {
+        private readonly CancellationTokenSource stop = new();
         private TemplateResolver? resolver;
+        private Task following = Task.CompletedTask;
 
         public async Task OpenAsync(Opening opening)
         {
-            await DisposeAsync();
+            await CloseAsync();
             resolver = new TemplateResolver(
                 new TemplateResolverOptions
                 {
@@ -328,8 +359,16 @@ public sealed class VectorTests(ServerFixture server)
 
         public Task AdvanceAsync(TimeSpan by) => Task.CompletedTask;
 
+        public Task FollowAsync(string template)
+        {
+            following = resolver!.FollowAsync(TemplateName.Parse(template), stop.Token);
+            return Task.CompletedTask;
+        }
+
         public async Task<JsonNode> AskAsync(string template, string kind, string? version, string? key)
         {
+            if (following.IsFaulted)
+                await following;
             try
             {
                 var request = new ArtifactRequest(TemplateName.Parse(template), version, kind, Key: key);
@@ -358,6 +397,14 @@ public sealed class VectorTests(ServerFixture server)
         }
 
         public async ValueTask DisposeAsync()
+        {
+            await stop.CancelAsync();
+            await following.ContinueWith(static done => done.Exception, TaskScheduler.Default);
+            stop.Dispose();
+            await CloseAsync();
+        }
+
+        private async Task CloseAsync()
         {
             if (resolver is not null)
                 await resolver.DisposeAsync();
@@ -395,6 +442,8 @@ public sealed class VectorTests(ServerFixture server)
 
         public async Task AdvanceAsync(TimeSpan by) =>
             await SendAsync(new JsonObject { ["advance"] = (long)by.TotalMilliseconds });
+
+        public async Task FollowAsync(string template) => await SendAsync(new JsonObject { ["follow"] = template });
 
         public Task<JsonNode> AskAsync(string template, string kind, string? version, string? key)
         {

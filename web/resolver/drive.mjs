@@ -1,6 +1,6 @@
 // Runs a resolver for a program that speaks to it in lines of JSON: one order a line on standard input, one answer a line on standard output.
 //
-//   { "open": options, "now": ms }   { "advance": ms }   { "ask": request }   { "askMany": request, "times": n }
+//   { "open": options, "now": ms }   { "advance": ms }   { "follow": template }   { "ask": request }   { "askMany": request, "times": n }
 //
 // The tests drive it so against a real server; its clock is theirs.
 import { createInterface } from 'node:readline';
@@ -20,8 +20,10 @@ const { TemplateResolver, TemplateUnresolvedError } = await import(
   `data:text/javascript;base64,${Buffer.from(bundle.outputFiles[0].contents).toString('base64')}`
 );
 
+const stop = new AbortController();
 let resolver;
 let now = 0;
+let failure;
 
 async function carryOut(order) {
   if (order.open !== undefined) {
@@ -34,6 +36,14 @@ async function carryOut(order) {
     now += order.advance;
     return {};
   }
+  if (order.follow !== undefined) {
+    resolver.follow(order.follow, stop.signal).then(
+      () => (failure = new Error('The stream ended.')),
+      (error) => (failure = error),
+    );
+    return {};
+  }
+  if (failure !== undefined) throw failure;
   if (order.askMany !== undefined) {
     const all = await Promise.all(Array.from({ length: order.times }, () => resolver.resolve(order.askMany)));
     return { texts: [...new Set(all.map((one) => one.text))] };
@@ -50,4 +60,5 @@ async function carryOut(order) {
 for await (const line of createInterface({ input: process.stdin })) {
   process.stdout.write(`${JSON.stringify(await carryOut(JSON.parse(line)))}\n`);
 }
+stop.abort();
 resolver?.close();

@@ -165,13 +165,44 @@ public sealed class TemplateResolver : IAsyncDisposable
         var asker = AskOnChangeAsync(template, changes.Reader);
         try
         {
-            await foreach (var _ in registry.FollowEventsAsync(template.Stream, after: 0, null, ct))
-                changes.Writer.TryWrite(true);
+            for (var after = 0L; ; changes.Writer.TryWrite(true))
+                after = await FollowToGapAsync(template, after, changes.Writer, ct);
         }
         finally
         {
             changes.Writer.Complete();
             await asker;
+        }
+    }
+
+    /// <summary>
+    /// Follows until events after the last one seen are gone, which the server removes in time, and gives the revision to go on
+    /// from: what was missed may have been a move.
+    /// </summary>
+    private async Task<long> FollowToGapAsync(
+        TemplateName template,
+        long after,
+        ChannelWriter<bool> changes,
+        CancellationToken ct
+    )
+    {
+        try
+        {
+            await foreach (var happened in registry!.FollowEventsAsync(template.Stream, after, null, ct))
+            {
+                after = happened.Revision;
+                changes.TryWrite(true);
+            }
+            return after;
+        }
+        catch (PlatenProblemException gone)
+            when (gone.Slug == "event-cursor-gone"
+                && gone.Extensions.TryGetValue("revision", out var head)
+                && head.TryGetInt64(out var revision)
+                && revision != after
+            )
+        {
+            return revision;
         }
     }
 

@@ -73,11 +73,12 @@ export class Registry {
 
   /** Each event of the template's stream from now on, until the signal or the connection ends. */
   async *events(template: string, signal: AbortSignal): AsyncGenerator<void> {
-    const response = await fetch(`${this.base}/v1/events/template/${template}`, {
-      headers: { Authorization: `Bearer ${this.key}`, Accept: 'text/event-stream' },
-      redirect: 'error',
-      signal,
-    });
+    let response = await this.openEvents(template, 0, signal);
+    if (response.status === 410) {
+      // Old events are removed in time. What was missed may have been a move, so it counts as an event.
+      response = await this.openEvents(template, headOf(await readAll(response)), signal);
+      yield;
+    }
     if (!response.ok || response.body === null) throw new RegistryError(`${response.status} to the template's events`, 'gone');
     let isEvent = false;
     let rest = '';
@@ -92,6 +93,14 @@ export class Registry {
         }
       }
     }
+  }
+
+  private openEvents(template: string, after: number, signal: AbortSignal): Promise<Response> {
+    return fetch(`${this.base}/v1/events/template/${template}`, {
+      headers: { Authorization: `Bearer ${this.key}`, Accept: 'text/event-stream', 'Last-Event-ID': String(after) },
+      redirect: 'error',
+      signal,
+    });
   }
 
   private async get(
@@ -129,6 +138,17 @@ async function readAll(response: Response): Promise<Buffer> {
     chunks.push(chunk as Uint8Array);
   }
   return Buffer.concat(chunks);
+}
+
+/** The stream's revision, which the problem `event-cursor-gone` names; 0 when whatever answered does not say. */
+function headOf(body: Buffer): number {
+  try {
+    const problem = JSON.parse(body.toString('utf8')) as { revision?: unknown } | null;
+    return typeof problem?.revision === 'number' ? problem.revision : 0;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return 0;
+  }
 }
 
 function refusal(status: number, text: string): RegistryError {
