@@ -4,7 +4,6 @@ using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
 using Platen.Access.Audit;
-using Platen.Access.SignIn;
 using Platen.Platform.Http;
 
 namespace Platen.Access.Keys;

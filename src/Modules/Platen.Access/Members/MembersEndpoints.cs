@@ -4,7 +4,6 @@ using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
 using Platen.Access.Audit;
 using Platen.Access.People;
-using Platen.Access.SignIn;
 using Platen.Kernel;
 using Platen.Platform.Http;
 

@@ -3,7 +3,6 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
 using Platen.Access.Audit;
-using Platen.Access.SignIn;
 using Platen.Access.Workspaces;
 using Platen.Kernel;
 using Platen.Platform.Http;

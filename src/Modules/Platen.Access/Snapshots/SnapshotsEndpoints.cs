@@ -7,6 +7,7 @@ using Microsoft.Extensions.Logging;
 using Platen.Access.Audit;
 using Platen.Kernel;
 using Platen.Platform.Blobs;
+using Platen.Platform.Http;
 using Platen.Platform.Http.RateLimits;
 using Platen.Platform.Releases;
 
