@@ -385,6 +385,8 @@ internal sealed record ProblemDocument(
 [JsonSerializable(typeof(CutoverReport))]
 [JsonSerializable(typeof(ImmutableArray<CutoverReport>))]
 [JsonSerializable(typeof(PreviewLink))]
+[JsonSerializable(typeof(CutoverPreviewLink))]
+[JsonSerializable(typeof(CutoverPreviewOrder))]
 [JsonSerializable(typeof(PreviewOrder))]
 [JsonSerializable(typeof(Job))]
 [JsonSerializable(typeof(Page<Job>))]

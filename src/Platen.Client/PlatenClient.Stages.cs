@@ -102,5 +102,25 @@ public sealed partial class PlatenClient
         return await ReadAsync(answer, ClientJson.Default.PreviewLink, ct);
     }
 
+    /// <summary>A link that shows all that a scheduled cut-over will show, to whoever has the link.</summary>
+    /// <param name="id">The cut-over.</param>
+    /// <param name="order">What the link is to be.</param>
+    /// <param name="ct">Cancels.</param>
+    public async Task<CutoverPreviewLink> CreateCutoverPreviewLinkAsync(
+        Guid id,
+        CutoverPreviewOrder order,
+        CancellationToken ct
+    )
+    {
+        using var answer = await SendAsync(
+            HttpMethod.Post,
+            CutoverPath(id) + "/preview-links",
+            null,
+            JsonSerializer.SerializeToUtf8Bytes(order, ClientJson.Default.CutoverPreviewOrder),
+            ct
+        );
+        return await ReadAsync(answer, ClientJson.Default.CutoverPreviewLink, ct);
+    }
+
     private static string CutoverPath(Guid id) => $"v1/cutovers/{id:D}";
 }

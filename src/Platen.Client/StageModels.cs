@@ -141,6 +141,21 @@ public sealed record CutoverOutcome(string PublicId, string Outcome, Digest? Fro
 /// <param name="ExpiresAt">Until when.</param>
 public sealed record PreviewLink(string Url, Digest Release, DateTimeOffset ExpiresAt);
 
+/// <summary>A link that shows all that a scheduled cut-over will show, to whoever has it.</summary>
+/// <param name="Url">Relative to the server.</param>
+/// <param name="Items">What is behind it.</param>
+/// <param name="ExpiresAt">Until when.</param>
+public sealed record CutoverPreviewLink(string Url, ImmutableArray<PreviewedInstance> Items, DateTimeOffset ExpiresAt);
+
+/// <summary>An instance behind a link to a cut-over.</summary>
+/// <param name="PublicId">Which.</param>
+/// <param name="Release">What is shown of it.</param>
+public sealed record PreviewedInstance(string PublicId, Digest Release);
+
+/// <summary>What a preview link to a cut-over is to be.</summary>
+/// <param name="Minutes">How long it holds; null for an hour, at most a day.</param>
+public sealed record CutoverPreviewOrder(int? Minutes);
+
 /// <summary>What a preview link is to show.</summary>
 /// <param name="Release">A release of the instance; null for what it is now.</param>
 /// <param name="Minutes">How long the link holds; null for an hour.</param>

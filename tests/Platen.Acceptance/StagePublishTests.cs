@@ -70,6 +70,29 @@ public sealed class StagePublishTests
     }
 
     [Fact]
+    public async Task A_publish_can_wait_and_be_looked_at_and_be_called_off()
+    {
+        await using var authoring = await StartAsync("authoring", PostgresFixture.NewFolder());
+        await using var cloud = await StartAsync("cloud", PostgresFixture.NewFolder());
+        await SaveAsync(authoring, 1);
+        (await PublishAsync(authoring, cloud, "--all")).ExitCode.ShouldBe(0);
+        await SaveAsync(authoring, 2);
+        var waiting = await PublishAsync(authoring, cloud, "--all", "--at", "2027-01-01T06:00:00Z");
+        waiting.ExitCode.ShouldBe(0, waiting.Errors);
+        Outcomes(waiting).ShouldAllBe(o => o == "scheduled");
+        (await GenerationAsync(cloud)).ShouldBe(1);
+
+        var id = JsonNode.Parse(waiting.Output)!["cutover"]!.GetValue<string>();
+        var preview = await cloud.RunCliAsync(Ct, ["cutovers", "preview", id, "--json"]);
+        preview.ExitCode.ShouldBe(0, preview.Errors);
+        var address = JsonNode.Parse(preview.Output)!["url"]!.GetValue<string>();
+        using var visitor = new HttpClient();
+        (await visitor.GetStringAsync(new Uri($"{address}?id={Ids[0]}"), Ct)).ShouldContain("Generation 2");
+        (await cloud.RunCliAsync(Ct, ["cutovers", "cancel", id, "--json"])).ExitCode.ShouldBe(0);
+        (await GenerationAsync(cloud)).ShouldBe(1);
+    }
+
+    [Fact]
     public async Task Whoever_is_killed_while_publishing_the_cloud_is_whole_and_a_second_run_completes_it()
     {
         var folders = new Dictionary<string, string>

@@ -491,6 +491,61 @@ public sealed class StageTests(ServerFixture server)
         long_.Status.ShouldBe(422);
     }
 
+    [Fact]
+    public async Task A_scheduled_cut_over_is_looked_at_whole_by_one_link_and_nothing_is_shown_by_it()
+    {
+        await using var source = await StageServer.StartAsync(server.Postgres, "authoring");
+        await using var cloud = await StageServer.StartAsync(server.Postgres, "cloud");
+        await source.SaveAsync(A, "A now");
+        await source.SaveAsync(B, "B now");
+        (await cloud.PublishAsync(source, [A, B])).Status.ShouldBe(200);
+        await cloud.ShowsAsync(B, "B now");
+        await source.SaveAsync(A, "A then", "\"1\"");
+        var scheduled = await cloud.PublishAsync(
+            source,
+            [A, B],
+            new JsonObject { ["at"] = TimeProvider.System.GetUtcNow().AddDays(1).ToString("O") }
+        );
+        scheduled.Json["state"]!.GetValue<string>().ShouldBe("scheduled", scheduled.Text);
+        var path = $"/v1/cutovers/{scheduled.Json["id"]}";
+
+        var link = await cloud.Publisher.SendAsync(HttpMethod.Post, path + "/preview-links", new { minutes = 5 });
+        link.Status.ShouldBe(200, link.Text);
+        link.Json["items"]!.AsArray().Select(i => i!["publicId"]!.GetValue<string>()).ShouldBe([A, B]);
+        var url = link.Json["url"]!.GetValue<string>();
+        using var visitor = new HttpClient { BaseAddress = cloud.Address };
+        using (var choice = await visitor.GetAsync(url, Ct))
+        {
+            var html = await choice.Content.ReadAsStringAsync(Ct);
+            html.ShouldContain($"href=\"?id={A}\"");
+            html.ShouldContain($"href=\"?id={B}\"");
+            choice.Headers.CacheControl!.ToString().ShouldContain("no-store");
+            choice.Headers.GetValues("X-Robots-Tag").Single().ShouldContain("noindex");
+        }
+        (await visitor.GetStringAsync($"{url}?id={A}", Ct)).ShouldContain("A then");
+        (await visitor.GetStringAsync($"{url}?id={B}&theme=dark", Ct)).ShouldContain("B now");
+        (await visitor.SendAsync(HttpMethod.Get, $"{url}?id=wgt_curated_other")).Status.ShouldBe(404);
+        (await visitor.GetStringAsync("/e/" + A, Ct)).ShouldContain("A now");
+        // What it rendered cannot be gone back to: it was never live.
+        var looked = link.Json["items"]![0]!["release"]!.GetValue<string>();
+        (
+            await cloud.Publisher.SendAsync(
+                HttpMethod.Put,
+                $"/v1/instances/{A}/publication",
+                new { release = looked },
+                "*"
+            )
+        ).Problem.ShouldBe("no-such-release");
+
+        var long_ = await cloud.Publisher.SendAsync(HttpMethod.Post, path + "/preview-links", new { minutes = 9000 });
+        long_.FaultPointers.ShouldBe(["/minutes"]);
+        (await cloud.Publisher.SendAsync(HttpMethod.Delete, path)).Status.ShouldBe(200);
+        (await cloud.Publisher.SendAsync(HttpMethod.Post, path + "/preview-links")).Status.ShouldBe(409);
+        (
+            await cloud.Publisher.SendAsync(HttpMethod.Post, $"/v1/cutovers/{Guid.CreateVersion7()}/preview-links")
+        ).Status.ShouldBe(404);
+    }
+
     private static async Task InsertUserAsync(NpgsqlConnection admin, string profile)
     {
         await using var insert = new NpgsqlCommand(

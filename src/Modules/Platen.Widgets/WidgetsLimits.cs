@@ -30,6 +30,9 @@ internal static class WidgetsLimits
     /// <summary>Links to previews of one owner at a time.</summary>
     public const int PreviewLinks = 1_000;
 
+    /// <summary>Instances that one link shows: a person looks at them one by one, and each is rendered for it.</summary>
+    public const int PreviewedInstances = 200;
+
     /// <summary>Locales of one instance: more than any real site translates to, and a publish renders each.</summary>
     public const int Locales = 60;
 

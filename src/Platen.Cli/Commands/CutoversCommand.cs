@@ -16,11 +16,27 @@ internal static class CutoversCommand
         HelpName = "TEXT",
     };
 
+    private static readonly Option<int?> Minutes = new("--minutes")
+    {
+        Description = "How long the link holds; else an hour, at most a day.",
+        HelpName = "N",
+    };
+
     public static Command Create()
     {
-        var command = new Command("cutovers", "Show what changed together and what is due; go back, or call it off.");
+        var command = new Command(
+            "cutovers",
+            "Show what changed together and what is due; look at it before, go back, or call it off."
+        );
         command.Subcommands.Add(new Command("list", "The newest cut-overs.").Runs(ListAsync));
         command.Subcommands.Add(new Command("show", "What came of one.") { Id }.Runs(ShowAsync));
+        command.Subcommands.Add(
+            new Command("preview", "Make a private link to all that one will show that is not done yet.")
+            {
+                Id,
+                Minutes,
+            }.Runs(PreviewAsync)
+        );
         command.Subcommands.Add(
             new Command("revert", "Make live again, as a whole, what was live before.") { Id, Reason }.Runs(RevertAsync)
         );
@@ -109,6 +125,36 @@ internal static class CutoversCommand
                     "'platen cutovers list' shows the newest."
                 )
         );
+        return ExitCode.Ok;
+    }
+
+    private static async Task<int> PreviewAsync(Invocation run, CancellationToken ct)
+    {
+        var link = await run.Client.CreateCutoverPreviewLinkAsync(
+            run.Value(Id),
+            new CutoverPreviewOrder(run.Value(Minutes)),
+            ct
+        );
+        var address = run.Client.AddressOf(link.Url);
+        run.Output.Document(
+            new JsonObject
+            {
+                ["url"] = address.ToString(),
+                ["items"] = new JsonArray([
+                    .. link.Items.Select(item => new JsonObject
+                    {
+                        ["publicId"] = item.PublicId,
+                        ["release"] = item.Release.ToString(),
+                    }),
+                ]),
+                ["expiresAt"] = link.ExpiresAt.ToString("O", CultureInfo.InvariantCulture),
+            }
+        );
+        run.Output.Table(
+            ["instance", "release"],
+            [.. link.Items.Select(item => new[] { item.PublicId, item.Release.ToString() })]
+        );
+        run.Output.Line(string.Create(CultureInfo.InvariantCulture, $"{address} (until {link.ExpiresAt:u})"));
         return ExitCode.Ok;
     }
 

@@ -46,6 +46,12 @@ internal static class PublishCommand
         Description = "With --to: replace also what is newer on the stage. Needs --reason.",
     };
 
+    private static readonly Option<DateTimeOffset?> At = new("--at")
+    {
+        Description = "With --to: when it is shown, such as 2031-05-04T06:00:00Z; it is pushed and checked now.",
+        HelpName = "TIME",
+    };
+
     private static readonly Option<bool> Force = new("--force")
     {
         Description =
@@ -72,6 +78,7 @@ internal static class PublishCommand
             All,
             Changed,
             Overwrite,
+            At,
             Force,
             DryRun,
             Reason,
@@ -93,14 +100,20 @@ internal static class PublishCommand
             throw new CliException(ExitCode.Usage, "usage", "--force needs a --reason.", "Say why in a few words.");
         if (run.Value(To) is { } stage)
             return await PublishToStageAsync(run, stage, ct);
-        if (Named(run).Length == 0 || run.Value(All) || run.Value(Changed) || run.Value(Overwrite))
+        if (
+            Named(run).Length == 0
+            || run.Value(All)
+            || run.Value(Changed)
+            || run.Value(Overwrite)
+            || run.Value(At) is not null
+        )
         {
             throw new CliException(
                 ExitCode.Usage,
                 "nothing-to-publish",
                 Named(run).Length == 0
                     ? "Nothing to publish was named."
-                    : "--all, --changed and --overwrite go with --to.",
+                    : "--all, --changed, --overwrite and --at go with --to.",
                 "Name files, folders or public ids; or a stage with --to, and --all or --changed. 'platen publish --help' shows them."
             );
         }
@@ -187,6 +200,7 @@ internal static class PublishCommand
             run.Value(Overwrite),
             run.Value(Force),
             run.Value(Reason),
+            run.Value(At),
             ct
         );
         Report(run, report);
@@ -200,6 +214,7 @@ internal static class PublishCommand
             {
                 ["stage"] = report.Stage,
                 ["cutover"] = report.Cutover?.ToString(),
+                ["at"] = report.At?.ToString("O", System.Globalization.CultureInfo.InvariantCulture),
                 ["widgetTypes"] = new JsonArray([.. report.Types.Select(type => JsonValue.Create(type))]),
                 ["blobs"] = report.Pushed.Blobs,
                 ["bytes"] = report.Pushed.Bytes,
@@ -227,9 +242,18 @@ internal static class PublishCommand
                 ? $"{moved} differ on {report.Stage}; nothing was written"
                 : string.Create(
                     System.Globalization.CultureInfo.InvariantCulture,
-                    $"{moved} published to {report.Stage}; {report.Pushed.Blobs} blobs, {report.Pushed.Bytes:N0} bytes travelled"
+                    $"{moved} {(report.At is null ? "published to" : "wait on")} {report.Stage}; {report.Pushed.Blobs} blobs, {report.Pushed.Bytes:N0} bytes travelled"
                 )
         );
+        if (report is { At: { } at, Cutover: { } cutover })
+        {
+            run.Output.Line(
+                string.Create(
+                    System.Globalization.CultureInfo.InvariantCulture,
+                    $"cut-over {cutover} is due at {at:u}; 'platen cutovers preview' on {report.Stage} makes a link to it"
+                )
+            );
+        }
     }
 
     private static void Report(Invocation run, List<PublishResult> results)

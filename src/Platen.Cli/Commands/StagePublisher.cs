@@ -50,6 +50,7 @@ internal sealed class StagePublisher(Invocation run, PlatenClient stage, StageTa
     /// <param name="overwrite">Whether something newer is replaced.</param>
     /// <param name="force">Whether what the gates have something against is shown.</param>
     /// <param name="reason">Kept with the publication; may be null.</param>
+    /// <param name="at">When it is shown; null for at once.</param>
     /// <param name="ct">Cancels.</param>
     public async Task<StageReport> RunAsync(
         IReadOnlyList<PublicId>? ids,
@@ -58,6 +59,7 @@ internal sealed class StagePublisher(Invocation run, PlatenClient stage, StageTa
         bool overwrite,
         bool force,
         string? reason,
+        DateTimeOffset? at,
         CancellationToken ct
     )
     {
@@ -90,7 +92,7 @@ internal sealed class StagePublisher(Invocation run, PlatenClient stage, StageTa
         report.Types.AddRange(await PushTypesAsync([.. changed.Select(p => p.Source.WidgetType).Distinct()], ct));
         Pair[] travelling = [.. changed];
         report.Pushed = await PushAsync(travelling, ct);
-        await CutOverAsync(travelling, report, sourceId, overwrite, force, reason, ct);
+        await CutOverAsync(travelling, report, sourceId, overwrite, force, reason, at, ct);
         return report;
     }
 
@@ -281,6 +283,7 @@ internal sealed class StagePublisher(Invocation run, PlatenClient stage, StageTa
         bool overwrite,
         bool force,
         string? reason,
+        DateTimeOffset? at,
         CancellationToken ct
     )
     {
@@ -298,12 +301,18 @@ internal sealed class StagePublisher(Invocation run, PlatenClient stage, StageTa
             ],
             reason,
             sourceId,
-            At: null,
+            at,
             overwrite,
             force
         );
         var cutover = await stage.CutOverAsync(Guid.CreateVersion7(), order, ct);
         report.Cutover = cutover.Id;
+        if (cutover.State == "scheduled")
+        {
+            report.At = cutover.At;
+            report.Lines.AddRange(changed.Select(p => new StageLine(p.Source.PublicId, "scheduled")));
+            return;
+        }
         report.Lines.AddRange(
             cutover.Items.Select(i => new StageLine(i.PublicId, i.Outcome == "alreadyLive" ? "already live" : i.Outcome)
             {
@@ -325,6 +334,9 @@ internal sealed record StageReport(string Stage)
     public PushCount Pushed { get; set; }
 
     public Guid? Cutover { get; set; }
+
+    /// <summary>When it is due; null when it is shown now.</summary>
+    public DateTimeOffset? At { get; set; }
 
     public bool IsDryRun { get; set; }
 }

@@ -67,6 +67,10 @@ internal sealed record CutoverOrder(
 /// <param name="To">What is live now.</param>
 internal sealed record CutoverDone(string PublicId, string Outcome, Digest? From, Digest? To, long ChannelRevision);
 
+/// <summary>What a cut-over that is to come will show of an instance.</summary>
+/// <param name="Draft">When it is not recorded yet; its bytes are stored.</param>
+internal sealed record CutoverSight(string PublicId, Digest Release, ReleaseDraft? Draft);
+
 /// <summary>
 /// Moves what is live of several instances in one transaction. Content that comes from another stage is validated and rendered
 /// before, without a lock; the transaction writes the truth, records the releases and moves the channels, and what is served changes
@@ -142,6 +146,36 @@ internal sealed class CarryOutCutover(
             await job.CompleteAsync(session, ct);
             await session.CommitAsync(ct);
         }
+    }
+
+    /// <summary>
+    /// What a cut-over will show of each instance, rendered as it will be then: for those who want to see it before. What it takes off is
+    /// left out, and no gate is asked, as nothing goes live by it.
+    /// </summary>
+    public async Task<List<CutoverSight>> RenderAsync(
+        OperationContext operation,
+        CutoverOrder order,
+        CancellationToken ct
+    )
+    {
+        var ids = Validate(order);
+        var prepared = await PrepareAsync(operation, order with { Force = true }, ids, ct);
+        Dictionary<string, CuratedState> states;
+        await using (var session = await pools.OpenAsync(operation, ct))
+            states = await CuratedState.ReadAsync(session, [.. ids.Select(i => i.ToString())], locked: false, ct);
+        var sights = new List<CutoverSight>();
+        foreach (var item in order.Items.Where(i => !i.TakeOff))
+        {
+            var draft = prepared.GetValueOrDefault(item.PublicId)?.Release;
+            var release =
+                item.Release is not null ? Digest.Parse(item.Release)
+                : prepared.ContainsKey(item.PublicId) ? draft?.Digest
+                // It is there already, as it is to be.
+                : states[item.PublicId].Live;
+            if (release is { } shown)
+                sights.Add(new CutoverSight(item.PublicId, shown, draft));
+        }
+        return sights;
     }
 
     /// <summary>Calls off what is not done yet.</summary>

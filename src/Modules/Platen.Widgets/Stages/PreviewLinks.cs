@@ -14,10 +14,16 @@ using Platen.Widgets.Packages;
 namespace Platen.Widgets.Stages;
 
 /// <summary>
-/// Links that show a release to whoever has the link, before it is live or after: of what stands in the tables now, or of a release
-/// that is named. The link is a secret of 190 bits and holds for a while; what it shows is not found by anything else.
+/// Links that show a release to whoever has the link, before it is live or after: of what stands in the tables now, of a release
+/// that is named, or of all that a cut-over will show. The link is a secret of 190 bits and holds for a while; what it shows is not found by anything else.
 /// </summary>
-internal sealed class PreviewLinks(PostgresPools pools, IBlobStore blobs, WidgetRegistry registry, TimeProvider time)
+internal sealed class PreviewLinks(
+    PostgresPools pools,
+    IBlobStore blobs,
+    WidgetRegistry registry,
+    CarryOutCutover cutovers,
+    TimeProvider time
+)
 {
     private const string Letters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     private const int TokenLength = 32;
@@ -27,23 +33,28 @@ internal sealed class PreviewLinks(PostgresPools pools, IBlobStore blobs, Widget
     /// <param name="Minutes">How long the link holds; null for an hour.</param>
     public sealed record Body(string? Release = null, int? Minutes = null);
 
+    /// <param name="Minutes">How long the link holds; null for an hour.</param>
+    public sealed record CutoverBody(int? Minutes = null);
+
     public sealed record Link(string Url, Digest Release, DateTimeOffset ExpiresAt);
 
+    /// <summary>One link to all that a cut-over will show.</summary>
+    public sealed record CutoverLink(string Url, IReadOnlyList<Shown> Items, DateTimeOffset ExpiresAt);
+
+    public sealed record Shown(string PublicId, Digest Release);
+
+    /// <summary>What a link shows.</summary>
+    public abstract record Sight;
+
     /// <summary>A page of a release, with its whole policy.</summary>
-    public sealed record Page(ReadOnlyMemory<byte> Html, string Policy, string? Locale);
+    public sealed record Page(ReadOnlyMemory<byte> Html, string Policy, string? Locale) : Sight;
+
+    /// <summary>Several instances, of which one is to be chosen.</summary>
+    public sealed record Choice(IReadOnlyList<Shown> Items) : Sight;
 
     public async Task<Link> MakeAsync(Caller caller, PublicId id, Body body, CancellationToken ct)
     {
-        var life = body.Minutes is { } minutes ? TimeSpan.FromMinutes(minutes) : WidgetsLimits.PreviewLife;
-        if (life <= TimeSpan.Zero || life > WidgetsLimits.LongestPreviewLife)
-        {
-            throw KernelProblems
-                .Invalid.Because(
-                    "The link cannot hold that long.",
-                    [new Fault("/minutes", $"1 to {WidgetsLimits.LongestPreviewLife.TotalMinutes:0}.")]
-                )
-                .AsException();
-        }
+        var life = LifeOf(body.Minutes);
         var operation = InstanceRequests.Writer(caller, id, "preview");
         var made = body.Release is null ? await MakeReleaseAsync(operation, id, ct) : null;
         await using var session = await pools.OpenAsync(operation, ct);
@@ -64,9 +75,8 @@ internal sealed class PreviewLinks(PostgresPools pools, IBlobStore blobs, Widget
                 .AsException();
         }
         var release = made?.Digest ?? Digest.Parse(body.Release!);
-        var token = RandomNumberGenerator.GetString(Letters, TokenLength);
         var expiresAt = time.GetUtcNow() + life;
-        await AddAsync(session, instance.Subject, release, token, life, ct);
+        var url = await AddAsync(session, [(instance.Subject, release)], life, ct);
         await AuditLog.RecordAsync(
             session,
             WidgetEvents.PreviewLinked,
@@ -77,21 +87,93 @@ internal sealed class PreviewLinks(PostgresPools pools, IBlobStore blobs, Widget
             ct
         );
         await session.CommitAsync(ct);
-        return new Link("/preview/" + token, release, expiresAt);
+        return new Link(url, release, expiresAt);
+    }
+
+    /// <summary>A link to everything that a scheduled cut-over will show, as it will be then.</summary>
+    public async Task<CutoverLink> MakeAsync(Caller caller, Guid id, CutoverBody body, CancellationToken ct)
+    {
+        var life = LifeOf(body.Minutes);
+        var operation = caller.Operation("preview cut-over");
+        Cutover cutover;
+        await using (var asking = await pools.OpenAsync(operation, ct))
+            cutover = await Cutover.FindAsync(asking, id, ct) ?? throw Cutover.NotFound(id);
+        if (cutover.State != Cutover.Scheduled)
+            throw KernelProblems.Conflict.Because($"The cut-over is {cutover.State}.").AsException();
+        if (cutover.Order.Items.Count > WidgetsLimits.PreviewedInstances)
+        {
+            throw KernelProblems
+                .Conflict.Because($"A link shows at most {WidgetsLimits.PreviewedInstances} instances.")
+                .AsException();
+        }
+        var sights = await cutovers.RenderAsync(operation, cutover.Order, ct);
+        if (sights.Count == 0)
+            throw KernelProblems.Conflict.Because("The cut-over shows nothing.").AsException();
+        await using var session = await pools.OpenAsync(operation, ct);
+        foreach (var draft in sights.Select(s => s.Draft).OfType<ReleaseDraft>())
+            await ReleaseStore.RecordAsync(session, draft, ct);
+        var expiresAt = time.GetUtcNow() + life;
+        var url = await AddAsync(
+            session,
+            [.. sights.Select(s => (InstanceHome.Curated.SubjectOf(s.PublicId), s.Release))],
+            life,
+            ct
+        );
+        await AuditLog.RecordAsync(
+            session,
+            WidgetEvents.PreviewLinked,
+            $"cutover/{id:D}",
+            before: null,
+            after: null,
+            new { items = sights.Count, expiresAt },
+            ct
+        );
+        await session.CommitAsync(ct);
+        return new CutoverLink(url, [.. sights.Select(s => new Shown(s.PublicId, s.Release))], expiresAt);
+    }
+
+    private static TimeSpan LifeOf(int? minutes)
+    {
+        var life = minutes is { } asked ? TimeSpan.FromMinutes(asked) : WidgetsLimits.PreviewLife;
+        return life > TimeSpan.Zero && life <= WidgetsLimits.LongestPreviewLife
+            ? life
+            : throw KernelProblems
+                .Invalid.Because(
+                    "The link cannot hold that long.",
+                    [new Fault("/minutes", $"1 to {WidgetsLimits.LongestPreviewLife.TotalMinutes:0}.")]
+                )
+                .AsException();
     }
 
     /// <summary>What the link shows; null when it does not hold (any more).</summary>
     /// <param name="token">From the address.</param>
+    /// <param name="publicId">Of a link to several instances, which; null to choose.</param>
     /// <param name="locale">A locale that the release has; null for its first.</param>
     /// <param name="theme"><c>auto</c>, <c>light</c> or <c>dark</c>.</param>
     /// <param name="ct">Cancels.</param>
-    public async Task<Page?> ShowAsync(string token, string? locale, string theme, CancellationToken ct)
+    public async Task<Sight?> ShowAsync(
+        string token,
+        string? publicId,
+        string? locale,
+        string theme,
+        CancellationToken ct
+    )
     {
         if (token.Length != TokenLength || token.AsSpan().ContainsAnyExcept(TokenLetters))
             return null;
         var found = await FindAsync(Hash(token), ct);
-        if (found is not var (owner, manifest))
+        var wanted = found.FindAll(f => publicId is null || f.PublicId == publicId);
+        if (wanted.Count > 1)
+            return new Choice([.. wanted.Select(f => new Shown(f.PublicId, f.Release))]);
+        if (wanted is not [var one])
             return null;
+        ReleaseManifest manifest;
+        await using (var own = await pools.OpenAsync(OperationContext.ForSystem(one.Owner, "preview"), ct))
+        {
+            if (await ReleaseStore.FindAsync(own, one.Subject, one.Release, ct) is not { } release)
+                return null;
+            manifest = release.Manifest;
+        }
         var pages = manifest
             .Files.Where(f =>
                 f.Annotation("dev.platen.kind") == "page"
@@ -106,7 +188,7 @@ internal sealed class PreviewLinks(PostgresPools pools, IBlobStore blobs, Widget
             );
         if (page is null)
             return null;
-        return await blobs.ReadAllAsync(owner, page.Digest, (int)page.SizeBytes, ct) is ReadOutcome.Read read
+        return await blobs.ReadAllAsync(one.Owner, page.Digest, (int)page.SizeBytes, ct) is ReadOutcome.Read read
             ? new Page(
                 read.Bytes,
                 page.Annotation("dev.platen.csp") ?? "default-src 'none'",
@@ -131,11 +213,10 @@ internal sealed class PreviewLinks(PostgresPools pools, IBlobStore blobs, Widget
         return made.Draft;
     }
 
-    private static async Task AddAsync(
+    /// <returns>The link's address.</returns>
+    private static async Task<string> AddAsync(
         Session session,
-        string subject,
-        Digest release,
-        string token,
+        IReadOnlyList<(string Subject, Digest Release)> shown,
         TimeSpan life,
         CancellationToken ct
     )
@@ -144,46 +225,46 @@ internal sealed class PreviewLinks(PostgresPools pools, IBlobStore blobs, Widget
             "delete from widgets.preview_link where owner = platform.current_owner() and expires_at < clock_timestamp()",
             ct
         );
+        var token = RandomNumberGenerator.GetString(Letters, TokenLength);
         var added = await session.ExecuteAsync(
             """
             insert into widgets.preview_link (owner, id, token_hash, subject, release_digest, created_by_name, expires_at)
-            select platform.current_owner(), $1, $2, $3, $4, $5, clock_timestamp() + $6
-            where (select count(*) from widgets.preview_link where owner = platform.current_owner()) < $7
+            select platform.current_owner(), s.id, $2, s.subject, s.release, $5, clock_timestamp() + $6
+            from unnest($1::uuid[], $3::text[], $4::text[]) as s (id, subject, release)
+            where (
+                select count(distinct l.token_hash) from widgets.preview_link l where l.owner = platform.current_owner()
+            ) < $7
             """,
             ct,
-            Sql.Uuid(Guid.CreateVersion7()),
+            new NpgsqlParameter<Guid[]> { TypedValue = [.. shown.Select(_ => Guid.CreateVersion7())] },
             Sql.Bytes(Hash(token)),
-            Sql.Text(subject),
-            Sql.Digest(release),
+            new NpgsqlParameter<string[]> { TypedValue = [.. shown.Select(s => s.Subject)] },
+            new NpgsqlParameter<string[]> { TypedValue = [.. shown.Select(s => s.Release.ToString())] },
             Sql.Text(session.Context.Actor.Name),
             new NpgsqlParameter<TimeSpan> { TypedValue = life },
             Sql.Int(WidgetsLimits.PreviewLinks)
         );
-        if (added == 0)
-        {
-            throw KernelProblems
+        return added > 0
+            ? "/preview/" + token
+            : throw KernelProblems
                 .Conflict.Because($"{WidgetsLimits.PreviewLinks} links to previews hold; wait for one to end.")
                 .AsException();
-        }
     }
 
-    private async Task<(OwnerId Owner, ReleaseManifest Manifest)?> FindAsync(byte[] hash, CancellationToken ct)
+    private sealed record Found(OwnerId Owner, string Subject, Digest Release)
     {
-        (OwnerId Owner, string Subject, Digest Release) found;
-        await using (var session = await pools.OpenAsync(OperationContext.ForSystem(OwnerId.Platform, "preview"), ct))
-        {
-            found = await session.FirstAsync(
-                "select owner, subject, release_digest from widgets.find_preview($1)",
-                row => (new OwnerId(row.GetGuid(0)), row.GetString(1), Digest.Parse(row.GetString(2))),
-                ct,
-                Sql.Bytes(hash)
-            );
-        }
-        if (found.Subject is null)
-            return null;
-        await using var own = await pools.OpenAsync(OperationContext.ForSystem(found.Owner, "preview"), ct);
-        var release = await ReleaseStore.FindAsync(own, found.Subject, found.Release, ct);
-        return release is null ? null : (found.Owner, release.Manifest);
+        public string PublicId => Subject[(Subject.IndexOf('/', StringComparison.Ordinal) + 1)..];
+    }
+
+    private async Task<List<Found>> FindAsync(byte[] hash, CancellationToken ct)
+    {
+        await using var session = await pools.OpenAsync(OperationContext.ForSystem(OwnerId.Platform, "preview"), ct);
+        return await session.ListAsync(
+            "select owner, subject, release_digest from widgets.find_preview($1)",
+            row => new Found(new OwnerId(row.GetGuid(0)), row.GetString(1), Digest.Parse(row.GetString(2))),
+            ct,
+            Sql.Bytes(hash)
+        );
     }
 
     private static byte[] Hash(string token) => SHA256.HashData(Encoding.ASCII.GetBytes(token));

@@ -86,6 +86,12 @@ internal static class StagesEndpoints
             .WithName("revertCutover")
             .Audited(WidgetEvents.WentBack, WidgetEvents.Unpublished)
             .NeedsScope(Scopes.CuratedPublish);
+        cutovers
+            .MapPost("/{id:guid}/preview-links", LinkCutover)
+            .WithName("createCutoverPreviewLink")
+            .Accepts<PreviewLinks.CutoverBody>("application/json")
+            .Audited(WidgetEvents.PreviewLinked)
+            .NeedsScope(Scopes.CuratedPublish);
 
         // Who may write an instance may show it to others before it is live; they need nothing but the link.
         app.MapPost("/v1/instances/{publicId}/preview-links", Link)
@@ -199,34 +205,78 @@ internal static class StagesEndpoints
         CancellationToken ct
     )
     {
-        var body =
-            context.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: true }
-            && context.Request.ContentLength != 0
-                ? await JsonBody.ReadAsync<PreviewLinks.Body>(context, Limits.JsonBodyBytes, JsonBody.Shape, ct)
-                : new PreviewLinks.Body();
+        var body = await ReadAsync(context, new PreviewLinks.Body(), ct);
         return TypedResults.Ok(await links.MakeAsync(context.Caller(), InstanceRequests.ParseId(publicId), body, ct));
     }
 
-    private static async Task<ContentHttpResult> Show(
+    private static async Task<Ok<PreviewLinks.CutoverLink>> LinkCutover(
+        Guid id,
+        PreviewLinks links,
+        HttpContext context,
+        CancellationToken ct
+    ) =>
+        TypedResults.Ok(
+            await links.MakeAsync(
+                context.Caller(),
+                id,
+                await ReadAsync(context, new PreviewLinks.CutoverBody(), ct),
+                ct
+            )
+        );
+
+    /// <summary>The body, which may be left out.</summary>
+    private static async Task<T> ReadAsync<T>(HttpContext context, T leftOut, CancellationToken ct)
+        where T : class =>
+        context.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: true }
+        && context.Request.ContentLength != 0
+            ? await JsonBody.ReadAsync<T>(context, Limits.JsonBodyBytes, JsonBody.Shape, ct)
+            : leftOut;
+
+    private static async Task<IResult> Show(
         string token,
         PreviewLinks links,
         HttpContext context,
         CancellationToken ct,
+        string? id = null,
         string? locale = null,
         string theme = "auto"
     )
     {
-        var page =
-            await links.ShowAsync(token, locale, theme, ct)
+        var sight =
+            await links.ShowAsync(token, id, locale, theme, ct)
             ?? throw KernelProblems.NotFound.Because("The link does not hold, or not any more.").AsException();
-        var headers = context.Response.Headers;
-        headers.ContentSecurityPolicy = page.Policy;
-        headers.CacheControl = "private, no-store";
-        headers["X-Robots-Tag"] = "noindex, nofollow";
+        var result = sight switch
+        {
+            PreviewLinks.Page page => ShowPage(context, page),
+            PreviewLinks.Choice choice => ShowChoice(context, choice),
+            _ => throw new InvalidOperationException($"A sight of another kind: {sight}."),
+        };
+        context.Response.Headers.CacheControl = "private, no-store";
+        context.Response.Headers["X-Robots-Tag"] = "noindex, nofollow";
+        return result;
+    }
+
+    private static ContentHttpResult ShowPage(HttpContext context, PreviewLinks.Page page)
+    {
+        context.Response.Headers.ContentSecurityPolicy = page.Policy;
         if (page.Locale is not null)
-            headers.ContentLanguage = page.Locale;
+            context.Response.Headers.ContentLanguage = page.Locale;
         return TypedResults.Text(System.Text.Encoding.UTF8.GetString(page.Html.Span), "text/html; charset=utf-8");
     }
+
+    private static IResult ShowChoice(HttpContext context, PreviewLinks.Choice choice) =>
+        HtmlPage.Of(
+            context,
+            "Before it is live",
+            "<h1>Before it is live</h1><p class=\"soft\">These change together. Nothing of it is shown to visitors yet.</p><dl>"
+                + string.Concat(
+                    choice.Items.Select(item =>
+                        $"<div><dt><a href=\"?id={Uri.EscapeDataString(item.PublicId)}\">{HtmlPage.Text(item.PublicId)}</a></dt>"
+                        + $"<dd><code>{HtmlPage.Text(item.Release.ToString())}</code></dd></div>"
+                    )
+                )
+                + "</dl>"
+        );
 }
 
 /// <summary>Loads the widget types that were published to this server, at start and whenever one arrives at another node.</summary>

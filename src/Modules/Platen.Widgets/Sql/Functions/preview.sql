@@ -8,6 +8,7 @@ as $$
     from widgets.preview_link l
     where l.token_hash = p_token_hash and l.expires_at > clock_timestamp()
         and not exists (select from platform.closed_owner c where c.owner = l.owner)
+    order by l.subject
 $$;
 
 alter function widgets.find_preview(bytea) owner to platen_view;
