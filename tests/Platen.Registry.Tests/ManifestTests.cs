@@ -119,6 +119,111 @@ public sealed class ManifestTests(RegistryFixture registry)
         (await client.PutManifestAsync("foreign", "v1", manifest)).Status.ShouldBe(201);
     }
 
+    /// <summary>Every shape that the specification's own suite pushes, and image-spec allows.</summary>
+    [Theory]
+    [InlineData("no layers")]
+    [InlineData("a layer of no bytes")]
+    [InlineData("a layer with its data in the descriptor")]
+    [InlineData("the same layer twice")]
+    [InlineData("members that nobody knows, everywhere")]
+    [InlineData("an index of nothing")]
+    [InlineData("an index of an index")]
+    [InlineData("an index about something")]
+    [InlineData("an index of artifacts with platforms and annotations")]
+    public async Task A_manifest_of_every_shape_comes_back_by_tag_and_by_digest_and_as_a_referrer(string shape)
+    {
+        var client = await registry.NewOwnerAsync();
+        const string Name = "shapes/all";
+        byte[] config = [.. "{}"u8];
+        byte[] layer = [.. "layer"u8];
+        foreach (var blob in (byte[][])[config, layer, []])
+            await client.PushBlobAsync(Name, blob);
+        var image = await client.PushImageAsync(Name, "image", "content");
+        var (manifest, mediaType) = shape switch
+        {
+            "no layers" => (Manifests.Image(config), RegistryClient.Image),
+            "a layer of no bytes" => (Manifests.Image(config, []), RegistryClient.Image),
+            "a layer with its data in the descriptor" => (
+                Edit(Manifests.Image(config, layer), m => m["layers"]![0]!["data"] = Convert.ToBase64String(layer)),
+                RegistryClient.Image
+            ),
+            "the same layer twice" => (Manifests.Image(config, layer, layer), RegistryClient.Image),
+            "members that nobody knows, everywhere" => (
+                Edit(
+                    Manifests.Image(config, layer),
+                    m =>
+                    {
+                        m["org.example.extra"] = new JsonObject { ["deep"] = new JsonArray(1, "two", null) };
+                        m["config"]!["org.example.extra"] = true;
+                        m["layers"]![0]!["org.example.extra"] = 1;
+                    }
+                ),
+                RegistryClient.Image
+            ),
+            "an index of nothing" => (Manifests.Index(), RegistryClient.Index),
+            "an index of an index" => (
+                await IndexOfIndexAsync(client, Name, Manifests.Index(image)),
+                RegistryClient.Index
+            ),
+            "an index about something" => (
+                Edit(
+                    Manifests.Index(image),
+                    m =>
+                    {
+                        m["subject"] = Manifests.Descriptor(image, RegistryClient.Image);
+                        m["artifactType"] = "application/vnd.example.list";
+                    }
+                ),
+                RegistryClient.Index
+            ),
+            _ => (
+                Edit(
+                    Manifests.Index(image),
+                    m =>
+                    {
+                        m["manifests"]![0]!["platform"] = new JsonObject { ["os"] = "linux", ["architecture"] = "s390x" };
+                        m["manifests"]![0]!["artifactType"] = "application/vnd.example";
+                        m["annotations"] = new JsonObject { ["org.example.note"] = "kept" };
+                    }
+                ),
+                RegistryClient.Index
+            ),
+        };
+        var digest = Digest.Of(manifest);
+        foreach (var reference in (string[])["v1", digest.ToString(), "v1"])
+        {
+            var put = await client.PutManifestAsync(Name, reference, manifest, mediaType);
+            put.Status.ShouldBe(201, put.Text);
+            put["Docker-Content-Digest"].ShouldBe(digest.ToString());
+            var got = await client.GetAsync($"/v2/{Name}/manifests/{reference}");
+            got.Bytes.ShouldBe(manifest);
+            got["Content-Type"].ShouldBe(mediaType);
+        }
+        if (shape == "an index about something")
+        {
+            var listed = await client.GetAsync($"/v2/{Name}/referrers/{Digest.Of(image)}");
+            var one = listed.Json["manifests"]!.AsArray().Single()!;
+            (one["digest"]!.GetValue<string>(), one["artifactType"]!.GetValue<string>()).ShouldBe(
+                (digest.ToString(), "application/vnd.example.list")
+            );
+        }
+        (await client.SendAsync("DELETE", $"/v2/{Name}/manifests/v1")).Status.ShouldBe(202);
+        (await client.GetAsync($"/v2/{Name}/manifests/{digest}")).Bytes.ShouldBe(manifest);
+        (await client.SendAsync("DELETE", $"/v2/{Name}/manifests/{digest}")).Status.ShouldBe(202);
+        (await client.GetAsync($"/v2/{Name}/manifests/{digest}")).Status.ShouldBe(404);
+    }
+
+    private static async Task<byte[]> IndexOfIndexAsync(RegistryClient client, string name, byte[] inner)
+    {
+        (
+            await client.PutManifestAsync(name, Digest.Of(inner).ToString(), inner, RegistryClient.Index)
+        ).Status.ShouldBe(201);
+        return Edit(
+            Manifests.Index(inner),
+            m => m["manifests"]![0]!["mediaType"] = RegistryClient.Index
+        );
+    }
+
     [Fact]
     public async Task Docker_manifests_are_taken_as_they_are()
     {
