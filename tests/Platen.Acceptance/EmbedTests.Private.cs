@@ -130,6 +130,36 @@ public sealed partial class EmbedTests
     private static string OpenFor(int milliseconds) =>
         string.Create(CultureInfo.InvariantCulture, $"if (parent !== self) performance.now = () => {milliseconds};");
 
+    [Fact]
+    public async Task The_command_line_makes_tokens_says_who_sees_an_instance_and_explains_it()
+    {
+        await using var site = await PrivateSite.StartAsync(browser.Host.Address);
+        var made = await site.RunAsync("embed", "token", site.Id, "--origin", "https://www.example.org", "--json");
+        var token = JsonNode.Parse(made)!;
+        token["origins"]!.AsArray().Single()!.GetValue<string>().ShouldBe("https://www.example.org");
+        using var nobody = new HttpClient { BaseAddress = site.Address };
+        using (var shown = await nobody.GetAsync(token["url"]!.GetValue<string>(), Ct))
+            ((int)shown.StatusCode).ShouldBe(200);
+        using (var refused = await nobody.GetAsync("/e/" + site.Id, Ct))
+            ((int)refused.StatusCode).ShouldBe(401);
+        // Whoever has a key is told why, and sees nothing of it by that.
+        var why = await site.RunAsync("explain", "/e/" + site.Id, "--json");
+        why.ShouldNotContain("Send me news.");
+
+        await site.RunAsync("embed", "access", site.Id, "public");
+        await site.RunAsync("publish", site.Id);
+        await ServerProcess.WaitUntilAsync(
+            "everybody sees it",
+            TimeSpan.FromSeconds(30),
+            async ct =>
+            {
+                using var shown = await nobody.GetAsync("/e/" + site.Id, ct);
+                return shown.IsSuccessStatusCode;
+            },
+            Ct
+        );
+    }
+
     private static int Asked(Visit visit) => visit.Requests.Count(url => url.Contains("/e/", StringComparison.Ordinal));
 
     private static Task SetTokenAsync(Visit visit, string id, string token) =>
@@ -142,6 +172,8 @@ public sealed partial class EmbedTests
     private sealed class PrivateSite(PlatenServer server, HttpClient owner, string id, string origin) : IAsyncDisposable
     {
         public string Id => id;
+
+        public Uri Address => server.Address;
 
         public string Loader =>
             $"<script async src=\"{server.Address.GetLeftPart(UriPartial.Authority)}/embed/v1/loader.js\"></script>";
@@ -175,6 +207,13 @@ public sealed partial class EmbedTests
             using var published = await owner.SendAsync(publish, Ct);
             published.EnsureSuccessStatusCode();
             return new PrivateSite(server, owner, id, host.GetLeftPart(UriPartial.Authority));
+        }
+
+        public async Task<string> RunAsync(params string[] arguments)
+        {
+            var result = await server.RunCliAsync(Ct, arguments);
+            result.ExitCode.ShouldBe(0, string.Join(' ', arguments) + ": " + result.Output + result.Errors);
+            return result.Output;
         }
 
         public Task<string> TokenAsync() => TokenAsync(origin);

@@ -15,7 +15,8 @@ div[part=panel]{--platen-width:24rem;margin:0;inset:auto;z-index:2147483647;outl
 [part=panel]:is([open],:popover-open){display:flex;animation:platen-in .18s ease-out}
 dialog::backdrop{background:#0008;animation:platen-fade .18s}
 [part=bar]{flex:none;display:flex;justify-content:flex-end;padding:.25rem}
-[part=panel] [part=box]{flex:0 1 auto;min-height:6rem;display:flex}
+[part=panel] [part=box]{flex:0 1 auto;min-height:0;display:flex}
+[part=panel] [aria-busy]{min-height:6rem}
 [part=close]{all:unset;box-sizing:border-box;width:2.75rem;height:2.75rem;display:grid;place-content:center;border-radius:.5rem;cursor:pointer;font:1.25rem/1 system-ui}
 [part=close]:hover{background:#8883}
 [part=close]:focus-visible{outline:3px solid Highlight;outline:3px solid -webkit-focus-ring-color;outline-offset:-3px}
