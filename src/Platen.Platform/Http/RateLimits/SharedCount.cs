@@ -54,11 +54,10 @@ internal sealed partial class SharedCount(
                 continue;
             var store = circuit.Store;
             var started = Stopwatch.GetTimestamp();
-            using var limit = CancellationTokenSource.CreateLinkedTokenSource(ct);
-            limit.CancelAfter(patience ?? store.Patience);
             try
             {
-                var balances = await store.SettleAsync(charges, limit.Token).WaitAsync(limit.Token);
+                // Who leaves ends the own wait only: others wait on the same connection, which a store gives up when its time is out.
+                var balances = await SettleAsync(store, charges).WaitAsync(ct);
                 metrics.Settled(store.Name, Stopwatch.GetElapsedTime(started));
                 return balances;
             }
@@ -73,6 +72,12 @@ internal sealed partial class SharedCount(
             }
         }
         return null;
+    }
+
+    private async Task<RateLimitBalance[]> SettleAsync(IRateLimitStore store, IReadOnlyList<RateLimitCharge> charges)
+    {
+        using var limit = new CancellationTokenSource(patience ?? store.Patience);
+        return await store.SettleAsync(charges, limit.Token).WaitAsync(limit.Token);
     }
 
     /// <summary>Asks the stores that failed whether they work again, when it is time.</summary>

@@ -204,6 +204,32 @@ public sealed class RateLimitStoreTests(PostgresFixture postgres, RedisFixture r
     }
 
     [Fact]
+    public async Task Who_leaves_while_redis_is_asked_takes_no_answer_from_others()
+    {
+        await using var own = await RedisServer.StartAsync(Ct);
+        var policies = new RateLimitPolicies([Daily]);
+        using var metrics = new RateLimitMetrics(policies);
+        await using var shared = new SharedCount(
+            [new RedisRateLimitStore(RedisAddress.Parse(own.Url)!)],
+            metrics,
+            TimeProvider.System,
+            NullLogger.Instance,
+            Patience
+        );
+        await shared.WarmAsync(Ct);
+        await using (var admin = await RespConnection.OpenAsync(RedisAddress.Parse(own.Url)!, Ct))
+            await admin.SendAsync(["CLIENT", "PAUSE", "1000", "ALL"], Ct);
+        using var leaving = CancellationTokenSource.CreateLinkedTokenSource(Ct);
+        var left = shared.SettleAsync([Charge(NewKey(), wants: true)], leaving.Token).AsTask();
+        var stays = shared.SettleAsync([Charge(NewKey(), wants: true)], Ct).AsTask();
+        await leaving.CancelAsync();
+        await Should.ThrowAsync<OperationCanceledException>(() => left);
+
+        (await stays).ShouldNotBeNull().Single().Granted.ShouldBeTrue();
+        shared.Current.ShouldBe("redis");
+    }
+
+    [Fact]
     public async Task A_password_is_presented_and_a_wrong_one_opens_the_circuit()
     {
         await using var own = await RedisServer.StartAsync(Ct, password: "s3cret:@");
