@@ -133,6 +133,33 @@ public sealed class DiscoveryTests(RegistryFixture registry)
     }
 
     [Fact]
+    public async Task A_page_of_large_referrers_is_short_and_the_next_ones_have_the_rest()
+    {
+        var client = await registry.NewOwnerAsync();
+        var image = await client.PushImageAsync("heavy", "v1", "x");
+        var note = new string('n', 2_000_000);
+        var expected = new List<string>();
+        for (var i = 0; i < 6; i++)
+        {
+            var one = Manifests.About(image, "application/vnd.example.note", $"{i}{note}");
+            expected.Add(Digest.Of(one).ToString());
+            (await client.PutManifestAsync("heavy", expected[^1], one)).Status.ShouldBe(201);
+        }
+        var pages = new List<string[]>();
+        var path = $"/v2/heavy/referrers/{Digest.Of(image)}";
+        while (path is not null)
+        {
+            var page = await client.GetAsync(path);
+            page.Status.ShouldBe(200, page.Text);
+            pages.Add([.. page.Json["manifests"]!.AsArray().Select(m => m!["digest"]!.GetValue<string>())]);
+            path = page["Link"] is { } link ? link[1..link.IndexOf('>', StringComparison.Ordinal)] : null;
+        }
+        // Of 4 MiB none is begun: three at a time.
+        pages.Select(p => p.Length).ShouldBe([3, 3]);
+        pages.SelectMany(p => p).ShouldBe(expected.Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
     public async Task The_catalog_lists_the_owners_repositories_and_nobody_elses()
     {
         var client = await registry.NewOwnerAsync();

@@ -16,14 +16,18 @@ internal sealed class ListReferrers(PostgresPools pools)
 {
     private sealed record Referrer(string Digest, string MediaType, string ArtifactType, byte[] Manifest);
 
+    /// <param name="Referrers">In the order of their digests.</param>
+    /// <param name="Found">How many there are from the first of them on, as far as anybody looked: more than are here when those are many or large.</param>
+    private sealed record Page(List<Referrer> Referrers, long Found);
+
     public async Task RunAsync(HttpContext context, string name, string digestText, CancellationToken ct)
     {
         var digest = RegistryRequest.RequireDigest(digestText);
         var filter = context.Request.Query["artifactType"].ToString();
         var (_, last) = RegistryRequest.Page(context);
         var workspaces = RegistryRequest.Workspaces(context);
-        var referrers = await RepositoryName.ResolveAsync(workspaces, name, context.Caller(), ct) is null
-            ? []
+        var page = await RepositoryName.ResolveAsync(workspaces, name, context.Caller(), ct) is null
+            ? new Page([], 0)
             : await FindAsync(
                 context,
                 await RegistryRequest.RequireAsync(context, name, RepositoryActions.Pull, ct),
@@ -33,16 +37,16 @@ internal sealed class ListReferrers(PostgresPools pools)
                 ct
             );
         var body = new ArrayBufferWriter<byte>(4096);
-        var listed = Write(body, referrers);
+        var listed = Write(body, page.Referrers);
         if (filter.Length > 0)
             context.Response.Headers["OCI-Filters-Applied"] = "artifactType";
-        if (listed < referrers.Count)
+        if (listed < page.Found)
         {
             RegistryRequest.LinkNext(
                 context,
                 $"/v2/{name}/referrers/{digest}",
                 ("artifactType", filter),
-                ("last", referrers[listed - 1].Digest)
+                ("last", page.Referrers[listed - 1].Digest)
             );
         }
         context.Response.ContentType = OciManifest.Index;
@@ -51,7 +55,8 @@ internal sealed class ListReferrers(PostgresPools pools)
             await context.Response.Body.WriteAsync(body.WrittenMemory, ct);
     }
 
-    private async Task<List<Referrer>> FindAsync(
+    // The length of a manifest is known without reading it, so that only those are read which the page can have.
+    private async Task<Page> FindAsync(
         HttpContext context,
         Repository repository,
         Digest digest,
@@ -61,23 +66,42 @@ internal sealed class ListReferrers(PostgresPools pools)
     )
     {
         await using var session = await pools.OpenAsync(repository.Caller.Operation("registry list"), ct);
-        return await session.ListAsync(
+        var found = await session.ListAsync(
             """
-            select digest, media_type, artifact_type, manifest
-            from platform.release
-            where subject = $1 and refers_to = $2 and withdrawn_at is null and digest > $3
-                and ($4 = '' or artifact_type = $4)
+            select digest, media_type, artifact_type, manifest, found
+            from (
+                select *, sum(size_bytes) over (order by digest) - size_bytes as bytes_before, count(*) over () as found
+                from (
+                    select digest, media_type, artifact_type, manifest, octet_length(manifest) as size_bytes
+                    from platform.release
+                    where subject = $1 and refers_to = $2 and withdrawn_at is null and digest > $3
+                        and ($4 = '' or artifact_type = $4)
+                    order by digest
+                    limit $5
+                ) referrer
+            ) counted
+            where bytes_before < $6
             order by digest
-            limit $5
             """,
-            row => new Referrer(row.GetString(0), row.GetString(1), row.GetString(2), row.GetFieldValue<byte[]>(3)),
+            row =>
+                (
+                    Referrer: new Referrer(
+                        row.GetString(0),
+                        row.GetString(1),
+                        row.GetString(2),
+                        row.GetFieldValue<byte[]>(3)
+                    ),
+                    Found: row.GetInt64(4)
+                ),
             ct,
             Sql.Text(repository.Subject),
             Sql.Digest(digest),
             Sql.Text(last),
             Sql.Text(filter.Replace("\0", "", StringComparison.Ordinal)),
-            Sql.Int(RegistryLimits.PageReferrers + 1)
+            Sql.Int(RegistryLimits.PageReferrers + 1),
+            Sql.Long(RegistryLimits.PageReferrersReadBytes)
         );
+        return new Page([.. found.Select(f => f.Referrer)], found.Count == 0 ? 0 : found[0].Found);
     }
 
     /// <summary>Writes as many as fit on a page, at least one, and returns how many those were.</summary>

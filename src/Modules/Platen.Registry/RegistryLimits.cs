@@ -35,6 +35,12 @@ public static class RegistryLimits
     /// <summary>Bytes of a page of referrers, which is a manifest to its reader; one more descriptor still fits below 4 MiB.</summary>
     public const int PageReferrersBytes = 3 * 1024 * 1024;
 
+    /// <summary>
+    /// Bytes of the manifests read for a page of referrers, after which none is begun: those of a page of usual ones are below 1 MiB, and
+    /// with the last one it stays below 8 MiB.
+    /// </summary>
+    public const int PageReferrersReadBytes = 4 * 1024 * 1024;
+
     /// <summary>Bytes of one descriptor's annotations in a page of referrers; larger ones are left out, the manifest has them.</summary>
     public const int ReferrerAnnotationsBytes = 512 * 1024;
 
