@@ -86,17 +86,37 @@ public sealed partial class FileBlobStore
                         ? new CompleteUploadOutcome.Busy()
                         : new CompleteUploadOutcome.Missing();
                 }
-                await using var file = opened;
-                var actual = await OnDiskAsync(async () => new Digest(await SHA256.HashDataAsync(file, ct)));
-                if (actual != digest)
+                var received = At(BlobPaths.Incoming(owner, UploadId.New(clock)));
+                long size;
+                await using (opened)
                 {
-                    RemoveUpload(owner, id);
-                    return new CompleteUploadOutcome.WrongDigest(actual);
+                    var actual = await OnDiskAsync(async () => new Digest(await SHA256.HashDataAsync(opened, ct)));
+                    if (actual != digest)
+                    {
+                        RemoveUpload(owner, id);
+                        return new CompleteUploadOutcome.WrongDigest(actual);
+                    }
+                    size = opened.Length;
+                    if (await IsIntactAsync(owner, digest, ct))
+                    {
+                        RemoveUpload(owner, id);
+                        return new CompleteUploadOutcome.Completed(size, New: false);
+                    }
+                    OnDisk(() => MakeDurable(opened));
+                    // The lock is the file's, wherever it is: it ends before readers can find the file, and nobody can append any more.
+                    OnDisk(() => Rename(opened.Name, received));
                 }
-                OnDisk(() => MakeDurable(file));
-                var isNew = await PublishAsync(file.Name, owner, digest, ct);
-                RemoveUpload(owner, id);
-                return new CompleteUploadOutcome.Completed(file.Length, isNew);
+                try
+                {
+                    var isNew = await PublishAsync(received, owner, digest, ct);
+                    RemoveUpload(owner, id);
+                    return new CompleteUploadOutcome.Completed(size, isNew);
+                }
+                catch
+                {
+                    OnDisk(() => PutBack(received, At(BlobPaths.UploadBytes(owner, id))));
+                    throw;
+                }
             }
         );
 
@@ -149,6 +169,12 @@ public sealed partial class FileBlobStore
                         Options = FileOptions.Asynchronous,
                     }
                 );
+                // A completion has taken it away between the opening and the lock.
+                if (!File.Exists(file.Name))
+                {
+                    file.Dispose();
+                    return (UploadState.Missing, null);
+                }
                 return (UploadState.Open, (FileStream?)file);
             }
             catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
@@ -160,6 +186,18 @@ public sealed partial class FileBlobStore
                 return (UploadState.Busy, null);
             }
         });
+
+    private static void Rename(string from, string to)
+    {
+        DurableFolder.Ensure(Path.GetDirectoryName(to)!);
+        File.Move(from, to);
+    }
+
+    private static void PutBack(string from, string to)
+    {
+        if (File.Exists(from) && Directory.Exists(Path.GetDirectoryName(to)))
+            File.Move(from, to);
+    }
 
     private void RemoveUpload(OwnerId owner, UploadId id) =>
         OnDisk(() =>

@@ -116,6 +116,34 @@ public abstract class BlobStoreTests
     }
 
     [Fact]
+    public async Task A_blob_is_read_without_a_break_while_uploads_of_it_are_completed()
+    {
+        var bytes = Random(10_000);
+        var digest = await PutAsync(bytes);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Ct);
+        var reading = Task.Run(
+            async () =>
+            {
+                var read = 0;
+                for (; !stop.IsCancellationRequested; read++)
+                    (await ReadAsync(digest)).AsSpan().SequenceEqual(bytes).ShouldBeTrue();
+                return read;
+            },
+            Ct
+        );
+        for (var i = 0; i < 20; i++)
+        {
+            var id = await BeginAsync();
+            await AppendAsync(id, 0, bytes);
+            (await Store.CompleteUploadAsync(Owner, id, digest, Ct)).ShouldBe(
+                new CompleteUploadOutcome.Completed(bytes.Length, New: false)
+            );
+        }
+        await stop.CancelAsync();
+        (await reading).ShouldBeGreaterThan(0);
+    }
+
+    [Fact]
     public async Task A_blob_above_the_limit_is_refused_unread()
     {
         (await PutAsync(Digest.Of("x"u8), [.. "x"u8], BlobLimits.BlobBytes + 1)).ShouldBe(
