@@ -105,6 +105,43 @@ public sealed class ManifestTests(RegistryFixture registry)
         (await client.GetAsync("/v2/multi/manifests/arm64")).Status.ShouldBe(200);
     }
 
+    [Theory]
+    [InlineData("x")]
+    [InlineData("/plain")]
+    [InlineData("text/")]
+    public async Task A_layer_needs_a_media_type(string mediaType)
+    {
+        var client = await registry.NewOwnerAsync();
+        await client.PushBlobAsync("types", "{}"u8.ToArray());
+        var manifest = Edit(
+            Manifests.Image("{}"u8.ToArray()),
+            m => m["layers"] = new JsonArray(Manifests.Descriptor("{}"u8.ToArray(), mediaType))
+        );
+        var refused = await client.PutManifestAsync("types", "v1", manifest);
+        refused.Refusal.ShouldBe((400, "MANIFEST_INVALID"), refused.Text);
+        refused.Text.ShouldContain("/layers/0/mediaType");
+    }
+
+    [Fact]
+    public async Task A_template_whose_annotations_are_no_texts_is_refused_and_is_no_fault_of_the_server()
+    {
+        var client = await registry.ClientAsync(
+            OwnerId.Platform,
+            Platen.Access.Scopes.RegistryPull,
+            Platen.Access.Scopes.RegistryPush,
+            Platen.Access.Scopes.TemplatesPush
+        );
+        var name = $"templates/t{Guid.CreateVersion7():N}";
+        await client.PushBlobAsync(name, "{}"u8.ToArray());
+        var image = Encoding.UTF8.GetString(Manifests.Image("{}"u8.ToArray()));
+        foreach (var annotations in (string[])["null", """{"a":"\ud800"}"""])
+        {
+            var manifest = Encoding.UTF8.GetBytes(image.Insert(1, $"\"annotations\":{annotations},"));
+            var refused = await client.PutManifestAsync(name, "v1", manifest);
+            refused.Status.ShouldBeInRange(400, 422, refused.Text);
+        }
+    }
+
     [Fact]
     public async Task A_layer_that_may_not_be_distributed_need_not_be_there()
     {

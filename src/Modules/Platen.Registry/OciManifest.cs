@@ -193,6 +193,11 @@ internal sealed record OciManifest(
             var mediaType = Text(descriptor, "mediaType", pointer + "/mediaType");
             if (mediaType.Length == 0)
                 faults.Add(new Fault(pointer + "/mediaType", "It is missing."));
+            else if (
+                mediaType.IndexOf('/', StringComparison.Ordinal) is var slash
+                && (slash < 1 || slash == mediaType.Length - 1)
+            )
+                faults.Add(new Fault(pointer + "/mediaType", "It is not a media type, such as 'text/plain'."));
             var digestText = Text(descriptor, "digest", pointer + "/digest");
             if (!Digest.TryParse(digestText, out var digest))
                 faults.Add(new Fault(pointer + "/digest", "It is not a SHA-256 digest."));

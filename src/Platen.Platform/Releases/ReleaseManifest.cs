@@ -95,6 +95,19 @@ public sealed record ReleaseManifest(
     /// <exception cref="JsonException">It is not JSON, or a required member is missing or malformed.</exception>
     public static ReleaseManifest Parse(ReadOnlyMemory<byte> utf8)
     {
+        try
+        {
+            return Read(utf8);
+        }
+        // A member of another kind, half a surrogate pair, or a number that is no size.
+        catch (Exception e) when (e is InvalidOperationException or FormatException)
+        {
+            throw new JsonException("A member of the manifest is malformed.", e);
+        }
+    }
+
+    private static ReleaseManifest Read(ReadOnlyMemory<byte> utf8)
+    {
         using var document = JsonDocument.Parse(utf8, new JsonDocumentOptions { MaxDepth = Limits.JsonDepth });
         var root = document.RootElement;
         var files = ImmutableArray.CreateBuilder<ReleaseFile>();
@@ -136,7 +149,7 @@ public sealed record ReleaseManifest(
     private static ImmutableSortedDictionary<string, string> ReadAnnotations(JsonElement element)
     {
         var annotations = ImmutableSortedDictionary.CreateBuilder<string, string>(StringComparer.Ordinal);
-        if (element.TryGetProperty("annotations", out var members))
+        if (element.TryGetProperty("annotations", out var members) && members.ValueKind != JsonValueKind.Null)
         {
             foreach (var member in members.EnumerateObject())
                 annotations[member.Name] = member.Value.GetString() ?? "";

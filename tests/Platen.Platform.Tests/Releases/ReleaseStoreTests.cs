@@ -17,6 +17,26 @@ public sealed class ReleaseStoreTests(PostgresFixture postgres)
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
+    [Theory]
+    [InlineData("""{"artifactType":"a/b","layers":"none"}""")]
+    [InlineData("""{"artifactType":"a/b","layers":[],"annotations":["x"]}""")]
+    [InlineData("""{"artifactType":"a/b","layers":[],"annotations":{"x":1}}""")]
+    [InlineData("""{"artifactType":"a/b","layers":[],"annotations":{"x":"\ud800"}}""")]
+    [InlineData("""{"artifactType":"a/b","layers":[],"annotations":{"\ud800":"x"}}""")]
+    [InlineData("""{"artifactType":"\ud800","layers":[]}""")]
+    [InlineData("""{"artifactType":"a/b","layers":[7]}""")]
+    [InlineData("""{"artifactType":"a/b","layers":[{"mediaType":"a/b","size":0.5,"annotations":{}}]}""")]
+    [InlineData("7")]
+    [InlineData("{")]
+    public void A_manifest_that_is_no_releases_is_refused_as_malformed(string json) =>
+        Should.Throw<JsonException>(() => ReleaseManifest.Parse(Encoding.UTF8.GetBytes(json)));
+
+    [Fact]
+    public void Annotations_that_are_null_are_none() =>
+        ReleaseManifest
+            .Parse("""{"artifactType":"a/b","layers":[],"annotations":null}"""u8.ToArray())
+            .Annotations.ShouldBeEmpty();
+
     [Fact]
     public void Equal_content_is_the_same_release_and_other_content_is_another()
     {
