@@ -1,10 +1,13 @@
-using Platen.Kernel;
-
 namespace Platen.Registry;
 
-/// <summary>A request's body that ends with a problem when it is longer than it may be. Read forward and asynchronously.</summary>
-internal sealed class LimitedBody(Stream body, long limitBytes, Func<ProblemException> tooLong) : Stream
+/// <summary>
+/// A request's body that asks, each time it is longer than it may be, how long it may be now; the answer is no less than came so far, or
+/// a problem, which ends it. Read forward and asynchronously.
+/// </summary>
+internal sealed class LimitedBody(Stream body, long limitBytes, Func<long, CancellationToken, ValueTask<long>> raise)
+    : Stream
 {
+    private long limit = limitBytes;
     private long readBytes;
 
     public override bool CanRead => true;
@@ -22,7 +25,9 @@ internal sealed class LimitedBody(Stream body, long limitBytes, Func<ProblemExce
     {
         var read = await body.ReadAsync(buffer, cancellationToken);
         readBytes += read;
-        return readBytes > limitBytes ? throw tooLong() : read;
+        if (readBytes > limit)
+            limit = await raise(readBytes, cancellationToken);
+        return read;
     }
 
     public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>

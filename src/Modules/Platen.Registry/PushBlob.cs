@@ -2,6 +2,7 @@ using System.Globalization;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Platen.Access;
+using Platen.Access.Workspaces;
 using Platen.Kernel;
 using Platen.Platform.Blobs;
 using Platen.Platform.Postgres;
@@ -10,9 +11,10 @@ namespace Platen.Registry;
 
 /// <summary>
 /// Uploads of blobs: in one request, in two, or in chunks that continue after a lost connection or a restarted server. How far an
-/// upload is, the blob store knows; which repository it belongs to, its row knows. The blob is recorded when it is durable.
+/// upload is, the blob store knows; which repository it belongs to, its row knows. The blob is recorded when it is durable. Before
+/// bytes are read, room is held for them in the owner's storage.
 /// </summary>
-internal sealed class PushBlob(PostgresPools pools, IBlobStore blobs, RegistryOptions options)
+internal sealed class PushBlob(PostgresPools pools, IBlobStore blobs, RegistryOptions options, TimeProvider clock)
 {
     /// <summary>POST: a whole blob (<c>?digest=</c>), a mount of another repository's (<c>?mount=</c>), or the begin of an upload.</summary>
     public async Task BeginAsync(HttpContext context, string name, CancellationToken ct)
@@ -22,8 +24,16 @@ internal sealed class PushBlob(PostgresPools pools, IBlobStore blobs, RegistryOp
         if (query.TryGetValue("digest", out var whole))
         {
             var digest = RegistryRequest.RequireDigest(whole);
-            await PutAsync(context, repository, digest, ct);
-            await RecordAsync(context, repository, digest, upload: null, ct);
+            var held = UploadId.New(clock);
+            try
+            {
+                await PutAsync(context, repository, held, digest, ct);
+            }
+            catch
+            {
+                await ForgetUploadAsync(repository, held);
+                throw;
+            }
             return;
         }
         if (query.TryGetValue("mount", out var mount))
@@ -46,13 +56,7 @@ internal sealed class PushBlob(PostgresPools pools, IBlobStore blobs, RegistryOp
         }
         await using (var session = await pools.OpenAsync(repository.Caller.Operation("registry push"), ct))
         {
-            await session.ExecuteAsync(
-                "insert into platform.repository_upload (owner, id, subject) values ($1, $2, $3)",
-                ct,
-                Sql.Owner(repository.Owner),
-                Sql.Uuid(id.Value),
-                Sql.Text(repository.Subject)
-            );
+            await NoteUploadAsync(session, repository, id, ct);
             await session.CommitAsync(ct);
         }
         AnswerUpload(context, repository, id, 0, StatusCodes.Status202Accepted);
@@ -78,19 +82,27 @@ internal sealed class PushBlob(PostgresPools pools, IBlobStore blobs, RegistryOp
             if (offset == 0 && context.Request.Headers.ContentRange.Count == 0)
             {
                 // Nothing came before: hashed on its way in, it need not be read back.
-                await PutAsync(context, repository, digest, ct);
+                try
+                {
+                    await PutAsync(context, repository, id, digest, ct);
+                }
+                catch
+                {
+                    await SettleAsync(repository, id, 0);
+                    throw;
+                }
                 await blobs.AbortUploadAsync(repository.Owner, id, ct);
-                await RecordAsync(context, repository, digest, id, ct);
                 return;
             }
             await AppendBodyAsync(context, repository, id, offset, ct);
         }
         switch (await blobs.CompleteUploadAsync(repository.Owner, id, digest, ct))
         {
-            case CompleteUploadOutcome.Completed:
-                await RecordAsync(context, repository, digest, id, ct);
+            case CompleteUploadOutcome.Completed(_, var isNew):
+                await RecordAsync(context, repository, digest, id, isNew, ct);
                 return;
             case CompleteUploadOutcome.WrongDigest(var actual):
+                await ForgetUploadAsync(repository, id);
                 throw WrongDigest(actual, digest);
             case CompleteUploadOutcome.Busy:
                 throw Busy();
@@ -144,12 +156,33 @@ internal sealed class PushBlob(PostgresPools pools, IBlobStore blobs, RegistryOp
         return (id, offset ?? throw UploadUnknown(idText));
     }
 
-    private async Task PutAsync(HttpContext context, Repository repository, Digest digest, CancellationToken ct)
+    /// <summary>Stores a whole blob and records it; room for it is held under an upload, which is forgotten with that.</summary>
+    private async Task PutAsync(
+        HttpContext context,
+        Repository repository,
+        UploadId upload,
+        Digest digest,
+        CancellationToken ct
+    )
     {
         var body = LimitBody(context, options.MaxBlobBytes);
+        await using (var session = await pools.OpenAsync(repository.Caller.Operation("registry push"), ct))
+        {
+            // What the owner has already takes no room.
+            if (!await BlobRecord.ExistsAsync(session, digest, ct))
+            {
+                await NoteUploadAsync(session, repository, upload, ct);
+                body = await HoldAsync(session, repository, upload, 0, context.Request.ContentLength, body, ct);
+                await session.CommitAsync(ct);
+            }
+        }
         switch (await blobs.PutAsync(repository.Owner, digest, context.Request.ContentLength, body, ct))
         {
-            case PutOutcome.Stored or PutOutcome.AlreadyStored:
+            case PutOutcome.Stored:
+                await RecordAsync(context, repository, digest, upload, isNew: true, ct);
+                return;
+            case PutOutcome.AlreadyStored:
+                await RecordAsync(context, repository, digest, upload, isNew: false, ct);
                 return;
             case PutOutcome.WrongDigest(var actual):
                 throw WrongDigest(actual, digest);
@@ -181,15 +214,27 @@ internal sealed class PushBlob(PostgresPools pools, IBlobStore blobs, RegistryOp
             if (announced > options.MaxBlobBytes - offset)
                 throw TooLarge();
             length = announced;
-            body = new LimitedBody(context.Request.Body, announced, () => WrongSize(announced, announced + 1));
+            body = new LimitedBody(
+                context.Request.Body,
+                announced,
+                (_, _) => throw WrongSize(announced, announced + 1)
+            );
         }
         else
         {
             body = LimitBody(context, options.MaxBlobBytes - offset);
         }
-        switch (await blobs.AppendAsync(repository.Owner, id, offset, body, ct))
+        await using (var session = await pools.OpenAsync(repository.Caller.Operation("registry push"), ct))
         {
-            case AppendOutcome.Appended(var now) when length is null || now - offset == length:
+            body = await HoldAsync(session, repository, id, offset, length, body, ct);
+            await session.CommitAsync(ct);
+        }
+        switch (await AppendOrGiveUpAsync(repository, id, offset, body, ct))
+        {
+            case AppendOutcome.Appended(var now) when length is null:
+                await SettleAsync(repository, id, now);
+                return now;
+            case AppendOutcome.Appended(var now) when now - offset == length:
                 return now;
             case AppendOutcome.Appended(var now):
                 throw WrongSize(length.Value, now - offset);
@@ -202,6 +247,66 @@ internal sealed class PushBlob(PostgresPools pools, IBlobStore blobs, RegistryOp
             default:
                 throw UploadUnknown(id.ToString());
         }
+    }
+
+    /// <summary>Appends; an upload for which there was no room left on the way is given up, with what it had.</summary>
+    private async Task<AppendOutcome> AppendOrGiveUpAsync(
+        Repository repository,
+        UploadId id,
+        long offset,
+        Stream body,
+        CancellationToken ct
+    )
+    {
+        try
+        {
+            return await blobs.AppendAsync(repository.Owner, id, offset, body, ct);
+        }
+        catch (ProblemException refused) when (refused.Problem.Type == KernelProblems.LimitReached)
+        {
+            await blobs.AbortUploadAsync(repository.Owner, id, CancellationToken.None);
+            await ForgetUploadAsync(repository, id);
+            throw;
+        }
+        catch
+        {
+            await SettleAsync(
+                repository,
+                id,
+                await blobs.GetUploadOffsetAsync(repository.Owner, id, CancellationToken.None) ?? 0
+            );
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Holds room for a body in the owner's storage, all of it when its length is known; else some, and more each time that has come. The
+    /// caller commits the session before it reads.
+    /// </summary>
+    private async Task<Stream> HoldAsync(
+        Session session,
+        Repository repository,
+        UploadId upload,
+        long offset,
+        long? lengthBytes,
+        Stream body,
+        CancellationToken ct
+    )
+    {
+        var most = offset + (lengthBytes ?? RegistryLimits.HeldBytes);
+        var held = await Entitlements.HoldStorageAsync(session, upload, offset + (lengthBytes ?? 1), most, ct);
+        return new LimitedBody(
+            body,
+            held - offset,
+            async (readBytes, token) =>
+            {
+                var has = offset + readBytes;
+                await using var more = await pools.OpenAsync(repository.Caller.Operation("registry push"), token);
+                held = await Entitlements.HoldStorageAsync(more, upload, has, has + RegistryLimits.HeldBytes, token);
+                await more.CommitAsync(token);
+                return held - offset;
+            }
+        );
     }
 
     private async Task<bool> MountAsync(
@@ -290,19 +395,81 @@ internal sealed class PushBlob(PostgresPools pools, IBlobStore blobs, RegistryOp
         HttpContext context,
         Repository repository,
         Digest digest,
-        UploadId? upload,
+        UploadId upload,
+        bool isNew,
         CancellationToken ct
     )
     {
+        var storedBefore = clock.GetUtcNow();
+        var operation = repository.Caller.Operation("registry push");
         var stat =
             await blobs.StatAsync(repository.Owner, digest, ct)
             ?? throw KernelProblems.Unavailable.Because("The blob was stored and then set aside.").AsException();
-        await using var session = await pools.OpenAsync(repository.Caller.Operation("registry push"), ct);
-        await Membership.RecordAsync(session, repository.Subject, digest, stat.SizeBytes, ct);
-        if (upload is { } id)
-            await ForgetUploadAsync(session, id, ct);
-        await session.CommitAsync(ct);
+        try
+        {
+            await using var session = await pools.OpenAsync(operation, ct);
+            await Membership.RecordAsync(session, repository.Subject, digest, stat.SizeBytes, ct);
+            // Whoever was removing the bytes has been waited for by now.
+            if (await blobs.StatAsync(repository.Owner, digest, ct) is null)
+                throw KernelProblems
+                    .Unavailable.Because("The blob was removed meanwhile: push it again.")
+                    .AsException();
+            await ForgetUploadAsync(session, upload, ct);
+            await session.CommitAsync(ct);
+        }
+        catch (ProblemException refused) when (refused.Problem.Type == KernelProblems.LimitReached)
+        {
+            if (isNew)
+            {
+                await BlobRecord.RemoveRefusedAsync(
+                    pools,
+                    blobs,
+                    operation,
+                    digest,
+                    storedBefore,
+                    CancellationToken.None
+                );
+            }
+            await ForgetUploadAsync(repository, upload);
+            throw;
+        }
         AnswerCreated(context, repository, digest);
+    }
+
+    private static Task NoteUploadAsync(Session session, Repository repository, UploadId id, CancellationToken ct) =>
+        session.ExecuteAsync(
+            "insert into platform.repository_upload (owner, id, subject) values ($1, $2, $3) on conflict do nothing",
+            ct,
+            Sql.Owner(repository.Owner),
+            Sql.Uuid(id.Value),
+            Sql.Text(repository.Subject)
+        );
+
+    /// <summary>Gives back what an upload holds beyond what it has, also when the client is gone.</summary>
+    private async Task SettleAsync(Repository repository, UploadId id, long sizeBytes)
+    {
+        await using var session = await pools.OpenAsync(
+            repository.Caller.Operation("registry push"),
+            CancellationToken.None
+        );
+        await session.ExecuteAsync(
+            "update platform.repository_upload set held_bytes = $2 where id = $1",
+            CancellationToken.None,
+            Sql.Uuid(id.Value),
+            Sql.Long(sizeBytes)
+        );
+        await session.CommitAsync(CancellationToken.None);
+    }
+
+    // Also when the client is gone: what an upload holds is room that nobody else has.
+    private async Task ForgetUploadAsync(Repository repository, UploadId id)
+    {
+        await using var session = await pools.OpenAsync(
+            repository.Caller.Operation("registry push"),
+            CancellationToken.None
+        );
+        await ForgetUploadAsync(session, id, CancellationToken.None);
+        await session.CommitAsync(CancellationToken.None);
     }
 
     private static Task ForgetUploadAsync(Session session, UploadId id, CancellationToken ct) =>
@@ -313,7 +480,7 @@ internal sealed class PushBlob(PostgresPools pools, IBlobStore blobs, RegistryOp
         OpenLimit(context);
         if (context.Request.ContentLength > limitBytes)
             throw TooLarge();
-        return new LimitedBody(context.Request.Body, limitBytes, TooLarge);
+        return new LimitedBody(context.Request.Body, limitBytes, (_, _) => throw TooLarge());
     }
 
     // The server's own limit is one for JSON; ours is held by LimitedBody. Raised also for what is refused: the server then reads

@@ -65,6 +65,12 @@ public static class RegistryLimits
     /// <summary>Bytes of one blob unless the operator says less.</summary>
     public const long BlobBytes = BlobLimits.BlobBytes;
 
+    /// <summary>
+    /// Bytes of room in the owner's storage that a body of unknown length holds at a time: few enough that many at once find room, many
+    /// enough that asking costs nothing beside sending them.
+    /// </summary>
+    internal const int HeldBytes = 8 * 1024 * 1024;
+
     /// <summary>Bytes of a block between the store and the connection; two are held, one being sent and one being read.</summary>
     internal const int CopyBytes = 256 * 1024;
 }

@@ -1,4 +1,5 @@
 using Platen.Access;
+using Platen.Access.Workspaces;
 using Platen.Kernel;
 using Platen.Kernel.Templates;
 using Platen.Platform.Blobs;
@@ -10,13 +11,13 @@ namespace Platen.Templates;
 /// The bytes of versions, before and after their commit. Bytes that no version refers to are not readable: knowing a digest is
 /// no right to what has it.
 /// </summary>
-internal sealed class StoreBlobs(PostgresPools pools, IBlobStore blobs)
+internal sealed class StoreBlobs(PostgresPools pools, IBlobStore blobs, TimeProvider clock)
 {
     public sealed record MissingBody(IReadOnlyList<Digest> Digests);
 
     public sealed record MissingView(IReadOnlyList<Digest> Missing);
 
-    /// <summary>Stores bytes that must have the digest.</summary>
+    /// <summary>Stores bytes that must have the digest. They count with the owner's storage, whether a version refers to them or not.</summary>
     /// <returns>Whether they were not there before.</returns>
     public async Task<bool> PutAsync(
         Caller caller,
@@ -28,11 +29,22 @@ internal sealed class StoreBlobs(PostgresPools pools, IBlobStore blobs)
     {
         if (lengthBytes > TemplateLimits.ArtifactBytes)
             throw TooLarge();
+        var operation = caller.Operation("push template file");
+        bool isRecorded;
+        await using (var session = await pools.OpenAsync(operation, ct))
+        {
+            isRecorded = await BlobRecord.ExistsAsync(session, digest, ct);
+            if (!isRecorded)
+                await Entitlements.RequireStorageAsync(session, lengthBytes ?? 1, ct);
+        }
         switch (await blobs.PutAsync(caller.Owner, digest, lengthBytes, content, ct))
         {
             case PutOutcome.Stored:
+                await RecordAsync(operation, digest, isNew: true, ct);
                 return true;
             case PutOutcome.AlreadyStored:
+                if (!isRecorded)
+                    await RecordAsync(operation, digest, isNew: false, ct);
                 return false;
             case PutOutcome.TooLarge:
                 throw TooLarge();
@@ -43,6 +55,28 @@ internal sealed class StoreBlobs(PostgresPools pools, IBlobStore blobs)
                     .AsException();
             default:
                 throw KernelProblems.Malformed.Because("Fewer bytes came than Content-Length said.").AsException();
+        }
+    }
+
+    private async Task RecordAsync(OperationContext operation, Digest digest, bool isNew, CancellationToken ct)
+    {
+        var storedBefore = clock.GetUtcNow();
+        try
+        {
+            await using var session = await pools.OpenAsync(operation, ct);
+            var size = (await blobs.StatAsync(operation.Owner, digest, ct))?.SizeBytes;
+            await BlobRecord.AddAsync(session, digest, size ?? 0, ct);
+            // Whoever was removing the bytes has been waited for by now.
+            if (size is null || await blobs.StatAsync(operation.Owner, digest, ct) is null)
+                throw KernelProblems
+                    .Unavailable.Because("The bytes were removed meanwhile: push them again.")
+                    .AsException();
+            await session.CommitAsync(ct);
+        }
+        catch (ProblemException refused) when (isNew && refused.Problem.Type == KernelProblems.LimitReached)
+        {
+            await BlobRecord.RemoveRefusedAsync(pools, blobs, operation, digest, storedBefore, CancellationToken.None);
+            throw;
         }
     }
 

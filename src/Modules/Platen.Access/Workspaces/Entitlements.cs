@@ -1,5 +1,6 @@
 using System.Globalization;
 using Platen.Kernel;
+using Platen.Platform.Blobs;
 using Platen.Platform.Postgres;
 
 namespace Platen.Access.Workspaces;
@@ -65,6 +66,55 @@ public static class Entitlements
         var (taken, used, allowed) = await CountAsync(session, name, amount, ct);
         if (!taken)
             throw Reached(name, used, allowed!.Value).AsException();
+    }
+
+    /// <summary>
+    /// Holds room in the storage of the session's owner for what an upload brings, before it comes: counted with what is stored until the
+    /// row of the upload is gone.
+    /// </summary>
+    /// <param name="session">Committed before the bytes come.</param>
+    /// <param name="upload">Its row.</param>
+    /// <param name="leastBytes">All that it has by then, and what is known to come.</param>
+    /// <param name="mostBytes">As much as it may go on without asking again.</param>
+    /// <param name="ct">Cancels.</param>
+    /// <returns>How many bytes it may have, from <paramref name="leastBytes"/> on.</returns>
+    /// <exception cref="ProblemException"><see cref="KernelProblems.LimitReached"/>: there is no room for the least.</exception>
+    public static async Task<long> HoldStorageAsync(
+        Session session,
+        UploadId upload,
+        long leastBytes,
+        long mostBytes,
+        CancellationToken ct
+    )
+    {
+        var (held, used, allowed) = await session.FirstAsync(
+            "select held, used, allowed from access.hold_storage($1, $2, $3)",
+            row =>
+                (
+                    row.IsDBNull(0) ? (long?)null : row.GetInt64(0),
+                    row.GetInt64(1),
+                    row.IsDBNull(2) ? (long?)null : row.GetInt64(2)
+                ),
+            ct,
+            Sql.Uuid(upload.Value),
+            Sql.Long(leastBytes),
+            Sql.Long(mostBytes)
+        );
+        return held ?? throw Reached(StorageBytes, used, allowed!.Value).AsException();
+    }
+
+    /// <summary>Refuses bytes for which the storage of the session's owner has no room now, before they are read.</summary>
+    /// <exception cref="ProblemException"><see cref="KernelProblems.LimitReached"/>.</exception>
+    public static async Task RequireStorageAsync(Session session, long bytes, CancellationToken ct)
+    {
+        var (used, allowed) = await session.FirstAsync(
+            "select access.used($1), access.allowed($1)",
+            row => (row.GetInt64(0), row.IsDBNull(1) ? (long?)null : row.GetInt64(1)),
+            ct,
+            Sql.Text(StorageBytes)
+        );
+        if (used + bytes > allowed)
+            throw Reached(StorageBytes, used, allowed.Value).AsException();
     }
 
     /// <summary>Gives back what is not used any more; the count never falls below zero.</summary>

@@ -42,6 +42,8 @@ create table platform.repository_upload (
     id uuid not null,
     subject text not null check (length(subject) <= 255),
     started_at timestamptz not null default now(),
+    -- What it may have grown to by now: room that is held in the owner's storage.
+    held_bytes bigint not null default 0 check (held_bytes >= 0),
     primary key (owner, id)
 );
 create index repository_upload_age on platform.repository_upload (started_at);

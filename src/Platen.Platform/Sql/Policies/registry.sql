@@ -20,7 +20,7 @@ create policy repository_upload_of_owner on platform.repository_upload to platen
     using (owner = platform.current_owner()) with check (owner = platform.current_owner());
 drop policy if exists every_owner on platform.repository_upload;
 create policy every_owner on platform.repository_upload to platen_worker using (true) with check (true);
-grant select, insert, delete on platform.repository_upload to platen_app;
+grant select, insert, delete, update (held_bytes) on platform.repository_upload to platen_app;
 grant select, delete on platform.repository_upload to platen_worker;
 
 -- A manifest is withdrawn and brought back; nothing else of it ever changes.

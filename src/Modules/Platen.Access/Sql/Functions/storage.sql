@@ -43,6 +43,47 @@ begin
 end
 $$;
 
+-- Holds room for what an upload brings, before it comes: from p_least bytes up to p_most, as far as there is room; held is null when
+-- there is too little. An upload never loses what it holds, and no more is held for one that is gone. The upload's row is locked before the
+-- counter's, as by the commit that records the blob and forgets the upload.
+create or replace function access.hold_storage(p_upload uuid, p_least bigint, p_most bigint)
+returns table (held bigint, used bigint, allowed bigint)
+language plpgsql
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+    v_owner constant uuid := platform.current_owner();
+    v_allowed constant bigint := access.allowed('storage-bytes');
+    v_held bigint;
+    v_used bigint;
+begin
+    select u.held_bytes into v_held from platform.repository_upload u
+        where u.owner = v_owner and u.id = p_upload for update;
+    if v_held is null or v_held >= p_most then
+        return query select greatest(v_held, p_most), 0::bigint, v_allowed;
+        return;
+    end if;
+    if v_allowed is null then
+        update platform.repository_upload u set held_bytes = greatest(p_least, v_held) where u.owner = v_owner and u.id = p_upload;
+        return query select 9223372036854775807, 0::bigint, v_allowed;
+        return;
+    end if;
+    insert into access.usage as u (owner, name) values (v_owner, 'storage-bytes') on conflict do nothing;
+    perform from access.usage u where u.owner = v_owner and u.name = 'storage-bytes' for update;
+    v_used := access.used('storage-bytes');
+    if v_used - v_held + p_least > v_allowed then
+        return query select null::bigint, v_used, v_allowed;
+        return;
+    end if;
+    v_held := greatest(v_held, least(p_most, v_allowed - v_used + v_held));
+    update platform.repository_upload u set held_bytes = v_held where u.owner = v_owner and u.id = p_upload;
+    return query select v_held, v_used, v_allowed;
+end
+$$;
+revoke all on function access.hold_storage(uuid, bigint, bigint) from public;
+grant execute on function access.hold_storage(uuid, bigint, bigint) to platen_app;
+
 -- Whoever collects garbage sees no counters: this runs as the owner of the table.
 create or replace function access.free_storage() returns trigger
     language plpgsql

@@ -33,6 +33,10 @@ as $$
         when p_name = 'submissions-per-month' then (
             select coalesce(sum(d.submissions), 0)::bigint from platform.usage_day d
             where d.owner = platform.current_owner() and d.day >= date_trunc('month', now() at time zone 'utc')::date)
+        -- With what uploads hold that are under way.
+        when p_name = 'storage-bytes' then
+            coalesce((select u.used from access.usage u where u.owner = platform.current_owner() and u.name = p_name), 0)
+            + (select coalesce(sum(b.held_bytes), 0)::bigint from platform.repository_upload b where b.owner = platform.current_owner())
         else coalesce((select u.used from access.usage u where u.owner = platform.current_owner() and u.name = p_name), 0)
     end
 $$;
