@@ -344,7 +344,8 @@ public sealed partial class TenancyAttackTests(ServerFixture server)
                         }
                     ),
                 Encoding.UTF8,
-                "application/json"
+                // What an operation does not take is refused before it is looked at who asks.
+                path.Contains("/blobs/", StringComparison.Ordinal) ? "application/octet-stream" : "application/json"
             );
         }
         using var response = await server.Nobody.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Ct);
