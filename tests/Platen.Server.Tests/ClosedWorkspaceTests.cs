@@ -121,7 +121,7 @@ public sealed partial class ClosedWorkspaceTests(ServerFixture server)
         var taken = await bystander.Client.SendAsync(
             HttpMethod.Put,
             "/v1/instances/" + id,
-            new JsonObject { ["widgetType"] = "engagement.newsletter", ["config"] = Tenant.Newsletter() },
+            new JsonObject { ["widgetType"] = "engagement.newsletter", ["config"] = Newsletter("News") },
             create: true
         );
         (taken.Status, taken.Problem).ShouldBe((409, "id-taken"));
@@ -207,6 +207,17 @@ public sealed partial class ClosedWorkspaceTests(ServerFixture server)
         }
     }
 
+    internal static JsonObject Newsletter(string heading) =>
+        new()
+        {
+            ["heading"] = heading,
+            ["emailLabel"] = "E-mail",
+            ["consent"] = new JsonObject { ["text"] = "Send me news." },
+            ["submitLabel"] = "Subscribe",
+            ["sent"] = new JsonObject { ["heading"] = "Thanks" },
+            ["failed"] = new JsonObject { ["heading"] = "Sorry" },
+        };
+
     [GeneratedRegex("\"traceId\":\"[0-9a-f]+\"", RegexOptions.NonBacktracking)]
     private static partial Regex TraceId();
 
@@ -286,7 +297,7 @@ public sealed partial class ClosedWorkspaceTests(ServerFixture server)
             var created = await Client.SendAsync(
                 HttpMethod.Post,
                 Path + "/instances",
-                new JsonObject { ["widgetType"] = "engagement.newsletter", ["config"] = Newsletter() }
+                new JsonObject { ["widgetType"] = "engagement.newsletter", ["config"] = Newsletter("News") }
             );
             created.Status.ShouldBe(201, created.Text);
             var id = created.Json["publicId"]!.GetValue<string>();
@@ -301,16 +312,5 @@ public sealed partial class ClosedWorkspaceTests(ServerFixture server)
         }
 
         public void Dispose() => Client.Dispose();
-
-        public static JsonObject Newsletter() =>
-            new()
-            {
-                ["heading"] = "News",
-                ["emailLabel"] = "E-mail",
-                ["consent"] = new JsonObject { ["text"] = "Send me news." },
-                ["submitLabel"] = "Subscribe",
-                ["sent"] = new JsonObject { ["heading"] = "Thanks" },
-                ["failed"] = new JsonObject { ["heading"] = "Sorry" },
-            };
     }
 }

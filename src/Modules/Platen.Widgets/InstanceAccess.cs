@@ -14,12 +14,17 @@ namespace Platen.Widgets;
 /// </summary>
 internal sealed class InstanceAccess(WorkspaceDirectory directory, PostgresPools pools, Stage stage)
 {
-    public async Task EnterAsync(HttpContext context, string publicId, bool writes, bool content)
+    public async Task EnterAsync(HttpContext context, string publicId, bool writes, bool content, bool creates)
     {
         var id = InstanceRequests.ParseId(publicId);
         var caller = context.Caller();
         if (id is PublicId.User user)
-            caller = await EnterAsync(context, caller, user, writes);
+        {
+            // Where no workspace's instance can be, that is the answer for each of them.
+            if (writes)
+                stage.RefuseWrite(id);
+            caller = await EnterAsync(context, caller, user, creates);
+        }
         var scope =
             !writes ? Scopes.InstancesRead
             : id is PublicId.User ? Scopes.InstancesWrite
@@ -30,20 +35,17 @@ internal sealed class InstanceAccess(WorkspaceDirectory directory, PostgresPools
             stage.RefuseWrite(id);
     }
 
-    private async Task<Caller> EnterAsync(HttpContext context, Caller caller, PublicId.User id, bool writes)
+    private async Task<Caller> EnterAsync(HttpContext context, Caller caller, PublicId.User id, bool creates)
     {
         var owner = await OwnerOfAsync(caller, id, context.RequestAborted);
-        if (owner is null && writes)
-            return caller;
         if (owner == caller.Owner)
             return caller;
         var entered = await directory.EnterAsync(caller, owner, context.RequestAborted);
         if (entered is null)
         {
-            // Whether another workspace has it is not for this caller to know; that the id is taken they learn by creating it.
-            throw writes && HttpMethods.IsPut(context.Request.Method) && caller.Has(Scopes.InstancesWrite)
-                ? WidgetsProblems.IdTaken.Because($"'{id}' is in use, or was.").AsException()
-                : InstanceRequests.NotFound(id);
+            // Whether another workspace has it is not for this caller to know: what is not there is answered alike. That an id is taken
+            // they learn by creating it.
+            return creates && caller.Has(Scopes.InstancesWrite) ? caller : throw InstanceRequests.NotFound(id);
         }
         await context.CountWorkspaceAsync(entered);
         context.User = CallerPrincipal.Of(entered, context.User.Identity!.AuthenticationType!);
@@ -67,19 +69,29 @@ public static class InstanceAccessEndpoints
 {
     /// <summary>Whoever may read the instance that the route's <c>{publicId}</c> names.</summary>
     public static RouteHandlerBuilder NeedsInstance(this RouteHandlerBuilder endpoint) =>
-        Needs(endpoint, "instances:read, for a user instance in its workspace", writes: false, content: false);
+        Needs(endpoint, "instances:read, for a user instance in its workspace", writes: false);
 
     /// <summary>Whoever may write it, on a stage where its content is written.</summary>
     public static RouteHandlerBuilder WritesInstance(this RouteHandlerBuilder endpoint) =>
         Needs(endpoint, WriterRule, writes: true, content: true);
 
+    /// <summary>Whoever may write it; with that id it need not be there yet.</summary>
+    public static RouteHandlerBuilder CreatesInstance(this RouteHandlerBuilder endpoint) =>
+        Needs(endpoint, WriterRule, writes: true, content: true, creates: true);
+
     /// <summary>Whoever may write it, on any stage: it is moved among what was published.</summary>
     public static RouteHandlerBuilder MovesInstance(this RouteHandlerBuilder endpoint) =>
-        Needs(endpoint, WriterRule, writes: true, content: false);
+        Needs(endpoint, WriterRule, writes: true);
 
     private const string WriterRule = "curated:publish, or for a user instance instances:write in its workspace";
 
-    private static RouteHandlerBuilder Needs(RouteHandlerBuilder endpoint, string rule, bool writes, bool content) =>
+    private static RouteHandlerBuilder Needs(
+        RouteHandlerBuilder endpoint,
+        string rule,
+        bool writes,
+        bool content = false,
+        bool creates = false
+    ) =>
         endpoint
             .NeedsCaller(rule)
             .AddEndpointFilter(
@@ -87,7 +99,13 @@ public static class InstanceAccessEndpoints
                 {
                     var context = invocation.HttpContext;
                     var access = (InstanceAccess)context.RequestServices.GetService(typeof(InstanceAccess))!;
-                    await access.EnterAsync(context, (string)context.GetRouteValue("publicId")!, writes, content);
+                    await access.EnterAsync(
+                        context,
+                        (string)context.GetRouteValue("publicId")!,
+                        writes,
+                        content,
+                        creates
+                    );
                     return await next(invocation);
                 }
             );

@@ -64,7 +64,7 @@ internal static class WidgetsEndpoints
             .WithName("saveInstance")
             .Accepts<SaveInstance.Body>("application/json")
             .Audited(WidgetEvents.Saved, WidgetEvents.Unpublished)
-            .WritesInstance();
+            .CreatesInstance();
         one.MapPatch("", Change)
             .WithName("changeInstance")
             .Accepts<ChangeInstance.Body>("application/json")
