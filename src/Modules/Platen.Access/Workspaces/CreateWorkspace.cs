@@ -25,7 +25,9 @@ internal sealed class CreateWorkspace(PostgresPools pools)
         if (caller.Person is null && !caller.IsOperator)
         {
             throw KernelProblems
-                .Forbidden.Because("Workspaces are made by people who are signed in, and by operators of the platform.")
+                .Forbidden.Because(
+                    "Workspaces are made by people who are signed in, and by keys of the platform that have every scope."
+                )
                 .AsException();
         }
         var faults = new List<Fault>();
