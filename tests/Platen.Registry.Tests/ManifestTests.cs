@@ -218,7 +218,11 @@ public sealed class ManifestTests(RegistryFixture registry)
                     Manifests.Index(image),
                     m =>
                     {
-                        m["manifests"]![0]!["platform"] = new JsonObject { ["os"] = "linux", ["architecture"] = "s390x" };
+                        m["manifests"]![0]!["platform"] = new JsonObject
+                        {
+                            ["os"] = "linux",
+                            ["architecture"] = "s390x",
+                        };
                         m["manifests"]![0]!["artifactType"] = "application/vnd.example";
                         m["annotations"] = new JsonObject { ["org.example.note"] = "kept" };
                     }
@@ -252,13 +256,10 @@ public sealed class ManifestTests(RegistryFixture registry)
 
     private static async Task<byte[]> IndexOfIndexAsync(RegistryClient client, string name, byte[] inner)
     {
-        (
-            await client.PutManifestAsync(name, Digest.Of(inner).ToString(), inner, RegistryClient.Index)
-        ).Status.ShouldBe(201);
-        return Edit(
-            Manifests.Index(inner),
-            m => m["manifests"]![0]!["mediaType"] = RegistryClient.Index
+        (await client.PutManifestAsync(name, Digest.Of(inner).ToString(), inner, RegistryClient.Index)).Status.ShouldBe(
+            201
         );
+        return Edit(Manifests.Index(inner), m => m["manifests"]![0]!["mediaType"] = RegistryClient.Index);
     }
 
     [Fact]
