@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net.ServerSentEvents;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
+using Platen.Kernel.Templates;
 
 namespace Platen.Client;
 
@@ -16,8 +17,30 @@ public sealed partial class PlatenClient
     /// <param name="after">0 starts with the first event.</param>
     /// <param name="reconnecting">Told why, each time a connection is lost; may be null.</param>
     /// <param name="ct">Ends it, with <see cref="OperationCanceledException"/>.</param>
-    public async IAsyncEnumerable<StreamEvent> FollowEventsAsync(
+    public IAsyncEnumerable<StreamEvent> FollowEventsAsync(
         string stream,
+        long after,
+        Action<PlatenException>? reconnecting,
+        CancellationToken ct
+    ) => FollowAsync(EventsPath(stream), after, reconnecting, ct);
+
+    /// <summary>
+    /// The events of a template, of the caller's own or of the platform's when the caller has none of that name; else as
+    /// <see cref="FollowEventsAsync"/>.
+    /// </summary>
+    /// <param name="name">The template.</param>
+    /// <param name="after">0 starts with the first event.</param>
+    /// <param name="reconnecting">Told why, each time a connection is lost; may be null.</param>
+    /// <param name="ct">Ends it, with <see cref="OperationCanceledException"/>.</param>
+    public IAsyncEnumerable<StreamEvent> FollowTemplateAsync(
+        TemplateName name,
+        long after,
+        Action<PlatenException>? reconnecting,
+        CancellationToken ct
+    ) => FollowAsync(TemplatePath(name) + "/events", after, reconnecting, ct);
+
+    private async IAsyncEnumerable<StreamEvent> FollowAsync(
+        string path,
         long after,
         Action<PlatenException>? reconnecting,
         [EnumeratorCancellation] CancellationToken ct
@@ -27,7 +50,7 @@ public sealed partial class PlatenClient
         var pause = TimeSpan.Zero;
         for (var failures = 0; ; )
         {
-            var connection = ReadEventsAsync(stream, last, asked => pause = asked, ct).GetAsyncEnumerator(ct);
+            var connection = ReadEventsAsync(path, last, asked => pause = asked, ct).GetAsyncEnumerator(ct);
             await using (connection)
             {
                 while (true)
@@ -75,7 +98,7 @@ public sealed partial class PlatenClient
     {
         using var silence = new CancellationTokenSource(idle, options.Time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, silence.Token);
-        await using var connection = ReadEventsAsync(stream, after, null, either.Token)
+        await using var connection = ReadEventsAsync(EventsPath(stream), after, null, either.Token)
             .GetAsyncEnumerator(either.Token);
         while (true)
         {
@@ -94,14 +117,20 @@ public sealed partial class PlatenClient
         }
     }
 
+    private static string EventsPath(string stream)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(stream);
+        return "v1/events/" + string.Join('/', stream.Split('/').Select(Segment));
+    }
+
     private async IAsyncEnumerable<StreamEvent> ReadEventsAsync(
-        string stream,
+        string path,
         long after,
         Action<TimeSpan>? pauseAsked,
         [EnumeratorCancellation] CancellationToken ct
     )
     {
-        using var answer = await OpenEventsAsync(stream, after, ct);
+        using var answer = await OpenEventsAsync(path, after, ct);
         var body = new WatchedStream(await answer.Content.ReadAsStreamAsync(ct), options.EventSilence, options.Time);
         var parser = SseParser.Create(body, static (_, data) => data.ToArray());
         await using var items = parser.EnumerateAsync(ct).GetAsyncEnumerator(ct);
@@ -130,14 +159,9 @@ public sealed partial class PlatenClient
         }
     }
 
-    private async Task<HttpResponseMessage> OpenEventsAsync(string stream, long after, CancellationToken ct)
+    private async Task<HttpResponseMessage> OpenEventsAsync(string path, long after, CancellationToken ct)
     {
-        ArgumentException.ThrowIfNullOrEmpty(stream);
-        var events =
-            stream.StartsWith("template/", StringComparison.Ordinal) && options.TemplatesOf is { } workspace
-                ? $"v1/workspaces/{Segment(workspace)}/events/"
-                : "v1/events/";
-        using var request = NewRequest(HttpMethod.Get, events + string.Join('/', stream.Split('/').Select(Segment)));
+        using var request = NewRequest(HttpMethod.Get, path);
         request.Headers.Accept.Clear();
         request.Headers.Accept.ParseAdd("text/event-stream");
         request.Headers.Accept.ParseAdd("application/problem+json");

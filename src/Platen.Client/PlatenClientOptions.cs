@@ -28,7 +28,7 @@ public sealed record PlatenClientOptions
     public int AnswerBytes { get; init; } = 16 * 1024 * 1024;
 
     /// <summary>
-    /// The workspace, a slug or an id, whose templates are meant by calls about templates and by their event streams: for callers who belong to several. Default
+    /// The workspace, a slug or an id, whose templates are meant by calls about templates: for callers who belong to several. Default
     /// null: those of the key's owner.
     /// </summary>
     public string? TemplatesOf { get; init; }

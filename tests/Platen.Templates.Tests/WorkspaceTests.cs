@@ -122,6 +122,38 @@ public sealed class WorkspaceTests(ServerFixture server)
     }
 
     [Fact]
+    public async Task A_workspace_hears_of_the_platforms_template_that_it_uses_and_of_nobody_elses()
+    {
+        var (_, owner) = await NewWorkspaceAsync();
+        using var key = await server.NewPersonAsync(owner, Access.Scopes.TemplatesRead);
+        var name = ServerFixture.NewName();
+        await server.Owner.PushPromptAsync(name, "1.0.0", "one");
+        await using var resolver = new TemplateResolver(
+            new TemplateResolverOptions
+            {
+                Registry = new PlatenClient(server.Address, key.Key),
+                UseRegistry = true,
+                Time = new ManualTime(),
+            }
+        );
+        var request = new ArtifactRequest(name, Kind: "master_prompt");
+        (await resolver.ResolveAsync(request, Ct)).Text.ShouldBe("one");
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Ct);
+        var following = resolver.FollowAsync(name, stop.Token);
+        await server.Owner.PushPromptAsync(name, "1.1.0", "two");
+        await ServerFixture.UntilAsync(async () => (await resolver.ResolveAsync(request, Ct)).Text == "two");
+        await stop.CancelAsync();
+        await Should.ThrowAsync<OperationCanceledException>(following);
+
+        using var other = await server.NewPersonAsync();
+        var secret = ServerFixture.NewName();
+        await other.PushPromptAsync(secret, "1.0.0", "secret");
+        (await key.GetAsync($"/v1/templates/{secret}/events")).Status.ShouldBe(404);
+        using var blind = await server.NewPersonAsync(owner, Access.Scopes.EventsRead);
+        (await blind.GetAsync($"/v1/templates/{name}/events")).Status.ShouldBe(403);
+    }
+
+    [Fact]
     public async Task The_command_line_pushes_resolves_and_shows_them()
     {
         var (slug, owner) = await NewWorkspaceAsync();

@@ -108,6 +108,18 @@ internal sealed class ReadTemplates(PostgresPools pools, TemplateStates states)
             : new Page<TemplateSummary>(items, null);
     }
 
+    /// <summary>Whose template of that name the caller means.</summary>
+    public async Task<OwnerId> OwnerAsync(Caller caller, TemplateName name, CancellationToken ct)
+    {
+        foreach (var context in TemplateRequests.Owners(caller, "find template"))
+        {
+            await using var session = await pools.OpenAsync(context, ct);
+            if (await Template.FindAsync(session, name, ct) is { } found)
+                return found.Owner;
+        }
+        throw TemplateRequests.NotFound(name);
+    }
+
     public async Task<TemplateState> StateAsync(Caller caller, TemplateName name, CancellationToken ct)
     {
         foreach (var context in TemplateRequests.Owners(caller, "read template"))

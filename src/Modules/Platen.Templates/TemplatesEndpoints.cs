@@ -12,6 +12,7 @@ using Platen.Access.Audit;
 using Platen.Kernel;
 using Platen.Kernel.Templates;
 using Platen.Platform.Blobs;
+using Platen.Platform.Events;
 using Platen.Platform.Http;
 
 namespace Platen.Templates;
@@ -34,7 +35,7 @@ internal static class TemplatesEndpoints
     private static void Map(
         RouteGroupBuilder all,
         string where,
-        Func<RouteHandlerBuilder, string, RouteHandlerBuilder> needs
+        Func<IEndpointConventionBuilder, string, IEndpointConventionBuilder> needs
     )
     {
         needs(all.MapGet("", List).WithName("listTemplates" + where), Scopes.TemplatesRead);
@@ -48,6 +49,8 @@ internal static class TemplatesEndpoints
                 .Produces(StatusCodes.Status304NotModified),
             Scopes.TemplatesRead
         );
+        // Who may resolve may hear that what is resolved has changed: what an event tells, the routes here tell too.
+        needs(one.MapEventStream("/events", FindStream).WithName("followTemplate" + where), Scopes.TemplatesRead);
         needs(one.MapGet("/versions", ListVersions).WithName("listTemplateVersions" + where), Scopes.TemplatesRead);
         needs(
             one.MapGet("/versions/{semver}", ReadVersion)
@@ -242,6 +245,15 @@ internal static class TemplatesEndpoints
         SetVersion(context, saved.Template.Tag);
         var view = TemplateView.Of(await read.StateAsync(context.Caller(), id, ct));
         return saved.Created ? TypedResults.Created(PlaceOf(context, id), view) : TypedResults.Ok(view);
+    }
+
+    private static async ValueTask<(OwnerId, StreamId)> FindStream(HttpContext context)
+    {
+        var name = TemplateRequests.ParseName((string)context.GetRouteValue("name")!);
+        var read = context.RequestServices.GetRequiredService<ReadTemplates>();
+        var owner = await read.OwnerAsync(context.Caller(), name, context.RequestAborted);
+        context.RequestServices.GetRequiredService<LongRequests>().Watch(context, Scopes.TemplatesRead);
+        return (owner, TemplateEvents.Stream(name));
     }
 
     private static async Task<Ok<VersionListView>> ListVersions(

@@ -151,7 +151,7 @@ public sealed class TemplateResolver : IAsyncDisposable
     /// Follows the template's events, so that a move is known here as it happens, until the token is cancelled. Without it a move is
     /// known after <see cref="TemplateResolverOptions.RevalidateAfter"/>.
     /// </summary>
-    /// <exception cref="PlatenProblemException">The key may not read events.</exception>
+    /// <exception cref="PlatenProblemException">There is no such template, or the key may not read it.</exception>
     public async Task FollowAsync(TemplateName template, CancellationToken ct)
     {
         if (registry is null)
@@ -188,7 +188,7 @@ public sealed class TemplateResolver : IAsyncDisposable
     {
         try
         {
-            await foreach (var happened in registry!.FollowEventsAsync(template.Stream, after, null, ct))
+            await foreach (var happened in registry!.FollowTemplateAsync(template, after, null, ct))
             {
                 after = happened.Revision;
                 changes.TryWrite(true);

@@ -96,7 +96,7 @@ export class Registry {
   }
 
   private openEvents(template: string, after: number, signal: AbortSignal): Promise<Response> {
-    return fetch(`${this.base}/v1/events/template/${template}`, {
+    return fetch(`${this.base}/v1/templates/${template}/events`, {
       headers: { Authorization: `Bearer ${this.key}`, Accept: 'text/event-stream', 'Last-Event-ID': String(after) },
       redirect: 'error',
       signal,
