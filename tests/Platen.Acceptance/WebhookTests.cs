@@ -62,4 +62,42 @@ public sealed class WebhookTests
         (await second.RunCliAsync(Ct, "webhooks", "remove", id)).ExitCode.ShouldBe(0);
         (await second.RunCliAsync(Ct, "webhooks", "ping", id)).ExitCode.ShouldBe(1);
     }
+
+    [Fact]
+    public async Task A_message_that_was_given_up_is_seen_and_sent_again_from_the_command_line()
+    {
+        await using var receiver = await WebhookReceiver.AnsweringAsync(410, 200);
+        await using var server = await PlatenServer.StartAsync(
+            PostgresFixture.NewFolder(),
+            Ct,
+            ("PLATEN_SAMPLES", "off"),
+            ("PLATEN_WEBHOOK_NETWORKS", "127.0.0.0/8")
+        );
+        var added = await server.RunCliAsync(Ct, "webhooks", "add", receiver.Url, "--json");
+        var id = JsonNode.Parse(added.Output)!["id"]!.GetValue<string>();
+        // A ping is sent once: a failure is its end.
+        (await server.RunCliAsync(Ct, "webhooks", "ping", id)).ExitCode.ShouldBe(1);
+        var dead = await DeliveriesAsync("dead");
+        var message = dead.Single()!["id"]!.GetValue<string>();
+        dead.Single()!["error"]!.GetValue<string>().ShouldContain("410");
+
+        var again = await server.RunCliAsync(Ct, "webhooks", "redeliver", id, message);
+        again.ExitCode.ShouldBe(0, again.Errors);
+        await receiver.HasAsync(2, Ct);
+        receiver.Messages.Select(m => m.Id).Distinct().Count().ShouldBe(1);
+        await ServerProcess.WaitUntilAsync(
+            "it is delivered",
+            TimeSpan.FromSeconds(30),
+            async _ => (await DeliveriesAsync("delivered")).Count == 1,
+            Ct
+        );
+        (await DeliveriesAsync("dead")).ShouldBeEmpty();
+
+        async Task<JsonArray> DeliveriesAsync(string status)
+        {
+            var list = await server.RunCliAsync(Ct, "webhooks", "deliveries", id, "--status", status, "--json");
+            list.ExitCode.ShouldBe(0, list.Errors);
+            return JsonNode.Parse(list.Output)!["items"]!.AsArray();
+        }
+    }
 }
