@@ -83,17 +83,20 @@ internal static class CutoversCommand
     {
         var cutovers = await run.Client.GetCutoversAsync(ct);
         run.Output.Document(
-            new JsonArray([
-                .. cutovers.Select(c => new JsonObject
-                {
-                    ["id"] = c.Id.ToString(),
-                    ["state"] = c.State,
-                    ["reason"] = c.Reason,
-                    ["items"] = c.Items.Length,
-                    ["createdBy"] = c.CreatedBy,
-                    ["createdAt"] = c.CreatedAt.ToString("O", CultureInfo.InvariantCulture),
-                }),
-            ])
+            new JsonObject
+            {
+                ["items"] = new JsonArray([
+                    .. cutovers.Select(c => new JsonObject
+                    {
+                        ["id"] = c.Id.ToString(),
+                        ["state"] = c.State,
+                        ["reason"] = c.Reason,
+                        ["items"] = c.Items.Length,
+                        ["createdBy"] = c.CreatedBy,
+                        ["createdAt"] = c.CreatedAt.ToString("O", CultureInfo.InvariantCulture),
+                    }),
+                ]),
+            }
         );
         run.Output.Table(
             ["cut-over", "state", "when", "by", "reason"],
