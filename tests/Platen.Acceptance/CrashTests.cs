@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Net;
 using System.Text.Json.Nodes;
 using Platen.Testing;
 using Platen.Testing.Servers;
@@ -9,7 +10,7 @@ namespace Platen.Acceptance;
 /// <summary>The worst moments: the server or its database is killed, or the disk is full, while somebody publishes.</summary>
 public sealed class CrashTests
 {
-    private const string Id = "wgt_curated_crash";
+    private static readonly TimeSpan Recovery = TimeSpan.FromSeconds(90);
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
@@ -17,42 +18,38 @@ public sealed class CrashTests
     public async Task After_kill_9_in_the_middle_of_publishing_everything_acknowledged_is_there_and_whole()
     {
         var folder = PostgresFixture.NewFolder();
-        var random = new Random(11);
-        var acknowledged = -1;
-        for (var round = 0; round < 4; round++)
-        {
-            await using var server = await PlatenServer.StartAsync(folder, Ct, ("PLATEN_SAMPLES", "off"));
-            using var client = server.OpenClient();
-            if (acknowledged >= 0)
-            {
-                // What is served is what was acknowledged, or the one publish that was under way.
-                var page = await client.GetStringAsync("e/" + Id, Ct);
-                page.ShouldEndWith("</html>\n");
-                Numbered(page).ShouldBeInRange(acknowledged, acknowledged + 1);
-                acknowledged = Numbered(page);
-            }
-            var first = new TaskCompletionSource();
-            var writing = PublishUntilKilledAsync(
-                client,
-                acknowledged + 1,
-                n =>
-                {
-                    acknowledged = n;
-                    first.TrySetResult();
-                }
-            );
-            await first.Task.WaitAsync(TimeSpan.FromSeconds(60), Ct);
-            // At a random moment of one of the next publishes.
-            var soon = Task.Delay(TimeSpan.FromMilliseconds(random.Next(20, 400)), Ct);
-            await Task.WhenAny(writing, soon);
-            await server.KillAsync(Ct);
-            await writing;
-        }
-        acknowledged.ShouldBeGreaterThan(0);
+        await KilledWhilePublishingAsync(
+            rounds: 4,
+            () => PlatenServer.StartAsync(folder, Ct, ("PLATEN_SAMPLES", "off"))
+        );
     }
 
     [Fact]
-    public async Task When_the_database_is_killed_published_pages_are_served_and_writing_recovers_by_itself()
+    public async Task After_kill_9_over_a_store_in_S3_everything_acknowledged_is_there_and_whole()
+    {
+        await using var ceph = await CephFixture.StartAsync(Ct);
+        var bucket = await ceph.CreateBucketAsync(Ct);
+        var folder = PostgresFixture.NewFolder();
+        await KilledWhilePublishingAsync(
+            rounds: 3,
+            () =>
+                PlatenServer.StartAsync(
+                    folder,
+                    Ct,
+                    ("PLATEN_SAMPLES", "off"),
+                    (
+                        "PLATEN_BLOBS",
+                        $"s3://{bucket}/blobs?endpoint={ceph.Endpoint}&region={CephFixture.Region}&pathStyle=true"
+                    ),
+                    ("AWS_ACCESS_KEY_ID", ceph.AccessKey),
+                    ("AWS_SECRET_ACCESS_KEY", ceph.SecretKey)
+                )
+        );
+        Directory.Exists(Path.Combine(folder, "blobs")).ShouldBeFalse("the bytes are in the bucket");
+    }
+
+    [Fact]
+    public async Task When_the_database_is_killed_again_and_again_under_publishes_what_was_acknowledged_is_there()
     {
         await using var server = await PlatenServer.StartAsync(
             PostgresFixture.NewFolder(),
@@ -60,148 +57,220 @@ public sealed class CrashTests
             ("PLATEN_SAMPLES", "off")
         );
         using var client = server.OpenClient();
-        (await PublishAsync(client, 1)).ShouldBeTrue();
-        await client.GetStringAsync("e/" + Id, Ct);
-
-        var pid = int.Parse(
-            (await File.ReadAllLinesAsync(Path.Combine(server.DataFolder, "postgres", "postmaster.pid"), Ct))[0],
-            CultureInfo.InvariantCulture
-        );
-        using (var database = Process.GetProcessById(pid))
-            database.Kill();
-
-        Numbered(await client.GetStringAsync("e/" + Id, Ct)).ShouldBe(1);
+        var pages = Enumerable.Range(0, 3).Select(n => new NumberedPage($"wgt_curated_killed-{n}")).ToList();
+        foreach (var page in pages)
+        {
+            (await page.NextAsync(client, Ct)).ShouldBeTrue();
+            (await page.ReadAsync(client, Ct)).ShouldBe(0);
+        }
+        var random = new Random(12);
+        using var enough = CancellationTokenSource.CreateLinkedTokenSource(Ct);
+        var writers = pages.Select(page => WriteAsync(page)).ToArray();
+        for (var round = 0; round < 4; round++)
+        {
+            var before = pages.Select(page => page.Acknowledged).ToList();
+            await ServerProcess.WaitUntilAsync(
+                "every writer's next publish",
+                Recovery,
+                _ => Task.FromResult(pages.Zip(before).All(p => p.First.Acknowledged > p.Second)),
+                Ct
+            );
+            // At a random moment of the publishes that are under way.
+            await Task.Delay(TimeSpan.FromMilliseconds(random.Next(0, 250)), Ct);
+            var pid = int.Parse(
+                (await File.ReadAllLinesAsync(Path.Combine(server.DataFolder, "postgres", "postmaster.pid"), Ct))[0],
+                CultureInfo.InvariantCulture
+            );
+            using (var database = Process.GetProcessById(pid))
+                database.Kill();
+            // Who only reads notices nothing.
+            foreach (var page in pages)
+                (await page.ReadAsync(client, Ct)).ShouldBeInRange(0, page.Tried);
+        }
         await ServerProcess.WaitUntilAsync(
-            "a publish after the database came back",
-            TimeSpan.FromSeconds(60),
-            async _ => await PublishAsync(client, 2),
+            "publishes after the last kill",
+            Recovery,
+            async ct => await IsReadyAsync(client, ct),
             Ct
         );
-        await ServerProcess.WaitUntilAsync(
-            "the new page",
-            TimeSpan.FromSeconds(30),
-            async ct => Numbered(await client.GetStringAsync("e/" + Id, ct)) == 2,
-            Ct
-        );
+        await enough.CancelAsync();
+        await Task.WhenAll(writers);
+
+        foreach (var page in pages)
+        {
+            // What was refused is said to be for a while, and never to be the server's fault.
+            page.Refusals.Distinct().ShouldBeSubsetOf([HttpStatusCode.ServiceUnavailable]);
+            (await page.NextAsync(client, Ct)).ShouldBeTrue();
+            await ServerProcess.WaitUntilAsync(
+                "the last page",
+                Recovery,
+                async ct => await page.ReadAsync(client, ct) == page.Acknowledged,
+                Ct
+            );
+            await page.MovesAreWholeAsync(client, Ct);
+        }
+
+        async Task WriteAsync(NumberedPage page)
+        {
+            using var pause = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
+            while (!enough.IsCancellationRequested)
+            {
+                await page.NextAsync(client, Ct);
+                await pause.WaitForNextTickAsync(Ct);
+            }
+        }
     }
 
     [Fact]
-    public async Task When_the_disk_is_full_a_publish_is_refused_whole_and_the_old_page_stays()
+    public async Task When_the_store_is_full_a_publish_is_refused_whole_and_the_old_page_stays()
     {
-        var mount = PostgresFixture.NewFolder();
-        await ServerProcess.RunAsync("mount", ["-t", "tmpfs", "-o", "size=2m", "tmpfs", mount], Ct);
-        try
-        {
-            await using var server = await PlatenServer.StartAsync(
-                PostgresFixture.NewFolder(),
-                Ct,
-                ("PLATEN_SAMPLES", "off"),
-                ("PLATEN_BLOBS", "file:" + Path.Combine(mount, "blobs"))
-            );
-            using var client = server.OpenClient();
-            (await PublishAsync(client, 1)).ShouldBeTrue();
-            await client.GetStringAsync("e/" + Id, Ct);
+        await using var disk = await SmallDisk.MountAsync("2m", Ct);
+        await using var server = await PlatenServer.StartAsync(
+            PostgresFixture.NewFolder(),
+            Ct,
+            ("PLATEN_SAMPLES", "off"),
+            ("PLATEN_BLOBS", "file:" + Path.Combine(disk.Folder, "blobs"))
+        );
+        using var client = server.OpenClient();
+        var page = new NumberedPage("wgt_curated_full");
+        (await page.NextAsync(client, Ct)).ShouldBeTrue();
+        (await page.ReadAsync(client, Ct)).ShouldBe(0);
 
-            var filler = Path.Combine(mount, "filler");
-            await FillAsync(filler);
-            var (tag, _) = await SaveAsync(client, 2);
-            using var refused = await PublishOnlyAsync(client, tag!);
-            ((int)refused.StatusCode).ShouldBe(507);
-            JsonNode.Parse(await refused.Content.ReadAsStringAsync(Ct))!["type"]!
-                .GetValue<string>()
-                .ShouldBe("/problems/storage-full");
-            Numbered(await client.GetStringAsync("e/" + Id, Ct)).ShouldBe(1);
+        await disk.FillAsync(Ct);
+        var tag = await page.SaveAsync(client, 1, Ct);
+        using var refused = await page.PublishAsync(client, tag!, Ct);
+        ((int)refused.StatusCode).ShouldBe(507);
+        JsonNode.Parse(await refused.Content.ReadAsStringAsync(Ct))!["type"]!
+            .GetValue<string>()
+            .ShouldBe("/problems/storage-full");
+        (await page.ReadAsync(client, Ct)).ShouldBe(0);
 
-            File.Delete(filler);
-            using var accepted = await PublishOnlyAsync(client, tag!);
-            accepted.IsSuccessStatusCode.ShouldBeTrue();
-        }
-        finally
-        {
-            await ServerProcess.RunAsync("umount", ["-l", mount], CancellationToken.None);
-        }
+        disk.Free();
+        using var accepted = await page.PublishAsync(client, tag!, Ct);
+        accepted.IsSuccessStatusCode.ShouldBeTrue();
     }
 
-    private static async Task FillAsync(string path)
+    [Fact]
+    public async Task When_the_disk_with_everything_on_it_is_full_pages_are_served_and_it_recovers_by_itself()
     {
-        await using var file = File.Create(path);
-        var block = new byte[4096];
-        try
-        {
-            while (true)
-                await file.WriteAsync(block, Ct);
-        }
-        catch (IOException)
-        {
-            // That was the purpose: no block is left.
-        }
-    }
+        await using var disk = await SmallDisk.MountAsync("192m", Ct);
+        await using var server = await PlatenServer.StartAsync(
+            Path.Combine(disk.Folder, "data"),
+            Ct,
+            ("PLATEN_SAMPLES", "off")
+        );
+        using var client = server.OpenClient();
+        var page = new NumberedPage("wgt_curated_full");
+        (await page.NextAsync(client, Ct)).ShouldBeTrue();
+        (await page.ReadAsync(client, Ct)).ShouldBe(0);
 
-    private static async Task PublishUntilKilledAsync(HttpClient client, int first, Action<int> acknowledged)
-    {
-        try
+        await disk.FillAsync(Ct);
+        // Until the database has used up what it had in reserve, too.
+        var refusals = 0;
+        for (var n = 1; n <= 200 && refusals < 20; n++)
         {
-            for (var n = first; ; n++)
+            var tag = await page.SaveAsync(client, n, Ct, randomBytes: 36_000);
+            if (tag is not null)
             {
-                if (!await PublishAsync(client, n))
-                    return;
-                acknowledged(n);
+                using var published = await page.PublishAsync(client, tag, Ct);
+                published.IsSuccessStatusCode.ShouldBeFalse();
+            }
+            refusals = page.Refusals.Count;
+            (await page.ReadAsync(client, Ct)).ShouldBe(0);
+        }
+        refusals.ShouldBe(20);
+        page.Refusals.Distinct()
+            .ShouldBeSubsetOf([HttpStatusCode.InsufficientStorage, HttpStatusCode.ServiceUnavailable]);
+        page.Refusals.ShouldContain(HttpStatusCode.InsufficientStorage);
+        using (var looked = await client.GetAsync("readyz", Ct))
+        {
+            looked.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
+            var checks = JsonNode.Parse(await looked.Content.ReadAsStringAsync(Ct))!["checks"]!.AsArray();
+            checks
+                .Where(check => !check!["ok"]!.GetValue<bool>())
+                .Select(check => check!["name"]!.GetValue<string>())
+                .ShouldContain("blobs");
+        }
+
+        disk.Free();
+        await ServerProcess.WaitUntilAsync("readiness", Recovery, ct => IsReadyAsync(client, ct), Ct);
+        await ServerProcess.WaitUntilAsync("a publish", Recovery, ct => page.NextAsync(client, ct), Ct);
+        await ServerProcess.WaitUntilAsync(
+            "the new page",
+            Recovery,
+            async ct => await page.ReadAsync(client, ct) == page.Acknowledged,
+            Ct
+        );
+        await page.MovesAreWholeAsync(client, Ct);
+    }
+
+    private static async Task KilledWhilePublishingAsync(int rounds, Func<Task<PlatenServer>> start)
+    {
+        var random = new Random(11);
+        var page = new NumberedPage("wgt_curated_crash");
+        for (var round = 0; round <= rounds; round++)
+        {
+            await using var server = await start();
+            using var client = server.OpenClient();
+            if (round > 0)
+            {
+                // What is served is what was acknowledged, or the one publish that was under way.
+                (await page.ReadAsync(client, Ct)).ShouldBeInRange(page.Acknowledged, page.Tried);
+                await page.MovesAreWholeAsync(client, Ct);
+            }
+            if (round == rounds)
+                break;
+            var first = new TaskCompletionSource();
+            var writing = page.UntilKilledAsync(client, () => first.TrySetResult(), Ct);
+            await first.Task.WaitAsync(TimeSpan.FromSeconds(60), Ct);
+            // At a random moment of one of the next publishes.
+            var soon = Task.Delay(TimeSpan.FromMilliseconds(random.Next(20, 400)), Ct);
+            await Task.WhenAny(writing, soon);
+            await server.KillAsync(Ct);
+            await writing;
+        }
+        page.Refusals.ShouldBeEmpty();
+        page.Acknowledged.ShouldBeGreaterThan(rounds - 1);
+    }
+
+    private static async Task<bool> IsReadyAsync(HttpClient client, CancellationToken ct)
+    {
+        using var looked = await client.GetAsync("readyz", ct);
+        return looked.IsSuccessStatusCode;
+    }
+
+    /// <summary>A disk of its own for a test, in memory.</summary>
+    private sealed class SmallDisk : IAsyncDisposable
+    {
+        public string Folder { get; } = PostgresFixture.NewFolder();
+
+        private string Filler => Path.Combine(Folder, "filler");
+
+        public static async Task<SmallDisk> MountAsync(string size, CancellationToken ct)
+        {
+            var disk = new SmallDisk();
+            await ServerProcess.RunAsync("mount", ["-t", "tmpfs", "-o", "size=" + size, "tmpfs", disk.Folder], ct);
+            return disk;
+        }
+
+        public async Task FillAsync(CancellationToken ct)
+        {
+            await using var file = File.Create(Filler);
+            var block = new byte[4096];
+            try
+            {
+                while (true)
+                    await file.WriteAsync(block, ct);
+            }
+            catch (IOException)
+            {
+                // That was the purpose: no block is left.
             }
         }
-        catch (HttpRequestException)
-        {
-            // The server was killed: the last publish was not acknowledged.
-        }
-    }
 
-    private static async Task<bool> PublishAsync(HttpClient client, int number)
-    {
-        var (tag, saved) = await SaveAsync(client, number);
-        if (!saved)
-            return false;
-        using var published = await PublishOnlyAsync(client, tag!);
-        return published.IsSuccessStatusCode;
-    }
+        public void Free() => File.Delete(Filler);
 
-    private static async Task<(string? Tag, bool Saved)> SaveAsync(HttpClient client, int number)
-    {
-        using var current = await client.GetAsync("v1/instances/" + Id, Ct);
-        using var put = new HttpRequestMessage(HttpMethod.Put, "v1/instances/" + Id);
-        if (current.Headers.ETag is { } seen)
-            put.Headers.TryAddWithoutValidation("If-Match", seen.ToString());
-        else
-            put.Headers.TryAddWithoutValidation("If-None-Match", "*");
-        var body = new JsonObject
-        {
-            ["widgetType"] = "content.faq",
-            ["config"] = new JsonObject
-            {
-                ["heading"] = string.Create(CultureInfo.InvariantCulture, $"Number {number}."),
-                ["items"] = new JsonArray(
-                    new JsonObject
-                    {
-                        ["id"] = "first",
-                        ["question"] = "Is it whole?",
-                        ["answer"] = new JsonArray(new JsonObject { ["type"] = "paragraph", ["text"] = "It is." }),
-                    }
-                ),
-            },
-        };
-        put.Content = new StringContent(body.ToJsonString(), System.Text.Encoding.UTF8, "application/json");
-        using var saved = await client.SendAsync(put, Ct);
-        return (saved.Headers.ETag?.ToString(), saved.IsSuccessStatusCode);
-    }
-
-    private static async Task<HttpResponseMessage> PublishOnlyAsync(HttpClient client, string tag)
-    {
-        using var put = new HttpRequestMessage(HttpMethod.Put, $"v1/instances/{Id}/publication");
-        put.Headers.TryAddWithoutValidation("If-Match", tag);
-        return await client.SendAsync(put, Ct);
-    }
-
-    private static int Numbered(string page)
-    {
-        var at = page.IndexOf("Number ", StringComparison.Ordinal) + "Number ".Length;
-        return int.Parse(page.AsSpan(at, page.IndexOf('.', at) - at), CultureInfo.InvariantCulture);
+        public async ValueTask DisposeAsync() =>
+            await ServerProcess.RunAsync("umount", ["-l", Folder], CancellationToken.None);
     }
 }
