@@ -33,143 +33,162 @@ public sealed class Collector(PostgresPools pools, IBlobStore blobs, TimeProvide
     {
         var tally = new Tally();
         var cutoff = clock.GetUtcNow() - rules.Grace;
-        if (dryRun)
-        {
-            await using var session = await pools.OpenWorkerAsync("collection, dry run", ct);
-            await progress(0.1, "looking for releases nobody can come back to");
-            await AddReleasesAsync(session, "platform.preview_releases($1, $2, $3)", tally, [.. Parameters(rules)], ct);
-            await progress(0.3, "looking for blobs that nothing refers to");
-            await AddBlobsAsync(session, "platform.preview_blobs($1, $2, $3)", tally, [.. Parameters(rules)], ct);
-            await CountKeptAsync(session, tally, ct);
-            tally.LeaveOut();
-        }
-        else
-        {
-            await progress(0.1, "letting go of releases nobody can come back to");
-            while (await InTransactionAsync(s => CollectReleasesAsync(s, rules, tally, ct), ct)) { }
-            await progress(0.3, "removing blobs that nothing refers to");
-            while (
-                await InTransactionAsync(s => CollectBlobsAsync(s, rules, tally, ct), ct) is { Count: > 0 } forgotten
-            )
-            {
-                foreach (var (owner, digest) in forgotten)
-                {
-                    if (!await blobs.DeleteAsync(owner, digest, cutoff, ct))
-                        tally.Spared++;
-                }
-            }
-        }
+        await progress(0.1, "letting go of releases nobody can come back to");
+        // What an index lists can go once the index is gone, which may come after it.
+        while (await PassReleasesAsync(rules, dryRun, tally, ct) && !dryRun) { }
+        await progress(0.3, "removing blobs that nothing refers to");
+        await PassBlobsAsync(rules, dryRun, cutoff, tally, ct);
         await progress(0.6, "comparing the store with the database");
-        await CollectOrphansAsync(cutoff, dryRun, tally, ct);
-        if (!dryRun)
-        {
-            await using var session = await pools.OpenWorkerAsync("collection, count", ct);
-            await CountKeptAsync(session, tally, ct);
-        }
+        await CollectOrphansAsync(rules, cutoff, dryRun, tally, ct);
         await progress(0.8, "checking that everything kept is there");
         tally.Missing = await CountMissingAsync(ct);
         return tally.ToReport();
     }
 
-    private async Task<T> InTransactionAsync<T>(Func<Session, Task<T>> step, CancellationToken ct)
+    /// <summary>Goes through all releases once, so many a transaction.</summary>
+    /// <returns>Whether one that lists others was let go of.</returns>
+    private async Task<bool> PassReleasesAsync(CollectionRules rules, bool dryRun, Tally tally, CancellationToken ct)
     {
-        await using var session = await pools.OpenWorkerAsync("collection", ct);
-        var result = await step(session);
-        await session.CommitAsync(ct);
-        return result;
+        var function = dryRun ? "preview_releases" : "collect_releases";
+        var (after, lists) = (new ReleasePage(Guid.Empty, "", "", 0), false);
+        tally.KeptReleases = 0;
+        while (true)
+        {
+            await using var session = await pools.OpenWorkerAsync("collection", ct);
+            NpgsqlParameter[] from =
+            [
+                Sql.Uuid(after.Owner),
+                Sql.Text(after.Subject),
+                Sql.Text(after.Digest),
+                Sql.Int(CollectionLimits.RowsATransaction),
+            ];
+            var page = await session.FirstAsync(
+                """
+                select owner, subject, digest, count(*) filter (where withdrawn_at is null) over ()
+                from (
+                    select owner, subject, digest, withdrawn_at from platform.release
+                    where (owner, subject, digest) > ($1, $2, $3)
+                    order by owner, subject, digest
+                    limit $4
+                ) looked_at
+                order by owner desc, subject desc, digest desc
+                limit 1
+                """,
+                row => new ReleasePage(row.GetGuid(0), row.GetString(1), row.GetString(2), row.GetInt64(3)),
+                ct,
+                from
+            );
+            if (page is null)
+                return lists;
+            var gone = await session.ListAsync(
+                $"select owner, subject, digest, created_at, was_withdrawn, lists from platform.{function}($1, $2, $3, $4, $5, $6, $7)",
+                row =>
+                    (
+                        Item: new CollectedItem(
+                            row.GetGuid(0),
+                            "release",
+                            Digest.Parse(row.GetString(2)),
+                            row.GetString(1),
+                            0,
+                            row.GetBoolean(4)
+                                ? "It was withdrawn before the grace period."
+                                : $"Made {Day(row, 3)}; no channel points at it, and none did within the retention."
+                        ),
+                        WasWithdrawn: row.GetBoolean(4),
+                        Lists: row.GetBoolean(5)
+                    ),
+                ct,
+                [.. Parameters(rules), .. from.Select(p => p.Clone())]
+            );
+            if (!dryRun)
+                await session.CommitAsync(ct);
+            tally.Releases += gone.Count;
+            tally.KeptReleases += page.Live - gone.Count(g => !g.WasWithdrawn);
+            tally.Add(gone.Select(g => g.Item));
+            lists |= gone.Any(g => g.Lists);
+            after = page;
+        }
     }
 
-    /// <returns>Whether there may be more.</returns>
-    private static async Task<bool> CollectReleasesAsync(
-        Session session,
+    /// <summary>Goes through all blobs once, so many a transaction, and removes the bytes of those that were forgotten.</summary>
+    private async Task PassBlobsAsync(
         CollectionRules rules,
+        bool dryRun,
+        DateTimeOffset cutoff,
         Tally tally,
         CancellationToken ct
-    ) =>
-        await AddReleasesAsync(
-            session,
-            "platform.collect_releases($1, $2, $3, $4)",
-            tally,
-            [.. Parameters(rules), Sql.Int(CollectionLimits.RowsATransaction)],
-            ct
-        ) > 0;
-
-    private static Task<List<(OwnerId Owner, Digest Digest)>> CollectBlobsAsync(
-        Session session,
-        CollectionRules rules,
-        Tally tally,
-        CancellationToken ct
-    ) =>
-        AddBlobsAsync(
-            session,
-            "platform.collect_blobs($1, $2)",
-            tally,
-            [Collection.Interval(rules.Grace), Sql.Int(CollectionLimits.RowsATransaction)],
-            ct
-        );
-
-    private const string WasWithdrawn = "It was withdrawn before the grace period.";
+    )
+    {
+        var function = dryRun ? "preview_blobs($1, $2, $3, $4, $5, $6)" : "collect_blobs($1, $2, $3, $4)";
+        var after = new BlobPage(Guid.Empty, "", 0, 0);
+        while (true)
+        {
+            List<CollectedItem> gone;
+            await using (var session = await pools.OpenWorkerAsync("collection", ct))
+            {
+                NpgsqlParameter[] from =
+                [
+                    Sql.Uuid(after.Owner),
+                    Sql.Text(after.Digest),
+                    Sql.Int(CollectionLimits.RowsATransaction),
+                ];
+                var page = await session.FirstAsync(
+                    """
+                    select owner, digest, count(*) over (), (sum(size_bytes) over ())::bigint
+                    from (
+                        select owner, digest, size_bytes from platform.blob
+                        where (owner, digest) > ($1, $2)
+                        order by owner, digest
+                        limit $3
+                    ) looked_at
+                    order by owner desc, digest desc
+                    limit 1
+                    """,
+                    row => new BlobPage(row.GetGuid(0), row.GetString(1), row.GetInt64(2), row.GetInt64(3)),
+                    ct,
+                    from
+                );
+                if (page is null)
+                    return;
+                gone = await session.ListAsync(
+                    $"select owner, digest, size_bytes, created_at from platform.{function}",
+                    row => new CollectedItem(
+                        row.GetGuid(0),
+                        "blob",
+                        Digest.Parse(row.GetString(1)),
+                        null,
+                        row.GetInt64(2),
+                        $"Known since {Day(row, 3)}; no release refers to it."
+                    ),
+                    ct,
+                    [.. dryRun ? Parameters(rules) : [Collection.Interval(rules.Grace)], .. from.Select(p => p.Clone())]
+                );
+                if (!dryRun)
+                    await session.CommitAsync(ct);
+                tally.Blobs += gone.Count;
+                tally.KeptBlobs += page.Blobs - gone.Count;
+                tally.KeptBytes += page.SizeBytes - gone.Sum(item => item.SizeBytes);
+                tally.Add(gone);
+                after = page;
+            }
+            foreach (var item in dryRun ? [] : gone)
+            {
+                if (!await blobs.DeleteAsync(new OwnerId(item.Owner), item.Digest, cutoff, ct))
+                    tally.Spared++;
+            }
+        }
+    }
 
     private static IEnumerable<NpgsqlParameter> Parameters(CollectionRules rules) =>
         [Collection.Interval(rules.Retention), Sql.Int(rules.Keep), Collection.Interval(rules.Grace)];
 
-    private static async Task<int> AddReleasesAsync(
-        Session session,
-        string function,
+    private async Task CollectOrphansAsync(
+        CollectionRules rules,
+        DateTimeOffset cutoff,
+        bool dryRun,
         Tally tally,
-        NpgsqlParameter[] parameters,
         CancellationToken ct
     )
-    {
-        var items = await session.ListAsync(
-            $"select owner, subject, digest, created_at, was_withdrawn from {function}",
-            row => new CollectedItem(
-                row.GetGuid(0),
-                "release",
-                Digest.Parse(row.GetString(2)),
-                row.GetString(1),
-                0,
-                row.GetBoolean(4)
-                    ? WasWithdrawn
-                    : $"Made {Day(row, 3)}; no channel points at it, and none did within the retention."
-            ),
-            ct,
-            parameters
-        );
-        tally.Releases += items.Count;
-        tally.Withdrawn += items.Count(item => item.Why == WasWithdrawn);
-        tally.Add(items);
-        return items.Count;
-    }
-
-    private static async Task<List<(OwnerId Owner, Digest Digest)>> AddBlobsAsync(
-        Session session,
-        string function,
-        Tally tally,
-        NpgsqlParameter[] parameters,
-        CancellationToken ct
-    )
-    {
-        var items = await session.ListAsync(
-            $"select owner, digest, size_bytes, created_at from {function}",
-            row => new CollectedItem(
-                row.GetGuid(0),
-                "blob",
-                Digest.Parse(row.GetString(1)),
-                null,
-                row.GetInt64(2),
-                $"Known since {Day(row, 3)}; no release refers to it."
-            ),
-            ct,
-            parameters
-        );
-        tally.Blobs += items.Count;
-        tally.BlobBytes += items.Sum(item => item.SizeBytes);
-        tally.Add(items);
-        return [.. items.Select(item => (new OwnerId(item.Owner), item.Digest))];
-    }
-
-    private async Task CollectOrphansAsync(DateTimeOffset cutoff, bool dryRun, Tally tally, CancellationToken ct)
     {
         await foreach (var owner in blobs.ListOwnersAsync(ct))
         {
@@ -181,8 +200,8 @@ public sealed class Collector(PostgresPools pools, IBlobStore blobs, TimeProvide
                     .WithCancellation(ct)
             )
             {
-                var unknown = await UnknownAsync(owner, page, ct);
-                foreach (var blob in page.Where(b => unknown.Contains(b.Digest) || tally.Withdrew(owner, b.Digest)))
+                var unknown = await UnknownAsync(rules, dryRun, owner, page, ct);
+                foreach (var blob in page.Where(b => unknown.Contains(b.Digest)))
                 {
                     if (!dryRun && !await blobs.DeleteAsync(owner, blob.Digest, cutoff, ct))
                         continue;
@@ -205,32 +224,33 @@ public sealed class Collector(PostgresPools pools, IBlobStore blobs, TimeProvide
         }
     }
 
-    private async Task<HashSet<Digest>> UnknownAsync(OwnerId owner, StoredBlob[] page, CancellationToken ct)
+    private async Task<HashSet<Digest>> UnknownAsync(
+        CollectionRules rules,
+        bool dryRun,
+        OwnerId owner,
+        StoredBlob[] page,
+        CancellationToken ct
+    )
     {
         await using var session = await pools.OpenWorkerAsync("collection, orphans", ct);
         var unknown = await session.ListAsync(
-            "select unknown_digests from platform.unknown_digests($1, $2)",
+            dryRun
+                ? "select * from platform.preview_unknown_digests($1, $2, $3, $4, $5)"
+                : "select * from platform.unknown_digests($1, $2)",
             row => Digest.Parse(row.GetString(0)),
             ct,
-            Sql.Owner(owner),
-            new NpgsqlParameter
-            {
-                Value = page.Select(b => b.Digest.ToString()).ToArray(),
-                NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text,
-            }
+            [
+                Sql.Owner(owner),
+                new NpgsqlParameter
+                {
+                    Value = page.Select(b => b.Digest.ToString()).ToArray(),
+                    NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text,
+                },
+                .. dryRun ? Parameters(rules) : [],
+            ]
         );
         return [.. unknown];
     }
-
-    private static async Task CountKeptAsync(Session session, Tally tally, CancellationToken ct) =>
-        (tally.KeptReleases, tally.KeptBlobs, tally.KeptBytes) = await session.FirstAsync(
-            """
-            select (select count(*) from platform.release where withdrawn_at is null), count(*), coalesce(sum(size_bytes), 0)
-            from platform.blob
-            """,
-            row => (row.GetInt64(0), row.GetInt64(1), (long)row.GetDecimal(2)),
-            ct
-        );
 
     // The proof that it did no harm: every blob that a row knows can be found.
     private async Task<long> CountMissingAsync(CancellationToken ct)
@@ -268,20 +288,21 @@ public sealed class Collector(PostgresPools pools, IBlobStore blobs, TimeProvide
     private static string Day(NpgsqlDataReader row, int column) =>
         row.GetFieldValue<DateTimeOffset>(column).ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
 
+    /// <summary>The last release of a page, and how many of the page are not withdrawn.</summary>
+    private sealed record ReleasePage(Guid Owner, string Subject, string Digest, long Live);
+
+    /// <summary>The last blob of a page, and how many and how large those of the page are.</summary>
+    private sealed record BlobPage(Guid Owner, string Digest, long Blobs, long SizeBytes);
+
     private sealed class Tally
     {
         private readonly List<CollectedItem> items = [];
-        private readonly HashSet<(Guid, Digest)> withdrawn = [];
         private long removedBytes;
 
         public long Releases { get; set; }
 
-        /// <summary>Of the releases, those that nobody could read any more.</summary>
-        public long Withdrawn { get; set; }
-
         public long Blobs { get; set; }
 
-        public long BlobBytes { get; set; }
         public long Orphans { get; set; }
         public long Spared { get; set; }
         public long KeptReleases { get; set; }
@@ -294,23 +315,10 @@ public sealed class Collector(PostgresPools pools, IBlobStore blobs, TimeProvide
             foreach (var item in more)
             {
                 removedBytes += item.SizeBytes;
-                if (item.What == "release")
-                    withdrawn.Add((item.Owner, item.Digest));
                 if (items.Count < CollectionLimits.Items)
                     items.Add(item);
             }
         }
-
-        /// <summary>After a dry run, counted as if it had been done.</summary>
-        public void LeaveOut()
-        {
-            KeptReleases -= Releases - Withdrawn;
-            KeptBlobs -= Blobs;
-            KeptBytes -= BlobBytes;
-        }
-
-        /// <summary>Whether it is a release that was let go: after a dry run the database still knows its manifest.</summary>
-        public bool Withdrew(OwnerId owner, Digest digest) => withdrawn.Contains((owner.Value, digest));
 
         public CollectionReport ToReport() =>
             new(Releases, Blobs, Orphans, removedBytes, Spared, KeptReleases, KeptBlobs, KeptBytes, Missing, items);

@@ -136,6 +136,91 @@ public sealed class CollectorTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_manifest_that_is_also_a_layer_stays_as_the_layer()
+    {
+        var owner = TestOwner.New();
+        var first = await PublishAsync(owner, "curated/a", "first");
+        await PublishAsync(owner, "curated/a", "second");
+        var manifest = new DraftFile(
+            "first.json",
+            "application/json",
+            first.ManifestBytes,
+            System.Collections.Immutable.ImmutableSortedDictionary<string, string>.Empty
+        );
+        var kept = await RecordAsync(
+            owner,
+            new ReleaseDraft(
+                "backups/a",
+                "application/vnd.example.backup",
+                [manifest],
+                System.Collections.Immutable.ImmutableSortedDictionary<string, string>.Empty
+            )
+        );
+        await PassAsync();
+
+        var planned = await CollectAsync(dryRun: true);
+        (planned.Releases, planned.Orphans).ShouldBe((1, 0));
+        var done = await CollectAsync();
+        (done.Releases, done.Orphans, done.Missing).ShouldBe((1, 0, 0));
+        (await StoredAsync(owner, kept)).ShouldBeTrue();
+    }
+
+    [Fact]
+    public async Task What_is_beyond_one_transaction_is_found_and_counted_and_a_report_names_the_first()
+    {
+        var owner = TestOwner.New();
+        await MakeReleasesAsync(owner, withdrawn: false, 3 * CollectionLimits.RowsATransaction);
+        await MakeReleasesAsync(owner, withdrawn: true, CollectionLimits.RowsATransaction + 1);
+        await PassAsync();
+
+        var planned = await CollectAsync(dryRun: true);
+        planned.Items.Count.ShouldBe(CollectionLimits.Items);
+        var done = await CollectAsync();
+        foreach (var report in (CollectionReport[])[planned, done])
+        {
+            (report.Releases, report.Blobs).ShouldBe(
+                (CollectionLimits.RowsATransaction + 1, CollectionLimits.RowsATransaction + 1)
+            );
+            (report.KeptReleases, report.KeptBlobs, report.KeptBytes).ShouldBe(
+                (
+                    3 * CollectionLimits.RowsATransaction,
+                    3 * CollectionLimits.RowsATransaction,
+                    3 * CollectionLimits.RowsATransaction * 10
+                )
+            );
+        }
+        (await CollectAsync()).Releases.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task What_an_index_listed_goes_in_the_same_collection_whichever_comes_first()
+    {
+        var owner = TestOwner.New();
+        var drafts = new List<ReleaseDraft>();
+        for (var i = 0; i < 8; i++)
+            drafts.Add(await RecordAsync(owner, Drafts.Of("curated/listed", ("own", $"{i}"))));
+        // Each is listed by the one before it in the order of the pass, or by the one after it.
+        drafts.Sort((a, b) => b.Digest.CompareTo(a.Digest));
+        await using (var admin = await postgres.OpenAdminAsync(Ct))
+        {
+            for (var i = 1; i < drafts.Count; i++)
+            {
+                await using var list = new NpgsqlCommand(
+                    "insert into platform.release_child (owner, subject, release_digest, child_digest) values ($1, 'curated/listed', $2, $3)",
+                    admin
+                );
+                list.Parameters.Add(new NpgsqlParameter { Value = owner.Id.Value });
+                list.Parameters.Add(new NpgsqlParameter { Value = drafts[i - 1].Digest.ToString() });
+                list.Parameters.Add(new NpgsqlParameter { Value = drafts[i].Digest.ToString() });
+                await list.ExecuteNonQueryAsync(Ct);
+            }
+        }
+        await PassAsync();
+
+        (await CollectAsync()).Releases.ShouldBe(drafts.Count);
+    }
+
+    [Fact]
     public async Task Publishes_beside_collections_lose_no_blob()
     {
         const int Rounds = 20;
@@ -218,6 +303,40 @@ public sealed class CollectorTests : IAsyncLifetime
         await using var session = await postgres.OpenAsync(owner, Ct);
         (await ChannelStore.MoveAsync(session, key, seen, to?.Digest, Ct)).ShouldBeOfType<ChannelMove.Moved>();
         await session.CommitAsync(Ct);
+    }
+
+    /// <summary>Releases with a file of ten bytes each, whose rows only are there.</summary>
+    private async Task MakeReleasesAsync(TestOwner owner, bool withdrawn, int count)
+    {
+        await using var admin = await postgres.OpenAdminAsync(Ct);
+        await using var make = new NpgsqlCommand(
+            """
+            with made as (
+                select 'many/' || $2::text || i as subject, convert_to(format('{"n":"%s %s"}', $2::text, i), 'UTF8') as manifest
+                from generate_series(1, $3::integer) i
+            ), named as (
+                select subject, manifest, 'sha256:' || encode(sha256(manifest), 'hex') as digest,
+                    'sha256:' || encode(sha256(manifest || 'file'::bytea), 'hex') as file
+                from made
+            ), blobs as (
+                insert into platform.blob (owner, digest, size_bytes, media_type)
+                select $1, file, 10, 'text/plain' from named
+            ), releases as (
+                insert into platform.release (
+                    owner, subject, digest, artifact_type, manifest, created_by, created_by_name, withdrawn_at
+                )
+                select $1, subject, digest, 'application/vnd.example.kept', manifest, $1, 'test', case when $2 = 'withdrawn' then now() end
+                from named
+            )
+            insert into platform.release_blob (owner, subject, release_digest, path, blob_digest)
+            select $1, subject, digest, 'file', file from named
+            """,
+            admin
+        );
+        make.Parameters.Add(new NpgsqlParameter { Value = owner.Id.Value });
+        make.Parameters.Add(new NpgsqlParameter { Value = withdrawn ? "withdrawn" : "kept" });
+        make.Parameters.Add(new NpgsqlParameter { Value = count });
+        await make.ExecuteNonQueryAsync(Ct);
     }
 
     /// <summary>As the registry notes a push.</summary>

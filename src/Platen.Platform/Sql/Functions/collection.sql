@@ -2,8 +2,9 @@
 -- keep, no channel points at it, none of the last moves or of those within the retention names it, and no index lists it; or it is a
 -- snapshot on its way from one stage to another, which nothing needs once it was taken in or the grace period is over, unless a channel
 -- holds it for a cut-over to come.
+-- Only what has files or manifests to let go of is.
 create or replace function platform.is_collectable(
-    r platform.release, p_retention interval, p_keep integer, p_grace interval
+    p_owner uuid, p_subject text, p_digest text, p_retention interval, p_keep integer, p_grace interval
 ) returns boolean
 language sql
 stable
@@ -11,7 +12,17 @@ security invoker
 set search_path = ''
 as $$
     select
-        not exists (
+        (
+            exists (
+                select from platform.release_blob f
+                where f.owner = r.owner and f.subject = r.subject and f.release_digest = r.digest
+            )
+            or exists (
+                select from platform.release_child k
+                where k.owner = r.owner and k.subject = r.subject and k.release_digest = r.digest
+            )
+        )
+        and not exists (
             select from platform.channel c
             where c.owner = r.owner and c.subject = r.subject and r.digest in (c.release_digest, c.candidate_digest)
         )
@@ -45,15 +56,18 @@ as $$
                     where c.owner = r.owner and c.subject = r.subject and recent.to_digest = r.digest
                 )
         end
+    from platform.release r
+    where r.owner = p_owner and r.subject = p_subject and r.digest = p_digest
 $$;
 
-comment on function platform.is_collectable(platform.release, interval, integer, interval) is
+comment on function platform.is_collectable(uuid, text, text, interval, integer, interval) is
     'Whether a release''s files may be removed';
 
--- Withdraws releases nobody can come back to and lets go of their files; the manifests stay, as history. At most p_limit.
+-- Withdraws releases nobody can come back to and lets go of their files; the manifests stay, as history. Looks at p_limit releases after
+-- the given one, in the order of their keys, so that a step takes as long however many there are.
 create or replace function platform.collect_releases(
-    p_retention interval, p_keep integer, p_grace interval, p_limit integer
-) returns table (owner uuid, subject text, digest text, artifact_type text, created_at timestamptz, was_withdrawn boolean)
+    p_retention interval, p_keep integer, p_grace interval, p_owner uuid, p_subject text, p_digest text, p_limit integer
+) returns table (owner uuid, subject text, digest text, created_at timestamptz, was_withdrawn boolean, lists boolean)
 language plpgsql
 volatile
 security invoker
@@ -65,24 +79,16 @@ declare
     v_subjects text[];
     v_digests text[];
 begin
+    select array_agg(found.owner), array_agg(found.subject), array_agg(found.digest)
+    into v_owners, v_subjects, v_digests
+    from platform.preview_releases(p_retention, p_keep, p_grace, p_owner, p_subject, p_digest, p_limit) found;
     select array_agg(held.owner), array_agg(held.subject), array_agg(held.digest)
     into v_owners, v_subjects, v_digests
     from (
         select r.owner, r.subject, r.digest
-        from platform.release r
-        where (
-                exists (
-                    select from platform.release_blob f
-                    where f.owner = r.owner and f.subject = r.subject and f.release_digest = r.digest
-                )
-                or exists (
-                    select from platform.release_child k
-                    where k.owner = r.owner and k.subject = r.subject and k.release_digest = r.digest
-                )
-            )
-            and platform.is_collectable(r, p_retention, p_keep, p_grace)
-        limit p_limit
-        for update skip locked
+        from unnest(v_owners, v_subjects, v_digests) as h (owner, subject, digest)
+        join platform.release r on r.owner = h.owner and r.subject = h.subject and r.digest = h.digest
+        for update of r skip locked
     ) held;
     if v_owners is null then
         return;
@@ -91,10 +97,14 @@ begin
     -- now waits, and finds it withdrawn.
     return query
     with doomed as materialized (
-        select r.owner, r.subject, r.digest, r.artifact_type, r.created_at, r.withdrawn_at
+        select r.owner, r.subject, r.digest, r.created_at, r.withdrawn_at,
+            exists (
+                select from platform.release_child k
+                where k.owner = r.owner and k.subject = r.subject and k.release_digest = r.digest
+            ) as lists
         from unnest(v_owners, v_subjects, v_digests) as h (owner, subject, digest)
         join platform.release r on r.owner = h.owner and r.subject = h.subject and r.digest = h.digest
-        where platform.is_collectable(r, p_retention, p_keep, p_grace)
+        where platform.is_collectable(r.owner, r.subject, r.digest, p_retention, p_keep, p_grace)
     ), files as (
         delete from platform.release_blob f using doomed d
         where f.owner = d.owner and f.subject = d.subject and f.release_digest = d.digest
@@ -106,16 +116,16 @@ begin
         from doomed d
         where r.owner = d.owner and r.subject = d.subject and r.digest = d.digest
     )
-    select d.owner, d.subject, d.digest, d.artifact_type, d.created_at, d.withdrawn_at is not null from doomed d;
+    select d.owner, d.subject, d.digest, d.created_at, d.withdrawn_at is not null, d.lists from doomed d;
 end
 $$;
 
-comment on function platform.collect_releases(interval, integer, interval, integer) is
+comment on function platform.collect_releases(interval, integer, interval, uuid, text, text, integer) is
     'Lets go of the files of releases nobody can come back to';
 
--- Forgets blobs that no release refers to and nobody pushed within the grace period. At most p_limit. Their bytes are the
--- caller's to remove, after the commit.
-create or replace function platform.collect_blobs(p_grace interval, p_limit integer)
+-- Forgets blobs that no release refers to and nobody pushed within the grace period, of the p_limit after the given one. Their bytes are
+-- the caller's to remove, after the commit.
+create or replace function platform.collect_blobs(p_grace interval, p_owner uuid, p_digest text, p_limit integer)
 returns table (owner uuid, digest text, size_bytes bigint, created_at timestamptz)
 language plpgsql
 volatile
@@ -130,7 +140,13 @@ begin
     select array_agg(held.owner), array_agg(held.digest) into v_owners, v_digests
     from (
         select b.owner, b.digest
-        from platform.blob b
+        from (
+            select l.owner, l.digest from platform.blob l
+            where (l.owner, l.digest) > (p_owner, p_digest)
+            order by l.owner, l.digest
+            limit p_limit
+        ) looked_at
+        join platform.blob b on b.owner = looked_at.owner and b.digest = looked_at.digest
         where b.created_at < clock_timestamp() - p_grace
             -- The config {} that every artifact shares.
             and b.digest <> 'sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a'
@@ -141,8 +157,7 @@ begin
                 select from platform.repository_blob p
                 where p.owner = b.owner and p.digest = b.digest and p.pushed_at >= clock_timestamp() - p_grace
             )
-        limit p_limit
-        for update skip locked
+        for update of b skip locked
     ) held;
     if v_owners is null then
         return;
@@ -164,56 +179,52 @@ begin
 end
 $$;
 
-comment on function platform.collect_blobs(interval, integer) is 'Forgets blobs that nothing refers to';
+comment on function platform.collect_blobs(interval, uuid, text, integer) is 'Forgets blobs that nothing refers to';
 
 -- What collect_releases would let go of, found without holding or changing a row.
-create or replace function platform.preview_releases(p_retention interval, p_keep integer, p_grace interval)
-returns table (owner uuid, subject text, digest text, created_at timestamptz, was_withdrawn boolean)
+create or replace function platform.preview_releases(
+    p_retention interval, p_keep integer, p_grace interval, p_owner uuid, p_subject text, p_digest text, p_limit integer
+) returns table (owner uuid, subject text, digest text, created_at timestamptz, was_withdrawn boolean, lists boolean)
 language sql
 stable
 security invoker
 set search_path = ''
 as $$
-    select r.owner, r.subject, r.digest, r.created_at, r.withdrawn_at is not null
-    from platform.release r
-    where (
-            exists (
-                select from platform.release_blob f
-                where f.owner = r.owner and f.subject = r.subject and f.release_digest = r.digest
-            )
-            or exists (
-                select from platform.release_child k
-                where k.owner = r.owner and k.subject = r.subject and k.release_digest = r.digest
-            )
-        )
-        and platform.is_collectable(r, p_retention, p_keep, p_grace)
+    select r.owner, r.subject, r.digest, r.created_at, r.withdrawn_at is not null, false
+    from (
+        select l.owner, l.subject, l.digest, l.created_at, l.withdrawn_at from platform.release l
+        where (l.owner, l.subject, l.digest) > (p_owner, p_subject, p_digest)
+        order by l.owner, l.subject, l.digest
+        limit p_limit
+    ) r
+    where platform.is_collectable(r.owner, r.subject, r.digest, p_retention, p_keep, p_grace)
 $$;
 
-comment on function platform.preview_releases(interval, integer, interval) is
+comment on function platform.preview_releases(interval, integer, interval, uuid, text, text, integer) is
     'Releases whose files a collection would let go of';
 
--- What collect_blobs would forget once those releases had let go of their files.
-create or replace function platform.preview_blobs(p_retention interval, p_keep integer, p_grace interval)
-returns table (owner uuid, digest text, size_bytes bigint, created_at timestamptz)
+-- What collect_blobs would forget once the releases nobody can come back to had let go of their files.
+create or replace function platform.preview_blobs(
+    p_retention interval, p_keep integer, p_grace interval, p_owner uuid, p_digest text, p_limit integer
+) returns table (owner uuid, digest text, size_bytes bigint, created_at timestamptz)
 language sql
 stable
 security invoker
 set search_path = ''
 as $$
-    with doomed as materialized (
-        select d.owner, d.subject, d.digest from platform.preview_releases(p_retention, p_keep, p_grace) d
-    )
     select b.owner, b.digest, b.size_bytes, b.created_at
-    from platform.blob b
+    from (
+        select l.owner, l.digest, l.size_bytes, l.created_at from platform.blob l
+        where (l.owner, l.digest) > (p_owner, p_digest)
+        order by l.owner, l.digest
+        limit p_limit
+    ) b
     where b.created_at < clock_timestamp() - p_grace
         and b.digest <> 'sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a'
         and not exists (
             select from platform.release_blob f
             where f.owner = b.owner and f.blob_digest = b.digest
-                and not exists (
-                    select from doomed d
-                    where d.owner = f.owner and d.subject = f.subject and d.digest = f.release_digest
-                )
+                and not platform.is_collectable(f.owner, f.subject, f.release_digest, p_retention, p_keep, p_grace)
         )
         and not exists (
             select from platform.repository_blob p
@@ -221,7 +232,8 @@ as $$
         )
 $$;
 
-comment on function platform.preview_blobs(interval, integer, interval) is 'Blobs that a collection would forget';
+comment on function platform.preview_blobs(interval, integer, interval, uuid, text, integer) is
+    'Blobs that a collection would forget';
 
 -- Which of these digests of an owner nothing in the database knows: neither a blob nor a manifest that can still be read.
 create or replace function platform.unknown_digests(p_owner uuid, p_digests text[]) returns setof text
@@ -240,3 +252,25 @@ as $$
 $$;
 
 comment on function platform.unknown_digests(uuid, text[]) is 'Digests that are stored and that nothing knows';
+
+-- The same once the releases nobody can come back to were withdrawn.
+create or replace function platform.preview_unknown_digests(
+    p_owner uuid, p_digests text[], p_retention interval, p_keep integer, p_grace interval
+) returns setof text
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+    select d.digest
+    from unnest(p_digests) as d (digest)
+    where not exists (select from platform.blob b where b.owner = p_owner and b.digest = d.digest)
+        and not exists (
+            select from platform.release r
+            where r.owner = p_owner and r.digest = d.digest and r.withdrawn_at is null
+                and not platform.is_collectable(r.owner, r.subject, r.digest, p_retention, p_keep, p_grace)
+        )
+$$;
+
+comment on function platform.preview_unknown_digests(uuid, text[], interval, integer, interval) is
+    'Digests that are stored and that nothing would know after a collection';

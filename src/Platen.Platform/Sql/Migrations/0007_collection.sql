@@ -16,3 +16,5 @@ comment on table platform.collection is 'no owner: a collection looks at every o
 
 -- When a manifest was pushed last: what is pushed again is young again, however long ago it was made.
 alter table platform.release add column pushed_at timestamptz;
+-- Whether stored bytes are a manifest, of whichever subject.
+create index release_by_digest on platform.release (owner, digest);

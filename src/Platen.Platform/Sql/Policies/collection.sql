@@ -33,11 +33,17 @@ grant delete on platform.blob, platform.release_blob, platform.release_child, pl
 grant update (created_at) on platform.blob to platen_worker, platen_app;
 grant update (withdrawn_at) on platform.release to platen_worker;
 
-revoke execute on function platform.is_collectable(platform.release, interval, integer, interval),
-    platform.collect_releases(interval, integer, interval, integer), platform.collect_blobs(interval, integer),
-    platform.preview_releases(interval, integer, interval), platform.preview_blobs(interval, integer, interval),
-    platform.unknown_digests(uuid, text[]) from public;
-grant execute on function platform.is_collectable(platform.release, interval, integer, interval),
-    platform.collect_releases(interval, integer, interval, integer), platform.collect_blobs(interval, integer),
-    platform.preview_releases(interval, integer, interval), platform.preview_blobs(interval, integer, interval),
-    platform.unknown_digests(uuid, text[]) to platen_worker;
+revoke execute on function platform.is_collectable(uuid, text, text, interval, integer, interval),
+    platform.collect_releases(interval, integer, interval, uuid, text, text, integer),
+    platform.collect_blobs(interval, uuid, text, integer),
+    platform.preview_releases(interval, integer, interval, uuid, text, text, integer),
+    platform.preview_blobs(interval, integer, interval, uuid, text, integer),
+    platform.unknown_digests(uuid, text[]),
+    platform.preview_unknown_digests(uuid, text[], interval, integer, interval) from public;
+grant execute on function platform.is_collectable(uuid, text, text, interval, integer, interval),
+    platform.collect_releases(interval, integer, interval, uuid, text, text, integer),
+    platform.collect_blobs(interval, uuid, text, integer),
+    platform.preview_releases(interval, integer, interval, uuid, text, text, integer),
+    platform.preview_blobs(interval, integer, interval, uuid, text, integer),
+    platform.unknown_digests(uuid, text[]),
+    platform.preview_unknown_digests(uuid, text[], interval, integer, interval) to platen_worker;
