@@ -27,8 +27,17 @@ public static class BlobLimits
     /// </summary>
     internal const int PartBytes = 8 * 1024 * 1024;
 
-    /// <summary>Puts and appends that hold part buffers at once in the S3 store: bounds them to 256 MiB.</summary>
+    /// <summary>
+    /// Puts and appends that hold part buffers at once in the S3 store, of content that is at hand, and again of content that clients
+    /// send: bounds each to 256 MiB.
+    /// </summary>
     internal const int ConcurrentParts = 16;
+
+    /// <summary>How many of those an owner's clients may have; more wait. A push sends a few layers at a time.</summary>
+    internal const int ConcurrentArrivals = 4;
+
+    /// <summary>How long a client may take for a part while others wait for its place: 70 KB a second.</summary>
+    internal static readonly TimeSpan PartPatience = TimeSpan.FromMinutes(2);
 
     /// <summary>Bytes moved at a time between a stream and a file: larger gains nothing on a local disk.</summary>
     internal const int CopyBytes = 128 * 1024;

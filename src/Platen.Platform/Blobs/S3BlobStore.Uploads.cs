@@ -73,7 +73,7 @@ internal sealed partial class S3BlobStore
                 if (await ReadUploadAsync(owner, id, ct) is not { } upload)
                     return new CompleteUploadOutcome.Missing();
                 await using var content = new SegmentsStream(upload.Keys, key => OpenKeyAsync(key, ct));
-                switch (await PutBlobAsync(owner, digest, upload.Offset, content, ct))
+                switch (await PutBlobAsync(owner, digest, upload.Offset, content, isAtHand: true, ct))
                 {
                     case PutOutcome.Stored:
                         await RemoveUploadAsync(owner, id, ct);
@@ -128,23 +128,32 @@ internal sealed partial class S3BlobStore
         CancellationToken ct
     )
     {
-        using var slot = await EnterAsync(ct);
+        var isAtHand = content.CanSeek;
+        using var slot = await EnterAsync(owner, isAtHand, ct);
         var (offset, segments) = (upload.Offset, upload.Keys.Count);
         var buffer = ArrayPool<byte>.Shared.Rent(BlobLimits.PartBytes);
         try
         {
             var whole = buffer.AsMemory(0, BlobLimits.PartBytes);
-            int read;
-            while ((read = await content.ReadAtLeastAsync(whole, whole.Length, throwOnEndOfStream: false, ct)) > 0)
+            while (true)
             {
+                var (read, isLate) = await ReadPartAsync(content, whole, isAtHand, ct);
+                if (read == 0 && !isLate)
+                    break;
                 if (offset + read > BlobLimits.BlobBytes || ++segments > BlobLimits.UploadSegments)
                     return new AppendOutcome.TooLarge(BlobLimits.BlobBytes);
-                if (!await PutObjectAsync(Key(BlobPaths.UploadSegment(owner, id, offset)), buffer, read, true, ct))
+                // What came before the time was out counts.
+                if (
+                    read > 0
+                    && !await PutObjectAsync(Key(BlobPaths.UploadSegment(owner, id, offset)), buffer, read, true, ct)
+                )
                 {
                     return await ReadUploadAsync(owner, id, ct) is { } now
                         ? new AppendOutcome.WrongOffset(now.Offset)
                         : new AppendOutcome.Missing();
                 }
+                if (isLate)
+                    throw TooSlow();
                 offset += read;
             }
         }

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Globalization;
 using System.Net;
 using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
@@ -8,6 +9,7 @@ using Amazon.S3;
 using Amazon.S3.Model;
 using Microsoft.Extensions.Logging;
 using Platen.Kernel;
+using Platen.Platform.Http;
 
 namespace Platen.Platform.Blobs;
 
@@ -31,7 +33,18 @@ internal sealed partial class S3BlobStore : IBlobStore, IDisposable
     private readonly AmazonS3Client client;
     private readonly TimeProvider clock;
     private readonly ILogger<S3BlobStore> logger;
+
+    // For content that is at hand, and for content that a client sends at its own pace: the one never waits for the other.
     private readonly SemaphoreSlim slots = new(BlobLimits.ConcurrentParts, BlobLimits.ConcurrentParts);
+    private readonly SemaphoreSlim arrivals = new(BlobLimits.ConcurrentParts, BlobLimits.ConcurrentParts);
+
+    // One for each owner, by its hash: how many of the arrivals it may have.
+    private readonly SemaphoreSlim[] turns =
+    [
+        .. Enumerable
+            .Range(0, 256)
+            .Select(_ => new SemaphoreSlim(BlobLimits.ConcurrentArrivals, BlobLimits.ConcurrentArrivals)),
+    ];
     private volatile bool conditionalWrites = true;
 
     public S3BlobStore(
@@ -73,6 +86,9 @@ internal sealed partial class S3BlobStore : IBlobStore, IDisposable
     {
         client.Dispose();
         slots.Dispose();
+        arrivals.Dispose();
+        foreach (var turn in turns)
+            turn.Dispose();
     }
 
     public Task<PutOutcome> PutAsync(
@@ -81,7 +97,13 @@ internal sealed partial class S3BlobStore : IBlobStore, IDisposable
         long? sizeBytes,
         Stream content,
         CancellationToken ct
-    ) => BlobMetrics.MeasureAsync(Name, "put", () => PutBlobAsync(owner, digest, sizeBytes, content, ct));
+    ) =>
+        BlobMetrics.MeasureAsync(
+            Name,
+            "put",
+            // What can be sought in is in memory or on a disk; what cannot comes from somewhere.
+            () => PutBlobAsync(owner, digest, sizeBytes, content, isAtHand: content.CanSeek, ct)
+        );
 
     public Task<OpenOutcome> OpenAsync(OwnerId owner, Digest digest, CancellationToken ct) =>
         BlobMetrics.MeasureAsync(
@@ -243,6 +265,7 @@ internal sealed partial class S3BlobStore : IBlobStore, IDisposable
         Digest digest,
         long? sizeBytes,
         Stream content,
+        bool isAtHand,
         CancellationToken ct
     )
     {
@@ -252,16 +275,18 @@ internal sealed partial class S3BlobStore : IBlobStore, IDisposable
         var stat = await StatKeyAsync(key, ct);
         if (stat is not null && (sizeBytes is null || sizeBytes == stat.SizeBytes))
             return await RepeatAsync(owner, digest, stat, sizeBytes, content, ct);
-        using var slot = await EnterAsync(ct);
+        using var slot = await EnterAsync(owner, isAtHand, ct);
         // One byte more than declared, so that a longer content shows in the first read.
         var firstBytes = (int)Math.Min(BlobLimits.PartBytes, (sizeBytes ?? BlobLimits.PartBytes) + 1);
         var buffer = ArrayPool<byte>.Shared.Rent(firstBytes);
         try
         {
-            var read = await content.ReadAtLeastAsync(buffer.AsMemory(0, firstBytes), firstBytes, false, ct);
+            var (read, isLate) = await ReadPartAsync(content, buffer.AsMemory(0, firstBytes), isAtHand, ct);
+            if (isLate)
+                throw TooSlow();
             if (read == BlobLimits.PartBytes)
             {
-                var parts = new S3PartsUpload(this, key, Blob: (digest, sizeBytes), OnlyNew: stat is null);
+                var parts = new S3PartsUpload(this, key, Blob: (digest, sizeBytes), OnlyNew: stat is null, isAtHand);
                 return await parts.SendAsync(buffer, content, ct);
             }
             var received = new Received(read, Digest.Of(buffer.AsSpan(0, read)));
@@ -499,11 +524,62 @@ internal sealed partial class S3BlobStore : IBlobStore, IDisposable
         } while (request.ContinuationToken is not null);
     }
 
-    private async Task<Slot> EnterAsync(CancellationToken ct)
+    private async Task<Slot> EnterAsync(OwnerId owner, bool isAtHand, CancellationToken ct)
     {
-        await slots.WaitAsync(ct);
-        return new Slot(slots);
+        if (isAtHand)
+        {
+            await slots.WaitAsync(ct);
+            return new Slot(slots, null);
+        }
+        var turn = turns[(uint)owner.GetHashCode() % turns.Length];
+        await turn.WaitAsync(ct);
+        try
+        {
+            await arrivals.WaitAsync(ct);
+        }
+        catch
+        {
+            turn.Release();
+            throw;
+        }
+        return new Slot(arrivals, turn);
     }
+
+    /// <summary>Reads until the part is full, the content ends, or its time is out: it holds a place that others wait for.</summary>
+    private async ValueTask<(int Count, bool IsLate)> ReadPartAsync(
+        Stream content,
+        Memory<byte> part,
+        bool isAtHand,
+        CancellationToken ct
+    )
+    {
+        if (isAtHand)
+            return (await content.ReadAtLeastAsync(part, part.Length, throwOnEndOfStream: false, ct), false);
+        using var late = new CancellationTokenSource(BlobLimits.PartPatience, clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, late.Token);
+        var count = 0;
+        try
+        {
+            int read;
+            while (count < part.Length && (read = await content.ReadAsync(part[count..], either.Token)) > 0)
+                count += read;
+            return (count, false);
+        }
+        catch (OperationCanceledException) when (late.IsCancellationRequested && !ct.IsCancellationRequested)
+        {
+            return (count, true);
+        }
+    }
+
+    private static ProblemException TooSlow() =>
+        HttpProblems
+            .SlowRequest.Because(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{BlobLimits.PartBytes:N0} bytes took longer than {BlobLimits.PartPatience.TotalSeconds:N0} seconds. An upload can go on from where it stands."
+                )
+            )
+            .AsException();
 
     private static DateTimeOffset TimeOf(DateTime? time) =>
         time is { } known ? new DateTimeOffset(known.ToUniversalTime(), TimeSpan.Zero) : DateTimeOffset.UnixEpoch;
@@ -575,9 +651,13 @@ internal sealed partial class S3BlobStore : IBlobStore, IDisposable
         return KernelProblems.Unavailable.Because("The blob store's S3 server failed or refused.").AsException();
     }
 
-    private readonly struct Slot(SemaphoreSlim entered) : IDisposable
+    private readonly struct Slot(SemaphoreSlim entered, SemaphoreSlim? turn) : IDisposable
     {
-        public void Dispose() => entered.Release();
+        public void Dispose()
+        {
+            entered.Release();
+            turn?.Release();
+        }
     }
 
     /// <summary>
@@ -588,7 +668,8 @@ internal sealed partial class S3BlobStore : IBlobStore, IDisposable
         S3BlobStore Store,
         string Key,
         (Digest Digest, long? SizeBytes) Blob,
-        bool OnlyNew
+        bool OnlyNew,
+        bool IsAtHand
     )
     {
         /// <param name="first">A full first part.</param>
@@ -645,7 +726,9 @@ internal sealed partial class S3BlobStore : IBlobStore, IDisposable
                 {
                     hash.AppendData(sending, 0, count);
                     var whole = reading.AsMemory(0, BlobLimits.PartBytes);
-                    count = await content.ReadAtLeastAsync(whole, whole.Length, throwOnEndOfStream: false, ct);
+                    (count, var isLate) = await Store.ReadPartAsync(content, whole, IsAtHand, ct);
+                    if (isLate)
+                        throw TooSlow();
                 }
                 finally
                 {

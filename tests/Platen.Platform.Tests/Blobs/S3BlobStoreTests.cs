@@ -78,6 +78,61 @@ public sealed class S3BlobStoreTests(Ceph ceph) : BlobStoreTests, IClassFixture<
     }
 
     [Fact]
+    public async Task Clients_that_send_slowly_keep_nobody_else_from_storing()
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Ct);
+        var slow = Enumerable
+            .Range(0, 20)
+            .Select(i =>
+                Store.PutAsync(Owner, Digest.Of([(byte)i]), null, new Arriving(new byte[10], ends: false), stop.Token)
+            )
+            .ToList();
+        var bytes = Random(1000);
+
+        await Store.PutBytesAsync(Owner, bytes, Ct).WaitAsync(TimeSpan.FromSeconds(60), Ct);
+        var stranger = new OwnerId(Guid.CreateVersion7());
+        using var arriving = new Arriving(bytes, ends: true);
+        (
+            await Store.PutAsync(stranger, Digest.Of(bytes), 1000, arriving, Ct).WaitAsync(TimeSpan.FromSeconds(60), Ct)
+        ).ShouldBeOfType<PutOutcome.Stored>();
+
+        await stop.CancelAsync();
+        foreach (var one in slow)
+            await Should.ThrowAsync<OperationCanceledException>(() => one);
+    }
+
+    [Fact]
+    public async Task A_part_that_does_not_come_in_time_is_refused_and_an_upload_keeps_what_came()
+    {
+        using var hasty = (IDisposable)
+            BlobStores.Open(
+                At(bucket),
+                new BlobCredentials(ceph.Server.AccessKey, ceph.Server.SecretKey),
+                new HastyClock(),
+                loggers
+            );
+        var store = (IBlobStore)hasty;
+        var id = ((BeginUploadOutcome.Begun)await store.BeginUploadAsync(Owner, Ct)).Id;
+        using var appended = new Arriving(Random(10), ends: false);
+        using var put = new Arriving(Random(10), ends: false);
+
+        foreach (
+            var act in (Func<Task>[])
+                [
+                    () => store.AppendAsync(Owner, id, 0, appended, Ct),
+                    () => store.PutAsync(Owner, Digest.Of("x"u8), null, put, Ct),
+                ]
+        )
+        {
+            var late = await Should.ThrowAsync<ProblemException>(act);
+            late.Problem.Type.Status.ShouldBe(408);
+        }
+
+        (await store.GetUploadOffsetAsync(Owner, id, Ct)).ShouldBe(10);
+        (await store.AbortUploadAsync(Owner, id, Ct)).ShouldBeTrue();
+    }
+
+    [Fact]
     public async Task A_wrong_secret_is_unavailable_and_never_logged()
     {
         var secret = "s3cr3t-" + Guid.CreateVersion7();
@@ -179,6 +234,30 @@ public sealed class S3BlobStoreTests(Ceph ceph) : BlobStoreTests, IClassFixture<
 
     private string At(string name) =>
         $"s3://{name}/some/where?endpoint={ceph.Server.Endpoint}&region={CephFixture.Region}&pathStyle=true";
+
+    /// <summary>Bytes that a client sends, which then goes on or is done.</summary>
+    private sealed class Arriving(byte[] bytes, bool ends) : MemoryStream(bytes)
+    {
+        public override bool CanSeek => false;
+
+        public override async ValueTask<int> ReadAsync(
+            Memory<byte> buffer,
+            CancellationToken cancellationToken = default
+        )
+        {
+            var read = Read(buffer.Span);
+            if (read == 0 && !ends)
+                await new TaskCompletionSource().Task.WaitAsync(cancellationToken);
+            return read;
+        }
+    }
+
+    /// <summary>Whose times are out at once.</summary>
+    private sealed class HastyClock : TimeProvider
+    {
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+            System.CreateTimer(callback, state, TimeSpan.Zero, period);
+    }
 
     /// <summary>Keeps every line logged, with its exception.</summary>
     private sealed class RecordingLoggers : ILoggerFactory, ILogger
