@@ -39,6 +39,12 @@ public static class BlobLimits
     /// <summary>How long a client may take for a part while others wait for its place: 70 KB a second.</summary>
     internal static readonly TimeSpan PartPatience = TimeSpan.FromMinutes(2);
 
+    /// <summary>
+    /// Times that S3 may tell of another write or removal of an object before its write fails: each is over by the next look, unless
+    /// there are many.
+    /// </summary>
+    internal const int WriteConflicts = 5;
+
     /// <summary>Bytes moved at a time between a stream and a file: larger gains nothing on a local disk.</summary>
     internal const int CopyBytes = 128 * 1024;
 

@@ -417,6 +417,7 @@ internal sealed partial class S3BlobStore : IBlobStore, IDisposable
     private async Task<bool> PutObjectAsync(string key, byte[] bytes, int count, bool onlyNew, CancellationToken ct)
     {
         var written = await WriteNewAsync(
+            key,
             onlyNew,
             condition =>
                 client.PutObjectAsync(
@@ -440,9 +441,28 @@ internal sealed partial class S3BlobStore : IBlobStore, IDisposable
 
     /// <summary>
     /// Runs a write that must not replace anything. Servers that do not know the condition answer 501: then it is run
-    /// without, which is safe because equal keys hold equal bytes.
+    /// without, which is safe because equal keys hold equal bytes. Servers that have another write or a removal of it under way
+    /// answer 409: then it is there by now, or the write is run again.
     /// </summary>
-    private async Task<bool> WriteNewAsync<T>(bool onlyNew, Func<string?, Task<T>> write, CancellationToken ct)
+    private async Task<bool> WriteNewAsync<T>(
+        string key,
+        bool onlyNew,
+        Func<string?, Task<T>> write,
+        CancellationToken ct
+    )
+    {
+        for (var conflicts = 0; conflicts < BlobLimits.WriteConflicts; conflicts++)
+        {
+            if (await TryWriteNewAsync(onlyNew, write, ct) is { } written)
+                return written;
+            if (await StatKeyAsync(key, ct) is not null)
+                return false;
+        }
+        throw Translate(new IOException($"Others write or remove the object {key} all the time."));
+    }
+
+    /// <returns>Null when something else was under way with the object.</returns>
+    private async Task<bool?> TryWriteNewAsync<T>(bool onlyNew, Func<string?, Task<T>> write, CancellationToken ct)
     {
         try
         {
@@ -452,6 +472,11 @@ internal sealed partial class S3BlobStore : IBlobStore, IDisposable
         catch (AmazonS3Exception e) when (onlyNew && e.StatusCode == HttpStatusCode.PreconditionFailed)
         {
             return false;
+        }
+        catch (AmazonS3Exception e)
+            when (onlyNew && e is { StatusCode: HttpStatusCode.Conflict, ErrorCode: "ConditionalRequestConflict" })
+        {
+            return null;
         }
         catch (AmazonS3Exception e) when (onlyNew && conditionalWrites && e.StatusCode == HttpStatusCode.NotImplemented)
         {
@@ -765,6 +790,7 @@ internal sealed partial class S3BlobStore : IBlobStore, IDisposable
 
         private Task<bool> CompleteAsync(string uploadId, List<PartETag> parts, CancellationToken ct) =>
             Store.WriteNewAsync(
+                Key,
                 OnlyNew,
                 condition =>
                     Store.client.CompleteMultipartUploadAsync(

@@ -1,3 +1,4 @@
+using System.Net;
 using Amazon.S3;
 using Amazon.S3.Model;
 using Microsoft.Extensions.Logging;
@@ -132,6 +133,33 @@ public sealed class S3BlobStoreTests(Ceph ceph) : BlobStoreTests, IClassFixture<
         (await store.AbortUploadAsync(Owner, id, Ct)).ShouldBeTrue();
     }
 
+    [Theory]
+    [InlineData(1, 0, "Stored")]
+    [InlineData(1, 1, "AlreadyStored")]
+    [InlineData(99, 0, null)]
+    public async Task A_conflict_with_another_write_is_looked_at_and_tried_again(
+        int conflicts,
+        int found,
+        string? outcome
+    )
+    {
+        await using var contended = new ContendedServer(conflicts, isThereAfterwards: found == 1);
+        using var opened = (IDisposable)
+            BlobStores.Open(
+                $"s3://any/x?endpoint={contended.Address}&region=eu-test-1&pathStyle=true",
+                new BlobCredentials("a", "b"),
+                Clock,
+                loggers
+            );
+        using var content = new MemoryStream("x"u8.ToArray());
+        var put = ((IBlobStore)opened).PutAsync(Owner, Digest.Of("x"u8), 1, content, Ct);
+
+        if (outcome is null)
+            (await Should.ThrowAsync<ProblemException>(() => put)).Problem.Type.ShouldBe(KernelProblems.Unavailable);
+        else
+            (await put).GetType().Name.ShouldBe(outcome);
+    }
+
     [Fact]
     public async Task A_wrong_secret_is_unavailable_and_never_logged()
     {
@@ -257,6 +285,64 @@ public sealed class S3BlobStoreTests(Ceph ceph) : BlobStoreTests, IClassFixture<
     {
         public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
             System.CreateTimer(callback, state, TimeSpan.Zero, period);
+    }
+
+    /// <summary>Answers as S3 does while another write of the object is under way, so many times.</summary>
+    private sealed class ContendedServer : IAsyncDisposable
+    {
+        private readonly HttpListener listener = new();
+        private readonly Task answering;
+        private int left;
+
+        public ContendedServer(int conflicts, bool isThereAfterwards)
+        {
+            left = conflicts;
+            Address = $"http://127.0.0.1:{ServerProcess.FreePort()}";
+            listener.Prefixes.Add(Address + "/");
+            listener.Start();
+            answering = AnswerAsync(isThereAfterwards);
+        }
+
+        public string Address { get; }
+
+        public async ValueTask DisposeAsync()
+        {
+            listener.Close();
+            await answering;
+        }
+
+        private async Task AnswerAsync(bool isThereAfterwards)
+        {
+            var hasConflicted = false;
+            while (true)
+            {
+                HttpListenerContext context;
+                try
+                {
+                    context = await listener.GetContextAsync();
+                }
+                catch (Exception e) when (e is HttpListenerException or ObjectDisposedException)
+                {
+                    return;
+                }
+                await context.Request.InputStream.CopyToAsync(Stream.Null);
+                var answer = context.Response;
+                if (context.Request.HttpMethod == "HEAD")
+                {
+                    answer.StatusCode = hasConflicted && isThereAfterwards ? 200 : 404;
+                }
+                else if (left-- > 0)
+                {
+                    hasConflicted = true;
+                    answer.StatusCode = 409;
+                    answer.ContentType = "application/xml";
+                    await answer.OutputStream.WriteAsync(
+                        "<Error><Code>ConditionalRequestConflict</Code><Message>x</Message></Error>"u8.ToArray()
+                    );
+                }
+                answer.Close();
+            }
+        }
     }
 
     /// <summary>Keeps every line logged, with its exception.</summary>
