@@ -38,6 +38,7 @@ internal static partial class ResolveHttpBench
         "traceparent",
         "RateLimit",
         "RateLimit-Policy",
+        "Server-Timing",
     ];
 
     public static async Task RunAsync(CancellationToken ct)
