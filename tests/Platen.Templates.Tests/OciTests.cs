@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json.Nodes;
 using Platen.Testing;
 using Platen.Testing.Servers;
@@ -52,7 +53,7 @@ public sealed class OciTests(ServerFixture server)
 
         var other = JsonNode.Parse(manifest.Text)!;
         other["layers"]!.AsArray().RemoveAt(1);
-        (await PutManifestAsync(to.Value, "1.0.0", System.Text.Encoding.UTF8.GetBytes(other.ToJsonString()))).ShouldBe(
+        (await PutManifestAsync(to.Value, "1.0.0", Encoding.UTF8.GetBytes(other.ToJsonString()))).ShouldBe(
             409,
             "a stable version cannot change"
         );
@@ -101,17 +102,120 @@ public sealed class OciTests(ServerFixture server)
             ServerProcess.RunAsync("skopeo", ["--policy", policy, "copy", .. arguments], Ct);
     }
 
-    private async Task<int> PutManifestAsync(string name, string tag, byte[] manifest)
+    [Theory]
+    [InlineData("\u00ff is no UTF-8 in Latin-1", null, null)]
+    [InlineData("Dear {{name}}", "[]", null)]
+    [InlineData("Dear {{name}}", """[{ "name": "name" }, { "name": "unused" }]""", null)]
+    [InlineData("Dear {{name}}", """[{ "name": "name", "colour": "red" }]""", null)]
+    [InlineData("Dear {{name}}", "[null]", null)]
+    [InlineData("Dear {{name}}", "{", null)]
+    [InlineData("See {{> tone}}.", null, null)]
+    [InlineData("Be kind.", null, "nowhere@1.0.0")]
+    [InlineData("Be kind.", null, "kind")]
+    public async Task What_a_commit_refuses_is_refused_of_any_client(string text, string? variables, string? from)
+    {
+        var path = from is null ? "p.md" : "includes/tone/p.md";
+        var layer = new OciLayer(path, Encoding.Latin1.GetBytes(text), "system", variables, from);
+        var (status, answer) = await PushAsync(ServerFixture.NewName().Value, layer);
+        status.ShouldBe(422, answer);
+    }
+
+    [Fact]
+    public async Task A_prompt_with_too_many_variables_is_refused_of_any_client()
+    {
+        var text = string.Concat(Enumerable.Range(0, 101).Select(i => $"{{{{v{i}}}}}"));
+        var layer = new OciLayer("p.md", Encoding.UTF8.GetBytes(text), "system");
+        var (status, answer) = await PushAsync(ServerFixture.NewName().Value, layer);
+        status.ShouldBe(422, answer);
+    }
+
+    [Fact]
+    public async Task What_a_version_includes_is_what_the_version_it_names_has()
+    {
+        var (tone, name) = (ServerFixture.NewName(), ServerFixture.NewName());
+        await server.Owner.PushAsync(tone, "1.0.0", [(Person.Prompt("snippet", "en.md"), "Be kind.")]);
+        var prompt = new OciLayer("p.md", "{{> tone}} Dear {{name}}"u8.ToArray(), "system", """["name"]""");
+        var part = new OciLayer(
+            "includes/tone/en.md",
+            "Be kind."u8.ToArray(),
+            "system",
+            From: $"{tone}@1.0.0",
+            Kind: "snippet"
+        );
+        var (status, answer) = await PushAsync(name.Value, prompt, part with { Bytes = "Be blunt."u8.ToArray() });
+        status.ShouldBe(422, answer);
+        (status, answer) = await PushAsync(name.Value, prompt, part);
+        status.ShouldBe(201, answer);
+        var resolved = await server.Owner.ResolveAsync(name, "?kind=master_prompt&version=1.0.0");
+        resolved.Json["artifact"]!["variables"]!.AsArray().ShouldHaveSingleItem();
+    }
+
+    private async Task<(int Status, string Answer)> PushAsync(string name, params OciLayer[] layers)
+    {
+        var described = new JsonArray();
+        foreach (var layer in layers)
+        {
+            var annotations = new JsonObject
+            {
+                ["org.opencontainers.image.title"] = layer.Path,
+                ["dev.platen.kind"] = layer.Kind,
+                ["dev.platen.role"] = layer.Role,
+            };
+            if (layer.Variables is not null)
+                annotations["dev.platen.variables"] = layer.Variables;
+            if (layer.From is not null)
+                annotations["dev.platen.included-from"] = layer.From;
+            var descriptor = await PutBlobAsync(name, layer.Bytes, "text/markdown; charset=utf-8");
+            descriptor["annotations"] = annotations;
+            described.Add(descriptor);
+        }
+        var manifest = new JsonObject
+        {
+            ["schemaVersion"] = 2,
+            ["mediaType"] = "application/vnd.oci.image.manifest.v1+json",
+            ["artifactType"] = "application/vnd.platen.template.v1",
+            ["config"] = await PutBlobAsync(name, "{}"u8.ToArray(), "application/vnd.oci.empty.v1+json"),
+            ["layers"] = described,
+        };
+        return await SendManifestAsync(name, "1.0.0", Encoding.UTF8.GetBytes(manifest.ToJsonString()));
+    }
+
+    private async Task<JsonObject> PutBlobAsync(string name, byte[] bytes, string mediaType)
+    {
+        var digest = Kernel.Digest.Of(bytes).ToString();
+        var put = await server.Owner.SendAsync(
+            HttpMethod.Post,
+            $"/v2/templates/{name}/blobs/uploads/?digest={Uri.EscapeDataString(digest)}",
+            bytes
+        );
+        put.Status.ShouldBe(201, put.Text);
+        return new JsonObject
+        {
+            ["mediaType"] = mediaType,
+            ["digest"] = digest,
+            ["size"] = bytes.Length,
+        };
+    }
+
+    private async Task<int> PutManifestAsync(string name, string tag, byte[] manifest) =>
+        (await SendManifestAsync(name, tag, manifest)).Status;
+
+    private async Task<(int Status, string Answer)> SendManifestAsync(string name, string tag, byte[] manifest)
     {
         using var http = new HttpClient { BaseAddress = server.Address };
         http.DefaultRequestHeaders.Authorization = new("Bearer", server.OwnerKeyText);
         using var content = new ByteArrayContent(manifest);
         content.Headers.ContentType = new("application/vnd.oci.image.manifest.v1+json");
-        using var answer = await http.PutAsync(
-            $"/v2/templates/{name}/manifests/{tag}",
-            content,
-            TestContext.Current.CancellationToken
-        );
-        return (int)answer.StatusCode;
+        using var answer = await http.PutAsync($"/v2/templates/{name}/manifests/{tag}", content, Ct);
+        return ((int)answer.StatusCode, await answer.Content.ReadAsStringAsync(Ct));
     }
+
+    private sealed record OciLayer(
+        string Path,
+        byte[] Bytes,
+        string Role,
+        string? Variables = null,
+        string? From = null,
+        string Kind = "master_prompt"
+    );
 }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Platen.Access;
@@ -18,6 +19,14 @@ namespace Platen.Templates;
 /// </summary>
 internal sealed class TakeInRelease(IBlobStore blobs) : IReleaseIntake
 {
+    private const string Variables = "dev.platen.variables";
+
+    private static readonly JsonDocumentOptions StrictJson = new()
+    {
+        AllowDuplicateProperties = false,
+        MaxDepth = Limits.JsonDepth,
+    };
+
     public string SubjectPrefix => "templates/";
 
     public string Scope => Scopes.TemplatesPush;
@@ -54,7 +63,10 @@ internal sealed class TakeInRelease(IBlobStore blobs) : IReleaseIntake
             && stated != version.ToString()
         )
             throw Refused("/annotations", $"It says that it is version {stated}, and is pushed as {version}.");
-        var artifacts = await ReadAsync(session.Context.Owner, manifest, ct);
+        // What is there already is not held against what may have been removed since, such as a version that it includes.
+        if ((await TemplateVersion.FindAsync(session, name, version, ct))?.Release == digest)
+            return;
+        var artifacts = await ReadAsync(session, manifest, ct);
         await SaveTemplate.InsertAsync(session, name, "", enabled: true, ct);
         _ = await Template.LockAsync(session, name, ct);
         var before = await TemplateVersion.FindAsync(session, name, version, ct);
@@ -145,79 +157,223 @@ internal sealed class TakeInRelease(IBlobStore blobs) : IReleaseIntake
         );
     }
 
-    private async Task<List<TemplateArtifact>> ReadAsync(OwnerId owner, ReleaseManifest manifest, CancellationToken ct)
+    private async Task<List<TemplateArtifact>> ReadAsync(
+        Session session,
+        ReleaseManifest manifest,
+        CancellationToken ct
+    )
     {
-        var artifacts = new List<TemplateArtifact>();
         var faults = new List<Fault>();
-        foreach (var (index, file) in manifest.Files.Index())
+        var artifacts = manifest.Files.Select((file, index) => Describe(file, Layer(index), faults)).ToList();
+        var paths = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
+        foreach (var (index, artifact) in artifacts.Index())
         {
-            var at = $"/layers/{index}";
-            var kind = file.Annotation("dev.platen.kind") ?? "file";
-            var role = file.Annotation("dev.platen.role");
-            var locale = file.Annotation("dev.platen.locale");
-            if (!TemplateManifest.IsKind(kind))
-                faults.Add(
-                    new Fault(at, $"dev.platen.kind is '{kind}'; write lower-case words, such as golden_example.")
-                );
-            if (!TemplateManifest.IsPath(file.Path))
-                faults.Add(new Fault(at, "Its title is no relative path."));
-            if (role is not null && !TemplateManifest.Roles.Contains(role))
-                faults.Add(
-                    new Fault(at, $"dev.platen.role is '{role}'; it is {string.Join(", ", TemplateManifest.Roles)}.")
-                );
-            if (locale is not null && !LanguageTag.TryParse(locale, out _))
-                faults.Add(new Fault(at, $"dev.platen.locale is '{locale}', which is no BCP 47 tag."));
-            if (file.SizeBytes > (role is null ? TemplateLimits.ArtifactBytes : TemplateLimits.PromptBytes))
-                faults.Add(new Fault(at, $"{file.SizeBytes} bytes are too many."));
-            artifacts.Add(
-                new TemplateArtifact(
-                    kind,
-                    file.Path,
-                    role,
-                    locale,
-                    file.MediaType,
-                    file.Digest,
-                    file.SizeBytes,
-                    role is null || faults.Count > 0 ? [] : await VariablesAsync(owner, file, at, faults, ct),
-                    file.Annotation("dev.platen.included-from")
-                )
-            );
+            if (!paths.Add(artifact.Path))
+                faults.Add(new Fault(Layer(index), "Another layer has this title (upper and lower case are one)."));
         }
-        if (artifacts.Count is 0 or > TemplateLimits.Artifacts)
+        if (artifacts.Count(a => a.IncludedFrom is null) is 0 or > TemplateLimits.Artifacts)
             faults.Add(new Fault("/layers", $"A version has 1 to {TemplateLimits.Artifacts} files."));
+        if (faults.Count == 0)
+            await CheckIncludesAsync(session, artifacts, faults, ct);
+        if (faults.Count == 0)
+            await ReadPromptsAsync(session.Context.Owner, manifest, artifacts, faults, ct);
         return faults.Count == 0
             ? artifacts
-            : throw KernelProblems.Invalid.Because("The version cannot be made of this.", faults).AsException();
+            : throw KernelProblems
+                .Invalid.Because("The version cannot be made of this.", faults.Take(Limits.Faults))
+                .AsException();
+    }
+
+    /// <summary>What the manifest alone says of a file; a prompt's variables are read later.</summary>
+    private static TemplateArtifact Describe(ReleaseFile file, string at, List<Fault> faults)
+    {
+        var kind = file.Annotation("dev.platen.kind") ?? "file";
+        var role = file.Annotation("dev.platen.role");
+        var locale = file.Annotation("dev.platen.locale");
+        if (!TemplateManifest.IsKind(kind))
+            faults.Add(new Fault(at, $"dev.platen.kind is '{kind}'; write lower-case words, such as golden_example."));
+        if (!TemplateManifest.IsPath(file.Path))
+            faults.Add(new Fault(at, "Its title is no relative path."));
+        if (!TemplateManifest.IsContentType(file.MediaType))
+            faults.Add(new Fault(at + "/mediaType", "A media type, such as text/markdown; charset=utf-8."));
+        if (role is not null && !TemplateManifest.Roles.Contains(role))
+            faults.Add(
+                new Fault(at, $"dev.platen.role is '{role}'; it is {string.Join(", ", TemplateManifest.Roles)}.")
+            );
+        if (role is null && file.Annotation(Variables) is not null)
+            faults.Add(new Fault(VariablesAt(at), "Only a prompt, which has a role, declares variables."));
+        if (locale is not null)
+        {
+            if (LanguageTag.TryParse(locale, out var tag))
+                locale = tag.Value;
+            else
+                faults.Add(new Fault(at, $"dev.platen.locale is '{locale}', which is no BCP 47 tag."));
+        }
+        if (file.SizeBytes > (role is null ? TemplateLimits.ArtifactBytes : TemplateLimits.PromptBytes))
+            faults.Add(new Fault(at, $"{file.SizeBytes} bytes are too many."));
+        return new TemplateArtifact(
+            kind,
+            file.Path,
+            role,
+            locale,
+            file.MediaType,
+            file.Digest,
+            file.SizeBytes,
+            [],
+            file.Annotation("dev.platen.included-from")
+        );
+    }
+
+    /// <summary>An included file is what the version that it names has, and is not only said to be.</summary>
+    private static async Task CheckIncludesAsync(
+        Session session,
+        List<TemplateArtifact> artifacts,
+        List<Fault> faults,
+        CancellationToken ct
+    )
+    {
+        var sources = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var (index, file) in artifacts.Index().Where(one => one.Item.IncludedFrom is not null))
+        {
+            if (IncludeOf(file.Path) is not { } include)
+                faults.Add(new Fault(Layer(index), "What is included has a title such as includes/{name}/{path}."));
+            else if (sources.TryAdd(include.Name, $"{file.IncludedFrom} {file.Kind}"))
+                continue;
+            else if (sources[include.Name] != $"{file.IncludedFrom} {file.Kind}")
+                faults.Add(new Fault(Layer(index), $"'{include.Name}' is one kind of one version."));
+        }
+        if (sources.Count > TemplateLimits.Includes)
+            faults.Add(new Fault("/layers", $"A version includes at most {TemplateLimits.Includes} others."));
+        if (faults.Count > 0)
+            return;
+        foreach (
+            var from in artifacts.Index().GroupBy(one => one.Item.IncludedFrom).Where(from => from.Key is not null)
+        )
+        {
+            var there = await IncludableAsync(session, from.Key!, ct);
+            foreach (var (index, file) in from)
+            {
+                var path = IncludeOf(file.Path)!.Value.Path;
+                if (
+                    !there.Any(a =>
+                        a with { Path = file.Path, IncludedFrom = from.Key, Variables = file.Variables } == file
+                        && a.Path == path
+                    )
+                )
+                    faults.Add(new Fault(Layer(index), $"No stable version {from.Key} has this as {path}."));
+            }
+        }
+    }
+
+    /// <summary>What other versions may include of one: nothing when there is none.</summary>
+    private static async Task<List<TemplateArtifact>> IncludableAsync(
+        Session session,
+        string named,
+        CancellationToken ct
+    )
+    {
+        if (
+            named.Split('@') is not [var template, var semver]
+            || !TemplateName.TryParse(template, out var name)
+            || !TemplateManifest.TryParseVersion(semver, out var version)
+            || await TemplateVersion.FindAsync(session, name, version, ct) is not { Status: not VersionStatus.Draft }
+        )
+            return [];
+        var files = await TemplateVersion.ArtifactsAsync(session, name, version, ct);
+        return files.FindAll(file => file.IncludedFrom is null && file.Variables.IsEmpty);
+    }
+
+    private async Task ReadPromptsAsync(
+        OwnerId owner,
+        ReleaseManifest manifest,
+        List<TemplateArtifact> artifacts,
+        List<Fault> faults,
+        CancellationToken ct
+    )
+    {
+        var includes = artifacts
+            .Where(a => a.IncludedFrom is not null)
+            .Select(a => IncludeOf(a.Path)!.Value.Name)
+            .ToHashSet(StringComparer.Ordinal);
+        var wrong = new List<Fault>[artifacts.Count];
+        var variables = new ImmutableArray<PromptVariable>[artifacts.Count];
+        var prompts = artifacts.Index().Where(one => one.Item is { Role: not null, IncludedFrom: null }).ToList();
+        await Parallel.ForEachAsync(
+            prompts,
+            new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = ct },
+            async (one, token) =>
+            {
+                wrong[one.Index] = [];
+                variables[one.Index] = await VariablesAsync(
+                    owner,
+                    manifest.Files[one.Index],
+                    Layer(one.Index),
+                    includes,
+                    wrong[one.Index],
+                    token
+                );
+            }
+        );
+        foreach (var (index, prompt) in prompts)
+        {
+            faults.AddRange(wrong[index]);
+            artifacts[index] = prompt with { Variables = variables[index] };
+        }
     }
 
     private async Task<ImmutableArray<PromptVariable>> VariablesAsync(
         OwnerId owner,
         ReleaseFile file,
         string at,
+        IReadOnlySet<string> includes,
         List<Fault> faults,
         CancellationToken ct
     )
     {
-        if (file.Annotation("dev.platen.variables") is { } declared)
+        if (
+            await blobs.ReadAllAsync(owner, file.Digest, TemplateLimits.PromptBytes, ct)
+            is not ReadOutcome.Read
+            (var bytes)
+        )
+        {
+            faults.Add(new Fault(at, "Its bytes cannot be read."));
+            return [];
+        }
+        ImmutableArray<PromptVariable>? declared = null;
+        if (file.Annotation(Variables) is { } annotation)
         {
             try
             {
-                return [.. JsonSerializer.Deserialize<List<PromptVariable>>(declared, JsonSerializerOptions.Web) ?? []];
+                using var list = JsonDocument.Parse(annotation, StrictJson);
+                declared = TemplateManifest.ReadVariables(list.RootElement, VariablesAt(at), faults);
             }
-            catch (JsonException e)
+            // The second is .NET's name for half a surrogate pair.
+            catch (Exception e) when (e is JsonException or InvalidOperationException)
             {
-                faults.Add(new Fault(at, "dev.platen.variables is not the documented JSON: " + e.Message));
-                return [];
+                faults.Add(new Fault(VariablesAt(at), "Not JSON: " + e.Message));
             }
         }
-        if (await blobs.ReadAllAsync(owner, file.Digest, TemplateLimits.PromptBytes, ct) is ReadOutcome.Read(var bytes))
-            return
-            [
-                .. PromptText.VariablesOf(Encoding.UTF8.GetString(bytes.Span)).Select(name => new PromptVariable(name)),
-            ];
-        faults.Add(new Fault(at, "Its bytes cannot be read."));
-        return [];
+        if (!System.Text.Unicode.Utf8.IsValid(bytes.Span))
+            faults.Add(new Fault(at, "A prompt is text: its bytes are not valid UTF-8."));
+        if (faults.Count > 0)
+            return [];
+        var prompt = new ManifestArtifact("prompt", file.Path, null, null, file.MediaType, null, null, declared);
+        var wrong = new List<Fault>();
+        var variables = prompt.CheckPrompt(Encoding.UTF8.GetString(bytes.Span), includes, wrong);
+        faults.AddRange(
+            wrong.Select(fault => fault with { Pointer = fault.Pointer.Length == 0 ? at : VariablesAt(at) })
+        );
+        return variables;
     }
+
+    private static (string Name, string Path)? IncludeOf(string title) =>
+        title.Split('/', 3) is ["includes", var name, var path] && PromptText.IsVariableName(name)
+            ? (name, path)
+            : null;
+
+    private static string Layer(int index) => string.Create(CultureInfo.InvariantCulture, $"/layers/{index}");
+
+    private static string VariablesAt(string layer) => $"{layer}/annotations/{Variables}";
 
     private static ProblemException Refused(string pointer, string message) =>
         KernelProblems.Invalid.Because("The manifest is not taken in.", [new Fault(pointer, message)]).AsException();

@@ -193,6 +193,31 @@ public sealed record TemplateManifest
     public static bool TryParseVersion([NotNullWhen(true)] string? text, out SemVer version) =>
         SemVer.TryParse(text, out version) && version.Build.Length == 0 && text!.Length <= TemplateLimits.VersionLength;
 
+    /// <summary>Whether a file can be served as it: a media type with its parameters, 3 to 255 characters of ASCII.</summary>
+    public static bool IsContentType(string text) =>
+        text.Length is >= 3 and <= 255
+        && text.Split(';')[0].Split('/') is [{ Length: > 0 } type, { Length: > 0 } subtype]
+        && !type.Any(char.IsWhiteSpace)
+        && !subtype.Trim().Any(char.IsWhiteSpace)
+        && text.All(c => c is >= ' ' and <= '~');
+
+    /// <summary>Reads what a prompt declares outside of a manifest, as strictly as in one.</summary>
+    /// <param name="list">An array of names or <c>{ name, required?, default?, description? }</c>.</param>
+    /// <param name="pointer">Where it stands, for the faults.</param>
+    /// <param name="faults">Gets everything wrong with it.</param>
+    public static ImmutableArray<PromptVariable> ReadVariables(
+        JsonElement list,
+        string pointer,
+        ICollection<Fault> faults
+    )
+    {
+        var reader = new ManifestReader();
+        var variables = reader.ReadVariables(list, pointer);
+        foreach (var fault in reader.Faults)
+            faults.Add(fault);
+        return variables ?? [];
+    }
+
     private sealed class ManifestReader
     {
         public List<Fault> Faults { get; } = [];
@@ -367,6 +392,14 @@ public sealed record TemplateManifest
             if (!element.TryGetProperty("variables", out var list) || list.ValueKind == JsonValueKind.Null)
                 return null;
             at += "/variables";
+            var variables = ReadVariables(list, at);
+            if (role is null && variables is { IsEmpty: false })
+                Fault(at, "Only a prompt, which has a role, declares variables.");
+            return variables;
+        }
+
+        public ImmutableArray<PromptVariable>? ReadVariables(JsonElement list, string at)
+        {
             if (list.ValueKind != JsonValueKind.Array || list.GetArrayLength() > TemplateLimits.Variables)
             {
                 Fault(
@@ -375,8 +408,6 @@ public sealed record TemplateManifest
                 );
                 return null;
             }
-            if (role is null && list.GetArrayLength() > 0)
-                Fault(at, "Only a prompt, which has a role, declares variables.");
             var names = new HashSet<string>(StringComparer.Ordinal);
             var variables = ImmutableArray.CreateBuilder<PromptVariable>();
             foreach (var (index, one) in list.EnumerateArray().Index())
@@ -502,12 +533,5 @@ public sealed record TemplateManifest
             if (Faults.Count < Limits.Faults)
                 Faults.Add(new Fault(pointer, message));
         }
-
-        private static bool IsContentType(string text) =>
-            text.Length >= 3
-            && text.Split(';')[0].Split('/') is [{ Length: > 0 } type, { Length: > 0 } subtype]
-            && !type.Any(char.IsWhiteSpace)
-            && !subtype.Trim().Any(char.IsWhiteSpace)
-            && text.All(c => c is >= ' ' and <= '~');
     }
 }
