@@ -295,6 +295,43 @@ public sealed class VersionTests(ServerFixture server)
     }
 
     [Fact]
+    public async Task Of_two_who_make_a_template_at_once_one_is_told_that_it_is_there()
+    {
+        var name = ServerFixture.NewName();
+        await using var admin = await server.Postgres.OpenAdminAsync(Ct);
+        await using var first = await admin.BeginTransactionAsync(Ct);
+        await using var make = new NpgsqlCommand(
+            """
+            insert into templates.template (owner, name, id, description, created_by, created_by_name, updated_by_name)
+            values ($1, $2, gen_random_uuid(), 'the first', gen_random_uuid(), 'first', 'first')
+            """,
+            admin,
+            first
+        );
+        make.Parameters.Add(Sql.Owner(Kernel.OwnerId.Platform));
+        make.Parameters.Add(Sql.Text(name.Value));
+        await make.ExecuteNonQueryAsync(Ct);
+        var second = server.Owner.SendAsync(
+            HttpMethod.Put,
+            $"/v1/templates/{name}",
+            new { description = "the second" },
+            create: true
+        );
+        await using var watch = await server.Postgres.OpenAdminAsync(Ct);
+        await using var waits = new NpgsqlCommand(
+            "select exists (select from pg_stat_activity where $1 = any (pg_blocking_pids(pid)))",
+            watch
+        );
+        waits.Parameters.Add(Sql.Int(admin.ProcessID));
+        await ServerFixture.UntilAsync(async () => (bool)(await waits.ExecuteScalarAsync(Ct))!);
+        await first.CommitAsync(Ct);
+
+        var refused = await second;
+        (refused.Status, refused.Problem).ShouldBe((412, "stale-version"));
+        (await server.Owner.GetAsync($"/v1/templates/{name}")).Member("description").ShouldBe("the first");
+    }
+
+    [Fact]
     public async Task A_template_that_is_switched_off_resolves_to_nothing()
     {
         var name = ServerFixture.NewName();

@@ -33,45 +33,59 @@ internal sealed class SaveTemplate(PostgresPools pools)
         var before = await Template.LockAsync(session, name, ct);
         precondition.Check(before?.Tag);
         if (before is null)
-            await InsertAsync(session, name, body.Description ?? "", body.Enabled ?? true, ct);
-        else if (
+        {
+            if (await InsertAsync(session, name, body.Description ?? "", body.Enabled ?? true, ct))
+                return await SavedAsync(session, name, created: true, ct);
+            // Somebody made it since the look: the insert waited for them.
+            before = await Template.LockAsync(session, name, ct) ?? throw TemplateRequests.NotFound(name);
+            precondition.Check(before.Tag);
+        }
+        if (
             (body.Description is null || body.Description == before.Description)
             && (body.Enabled is null || body.Enabled == before.Enabled)
         )
             return new Outcome(false, before);
-        else
-        {
-            await session.ExecuteAsync(
-                "update templates.template set description = coalesce($2, description), enabled = coalesce($3, enabled) where name = $1",
-                ct,
-                Sql.Text(name.Value),
-                Sql.Text(body.Description),
-                new Npgsql.NpgsqlParameter
-                {
-                    Value = (object?)body.Enabled ?? DBNull.Value,
-                    NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Boolean,
-                }
-            );
-            await Template.TouchAsync(
-                session,
-                name,
-                TemplateEvents.Changed,
-                new
-                {
-                    name = name.Value,
-                    enabled = body.Enabled ?? before.Enabled,
-                    reason = body.Reason,
-                },
-                ct
-            );
-        }
+        await session.ExecuteAsync(
+            "update templates.template set description = coalesce($2, description), enabled = coalesce($3, enabled) where name = $1",
+            ct,
+            Sql.Text(name.Value),
+            Sql.Text(body.Description),
+            new Npgsql.NpgsqlParameter
+            {
+                Value = (object?)body.Enabled ?? DBNull.Value,
+                NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Boolean,
+            }
+        );
+        await Template.TouchAsync(
+            session,
+            name,
+            TemplateEvents.Changed,
+            new
+            {
+                name = name.Value,
+                enabled = body.Enabled ?? before.Enabled,
+                reason = body.Reason,
+            },
+            ct
+        );
+        return await SavedAsync(session, name, created: false, ct);
+    }
+
+    private static async Task<Outcome> SavedAsync(
+        Session session,
+        TemplateName name,
+        bool created,
+        CancellationToken ct
+    )
+    {
         var saved = await Template.FindAsync(session, name, ct);
         await session.CommitAsync(ct);
-        return new Outcome(before is null, saved!);
+        return new Outcome(created, saved!);
     }
 
     /// <summary>Makes the template unless it is there; a push does it on its way.</summary>
-    public static async Task InsertAsync(
+    /// <returns>Whether it was made.</returns>
+    public static async Task<bool> InsertAsync(
         Session session,
         TemplateName name,
         string description,
@@ -95,7 +109,7 @@ internal sealed class SaveTemplate(PostgresPools pools)
             Sql.Text(session.Context.Actor.Name)
         );
         if (made == 0)
-            return;
+            return false;
         await Entitlements.UseAsync(session, Entitlements.Templates, 1, ct);
         await EventLog.AppendAsync(
             session,
@@ -105,6 +119,7 @@ internal sealed class SaveTemplate(PostgresPools pools)
             ct
         );
         await AuditLog.RecordAsync(session, TemplateEvents.Changed, name.Stream, null, null, new { enabled }, ct);
+        return true;
     }
 
     private static void CheckDescription(string? description)
