@@ -200,6 +200,30 @@ public sealed class SelectionTests(ServerFixture server)
         (await ReportAsync(name, "c", 1, 0, 0)).Problem.ShouldBe("conflict");
     }
 
+    [Fact]
+    public async Task A_guard_sees_its_metric_however_many_others_there_are()
+    {
+        var name = await PushAsync("1.0.0", "1.1.0");
+        await TryAsync(name, "1.0.0", "1.1.0", 50, null, new { metric = "failure", minimumOutcomes = 20 });
+        var others = new JsonArray();
+        foreach (var version in (string[])["1.0.0", "1.1.0"])
+        {
+            for (var i = 0; i < TemplatesLimits.Metrics; i++)
+                others.Add(NewOutcome($"{version}-{i}", $"a{i}", 1, version));
+        }
+        (await RecordAsync(name, others)).Json["recorded"]!.GetValue<int>().ShouldBe(2 * TemplatesLimits.Metrics);
+        var more = await RecordAsync(name, [NewOutcome("more", "more", 1, "1.0.0")]);
+        (more.Status, more.FaultPointers.ShouldHaveSingleItem()).ShouldBe((422, "/outcomes/0/metric"));
+        (await RecordAsync(name, [NewOutcome("known", "a0", 1, "1.0.0")])).Status.ShouldBe(200);
+
+        (await ReportAsync(name, "b", 60, live: 1, candidate: 40)).Status.ShouldBe(200);
+        await ServerFixture.UntilAsync(async () =>
+            (await server.Owner.GetAsync($"/v1/templates/{name}/channels/default/trials")).Json["items"]![0]![
+                "state"
+            ]!.GetValue<string>() == "rolled-back"
+        );
+    }
+
     [Theory]
     [InlineData(0.02, 0.30, true)]
     [InlineData(0.02, 0.02, false)]
@@ -373,20 +397,24 @@ public sealed class SelectionTests(ServerFixture server)
             Add("1.1.0", i < candidate);
 
             void Add(string version, bool failed) =>
-                outcomes.Add(
-                    new JsonObject
-                    {
-                        ["id"] = $"{batch}-{version}-{i}",
-                        ["metric"] = "failure",
-                        ["value"] = failed ? 1 : 0,
-                        ["version"] = version,
-                    }
-                );
+                outcomes.Add(NewOutcome($"{batch}-{version}-{i}", "failure", failed ? 1 : 0, version));
         }
-        return server.Owner.SendAsync(
+        return RecordAsync(name, outcomes);
+    }
+
+    private static JsonObject NewOutcome(string id, string metric, double value, string version) =>
+        new()
+        {
+            ["id"] = id,
+            ["metric"] = metric,
+            ["value"] = value,
+            ["version"] = version,
+        };
+
+    private Task<Answer> RecordAsync(TemplateName name, JsonArray outcomes) =>
+        server.Owner.SendAsync(
             HttpMethod.Post,
             $"/v1/templates/{name}/channels/default/outcomes",
             new JsonObject { ["outcomes"] = outcomes }
         );
-    }
 }

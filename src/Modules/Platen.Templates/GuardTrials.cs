@@ -82,7 +82,7 @@ internal sealed partial class GuardTrials(PostgresPools pools, ILogger<GuardTria
         await using var session = await pools.OpenAsync(OperationContext.ForSystem(owner, "guard trial"), ct);
         var trial = await Trial.RunningAsync(session, name, payload.Channel, ct);
         return trial?.Id == payload.Trial && trial.Guard is { } guard
-            ? GuardDecision.Of(guard, await OutcomeSum.ListAsync(session, name, trial.Id, ct))
+            ? GuardDecision.Of(guard, await OutcomeSum.ListAsync(session, name, trial.Id, guard.Metric, ct))
             : null;
     }
 

@@ -206,7 +206,7 @@ internal sealed class ReadTemplates(PostgresPools pools, TemplateStates states)
         await using var session = await pools.OpenAsync(OwnerContext(caller, state), ct);
         var trials = new List<(Trial, List<OutcomeSum>)>();
         foreach (var trial in await Trial.ListAsync(session, name, channel, ct))
-            trials.Add((trial, await OutcomeSum.ListAsync(session, name, trial.Id, ct)));
+            trials.Add((trial, await OutcomeSum.ListAsync(session, name, trial.Id, metric: null, ct)));
         return trials;
     }
 

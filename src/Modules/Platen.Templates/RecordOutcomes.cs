@@ -22,16 +22,18 @@ internal sealed record OutcomeSum(string Metric, string Side, long Outcomes, dou
     public double Variance =>
         Outcomes < 2 ? 0 : Math.Max(0, (TotalOfSquares - (Total * Total / Outcomes)) / (Outcomes - 1));
 
+    /// <summary>Both sides of each metric, or of one.</summary>
     public static Task<List<OutcomeSum>> ListAsync(
         Session session,
         TemplateName name,
         Guid trial,
+        string? metric,
         CancellationToken ct
     ) =>
         session.ListAsync(
             """
             select metric, side, outcomes, total, total_of_squares from templates.outcome_sum
-            where template = $1 and trial = $2 order by metric, side limit 200
+            where template = $1 and trial = $2 and ($3::text is null or metric = $3) order by metric, side
             """,
             row => new OutcomeSum(
                 row.GetString(0),
@@ -42,7 +44,8 @@ internal sealed record OutcomeSum(string Metric, string Side, long Outcomes, dou
             ),
             ct,
             Sql.Text(name.Value),
-            Sql.Uuid(trial)
+            Sql.Uuid(trial),
+            Sql.Text(metric)
         );
 }
 
@@ -90,11 +93,72 @@ internal sealed class RecordOutcomes(PostgresPools pools, TimeProvider clock)
             .DistinctBy(o => o.Outcome.Id)
             .ToList();
         var ignored = body.Outcomes.DistinctBy(o => o.Id).Count() - sided.Count;
+        await CheckMetricsAsync(session, name, trial, body, ct);
         var recorded = sided.Count == 0 ? 0 : await WriteAsync(session, name, trial, sided, ct);
         if (recorded > 0 && trial.Guard is not null)
             await EnqueueGuardAsync(session, name, trial, ct);
         await session.CommitAsync(ct);
         return new View(trial.Id, recorded, body.Outcomes.Count - ignored - recorded, ignored);
+    }
+
+    /// <summary>Refuses metrics beyond <see cref="TemplatesLimits.Metrics"/>; the guard's own has a place of its own.</summary>
+    private static async Task CheckMetricsAsync(
+        Session session,
+        TemplateName name,
+        Trial trial,
+        Body body,
+        CancellationToken ct
+    )
+    {
+        if (body.Outcomes.All(o => o.Metric == trial.Guard?.Metric))
+            return;
+        var known = await MetricsAsync(session, name, trial, ct);
+        if (body.Outcomes.All(o => known.Contains(o.Metric)))
+            return;
+        // Who brings a new one waits for others who do, and counts theirs.
+        await session.FirstAsync(
+            "select true from templates.trial where template = $1 and id = $2 for no key update",
+            row => row.GetBoolean(0),
+            ct,
+            Sql.Text(name.Value),
+            Sql.Uuid(trial.Id)
+        );
+        known = await MetricsAsync(session, name, trial, ct);
+        var faults = new List<Fault>();
+        foreach (var (index, outcome) in body.Outcomes.Index())
+        {
+            if (!known.Add(outcome.Metric) || known.Count <= TemplatesLimits.Metrics + (trial.Guard is null ? 0 : 1))
+                continue;
+            known.Remove(outcome.Metric);
+            faults.Add(
+                new Fault($"/outcomes/{index}/metric", $"The trial has {TemplatesLimits.Metrics} metrics already.")
+            );
+        }
+        if (faults.Count > 0)
+            throw KernelProblems
+                .Invalid.Because("The outcomes cannot be recorded.", faults.Take(Limits.Faults))
+                .AsException();
+    }
+
+    /// <summary>The metrics that the trial has, and the guard's in any case.</summary>
+    private static async Task<HashSet<string>> MetricsAsync(
+        Session session,
+        TemplateName name,
+        Trial trial,
+        CancellationToken ct
+    )
+    {
+        var metrics = await session.ListAsync(
+            "select distinct metric from templates.outcome_sum where template = $1 and trial = $2",
+            row => row.GetString(0),
+            ct,
+            Sql.Text(name.Value),
+            Sql.Uuid(trial.Id)
+        );
+        var known = metrics.ToHashSet(StringComparer.Ordinal);
+        if (trial.Guard is { } guard)
+            known.Add(guard.Metric);
+        return known;
     }
 
     /// <summary>

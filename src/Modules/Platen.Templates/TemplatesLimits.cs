@@ -15,6 +15,9 @@ internal static class TemplatesLimits
     /// <summary>Outcomes in one request.</summary>
     public const int Outcomes = 500;
 
+    /// <summary>Metrics of one trial: what a person compares at a glance.</summary>
+    public const int Metrics = 100;
+
     /// <summary>Templates whose state one process keeps in memory.</summary>
     public const int Snapshots = 2_000;
 
