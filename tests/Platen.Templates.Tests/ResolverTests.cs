@@ -387,6 +387,26 @@ public sealed class ResolverTests(ServerFixture server) : IAsyncLifetime
         (refused.Refusal.Missing.Single(), refused.Refusal.Unknown.Single()).ShouldBe(("who", "whom"));
     }
 
+    [Fact]
+    public async Task No_more_is_kept_in_memory_than_the_options_say()
+    {
+        var text = new string('x', 40_000);
+        await server.Owner.PushPromptAsync(name, "1.1.0", text + "1");
+        await server.Owner.PushPromptAsync(name, "1.2.0", text + "2");
+        await using var resolver = NewResolver(options => options with { MemoryBytes = 150_000 });
+        var (first, second) = (Request() with { Version = "1.1.0" }, Request() with { Version = "1.2.0" });
+        (await resolver.ResolveAsync(first, Ct)).Source.ShouldBe(ByteSource.Store);
+        time.Advance(TimeSpan.FromMilliseconds(1));
+        var other = await resolver.ResolveAsync(second, Ct);
+        (await resolver.ResolveAsync(first, Ct)).Source.ShouldBe(ByteSource.Memory);
+        time.Advance(TimeSpan.FromMilliseconds(1));
+        (await resolver.ResolveAsync(second, Ct)).Source.ShouldBe(ByteSource.Memory);
+        // Its characters take twice the room of its bytes, so that now there is none for the other.
+        other.Text.Length.ShouldBe(40_001);
+        (await resolver.ResolveAsync(first, Ct)).Source.ShouldBe(ByteSource.DiskCache);
+        other.Text.ShouldBe(text + "2");
+    }
+
     private ArtifactRequest Request() => new(name, Kind: "master_prompt");
 
     private TemplateResolverOptions Options() =>

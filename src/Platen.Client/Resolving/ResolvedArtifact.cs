@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Text;
 using Platen.Kernel;
 using Platen.Kernel.Templates;
 
@@ -56,10 +55,19 @@ public readonly record struct ArtifactRequest(
 public sealed class ResolvedArtifact
 {
     private readonly LoadedArtifact loaded;
+    private readonly MemoryFile file;
 
-    internal ResolvedArtifact(LoadedArtifact loaded, ByteSource source, TimeSpan age, bool isStale, string? key)
+    internal ResolvedArtifact(
+        LoadedArtifact loaded,
+        MemoryFile file,
+        ByteSource source,
+        TimeSpan age,
+        bool isStale,
+        string? key
+    )
     {
         this.loaded = loaded;
+        this.file = file;
         Source = source;
         Age = age;
         IsStale = isStale;
@@ -82,10 +90,10 @@ public sealed class ResolvedArtifact
     public Digest? Release => loaded.Release;
 
     /// <summary>The file.</summary>
-    public ReadOnlyMemory<byte> Bytes => loaded.Bytes;
+    public ReadOnlyMemory<byte> Bytes => file.Bytes;
 
     /// <summary>The file as UTF-8 text; made once.</summary>
-    public string Text => loaded.Text;
+    public string Text => file.Text;
 
     /// <summary>Where the bytes came from.</summary>
     public ByteSource Source { get; }
@@ -118,10 +126,12 @@ public sealed class ResolvedArtifact
     public string? Key { get; }
 }
 
-/// <summary>What results share: a file in memory with the choice that led to it.</summary>
-internal sealed class LoadedArtifact(byte[] bytes, Digest digest)
+/// <summary>What results share: the choice that led to a file, and where that is kept while there is room.</summary>
+internal sealed class LoadedArtifact
 {
-    private string? text;
+    public required Digest Digest { get; init; }
+
+    public required MemoryPlace Place { get; init; }
 
     public required TemplateName Template { get; init; }
 
@@ -142,12 +152,6 @@ internal sealed class LoadedArtifact(byte[] bytes, Digest digest)
     public required string? TrialChannel { get; init; }
 
     public required TemplateDeprecation? Deprecation { get; init; }
-
-    public Digest Digest => digest;
-
-    public ReadOnlyMemory<byte> Bytes => bytes;
-
-    public string Text => text ??= Encoding.UTF8.GetString(bytes);
 }
 
 /// <summary>Nothing could be served. Says everything that was tried.</summary>

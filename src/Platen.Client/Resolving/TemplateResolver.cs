@@ -44,8 +44,10 @@ public sealed class TemplateResolver : IAsyncDisposable
     private readonly ConcurrentDictionary<ArtifactRequest, Answer> answers = new();
     private readonly ConcurrentDictionary<PointerKey, Pointer> pointers = new();
     private readonly ConcurrentDictionary<PointerKey, Lazy<Task<Pointer>>> asking = new();
-    private readonly ConcurrentDictionary<(string, string, Digest, string), Lazy<Task<(byte[], ByteSource)>>> loading =
-        new();
+    private readonly ConcurrentDictionary<
+        (string, string, Digest, string),
+        Lazy<Task<(MemoryFile, ByteSource)>>
+    > loading = new();
     private readonly MemoryFiles memory;
 
     // Written together under a lock, read one by one: a torn pair only asks once too often.
@@ -250,23 +252,26 @@ public sealed class TemplateResolver : IAsyncDisposable
             return null;
         var isCandidate =
             key is not null && answer.Trial is { } trial && TrialSide.IsCandidate(trial.Salt, key, trial.Percentage);
-        if ((isCandidate ? answer.Candidate : answer.Live) is not { } side || !IsWhole(side))
+        if ((isCandidate ? answer.Candidate : answer.Live) is not { } side)
+            return null;
+        // Its bytes had to go when others needed the room.
+        if (side.Artifact.Place.Use(time) is not { } file || !IsWhole(side, file))
             return null;
         if (age >= options.RevalidateAfter && time.GetTimestamp() >= Volatile.Read(ref pausedUntil))
             RevalidateBeside(side.Artifact.Template, pointer);
-        var result = new ResolvedArtifact(side.Artifact, ByteSource.Memory, age, pointer.IsStale, key);
+        var result = new ResolvedArtifact(side.Artifact, file, ByteSource.Memory, age, pointer.IsStale, key);
         if (logger.IsEnabled(LogLevel.Debug))
             Tell(result, again: true);
         return result;
     }
 
     /// <summary>Hashes bytes in memory again from time to time while they are used.</summary>
-    private bool IsWhole(Loaded loaded)
+    private bool IsWhole(Loaded loaded, MemoryFile file)
     {
         var now = time.GetTimestamp();
         if (now - loaded.CheckedAt < recheckTicks)
             return true;
-        var actual = Digest.Of(loaded.Artifact.Bytes.Span);
+        var actual = Digest.Of(file.Bytes);
         if (actual == loaded.Artifact.Digest)
         {
             loaded.CheckedAt = now;
@@ -288,7 +293,7 @@ public sealed class TemplateResolver : IAsyncDisposable
         var trial = resolution.Trial;
         var isCandidate =
             key is not null && trial is not null && TrialSide.IsCandidate(trial.Salt, key, trial.Percentage);
-        var (loaded, source) = await LoadAsync(shared, pointer, isCandidate ? trial : null, ct);
+        var (loaded, file, source) = await LoadAsync(shared, pointer, isCandidate ? trial : null, ct);
         // A forgotten answer is only asked for again.
         if (answers.Count >= MostAnswers)
             answers.Clear();
@@ -305,7 +310,7 @@ public sealed class TemplateResolver : IAsyncDisposable
                         trial
                     )
         );
-        var result = new ResolvedArtifact(loaded.Artifact, source, pointer.AgeAt(time), pointer.IsStale, key);
+        var result = new ResolvedArtifact(loaded.Artifact, file, source, pointer.AgeAt(time), pointer.IsStale, key);
         Tell(result, again: false);
         if (result.Deprecation is { } deprecation)
             Log.Deprecated(logger, result.Template.Value, result.Version, deprecation.Reason, deprecation.Successor);
@@ -703,7 +708,7 @@ public sealed class TemplateResolver : IAsyncDisposable
 
     // ---- its bytes: the chain of files
 
-    private async Task<(Loaded Loaded, ByteSource Source)> LoadAsync(
+    private async Task<(Loaded Loaded, MemoryFile File, ByteSource Source)> LoadAsync(
         ArtifactRequest request,
         Pointer pointer,
         TemplateTrial? candidate,
@@ -735,23 +740,26 @@ public sealed class TemplateResolver : IAsyncDisposable
                 $"the key is among the {candidate.Percentage} % on which '{candidate.Channel}' tries {candidate.Version}"
             );
         var isPinned = rule != "unpinned";
-        byte[] bytes;
+        MemoryFile file;
         ByteSource source;
         try
         {
-            (bytes, source) = await BytesAsync(request.Template, version, artifact, artifact.CacheName(all), ct);
+            (file, source) = await FileAsync(request.Template, version, artifact, artifact.CacheName(all), ct);
         }
         catch (TemplateUnresolvedException) when (options.Mode == ResolveMode.AllowUnpinnedFallback)
         {
             if (await UnpinnedAsync(request, ct) is not { } other)
                 throw;
             Log.Unpinned(logger, request.Template.Value, artifact.Digest.ToString());
-            (version, artifact, bytes, source) = (other.Version, other.Artifact, other.Bytes, ByteSource.Files);
+            (version, artifact, source) = (other.Version, other.Artifact, ByteSource.Files);
+            file = memory.Keep(artifact.Digest, other.Bytes);
             (rule, isPinned) = ("unpinned", false);
             why += $"; its bytes are nowhere, so those of the local manifest's {version} are served";
         }
-        var loaded = new LoadedArtifact(bytes, Digest.Of(bytes))
+        var loaded = new LoadedArtifact
         {
+            Digest = artifact.Digest,
+            Place = file.Place,
             Template = request.Template,
             Version = version,
             Artifact = artifact,
@@ -763,10 +771,10 @@ public sealed class TemplateResolver : IAsyncDisposable
             TrialChannel = resolution.Trial?.Channel,
             Deprecation = candidate is null ? resolution.Deprecation : candidate.Deprecation,
         };
-        return (new Loaded(loaded) { CheckedAt = time.GetTimestamp() }, source);
+        return (new Loaded(loaded) { CheckedAt = time.GetTimestamp() }, file, source);
     }
 
-    private async Task<(byte[] Bytes, ByteSource Source)> BytesAsync(
+    private async Task<(MemoryFile File, ByteSource Source)> FileAsync(
         TemplateName template,
         string version,
         TemplateArtifact artifact,
@@ -774,15 +782,17 @@ public sealed class TemplateResolver : IAsyncDisposable
         CancellationToken ct
     )
     {
-        if (memory.Find(artifact.Digest) is { } here && Digest.Of(here) == artifact.Digest)
+        if (memory.Find(artifact.Digest) is { } here && Digest.Of(here.Bytes) == artifact.Digest)
             return (here, ByteSource.Memory);
         var key = (template.Value, version, artifact.Digest, cacheName);
-        var mine = new Lazy<Task<(byte[], ByteSource)>>(() => LoadOnceAsync(template, version, artifact, cacheName));
+        var mine = new Lazy<Task<(MemoryFile, ByteSource)>>(() =>
+            LoadOnceAsync(template, version, artifact, cacheName)
+        );
         return await JoinAsync(loading, key, mine).WaitAsync(ct);
     }
 
     /// <summary>Looks everywhere, and asks a busy store again while nobody else has the bytes and patience lasts.</summary>
-    private async Task<(byte[], ByteSource)> LoadOnceAsync(
+    private async Task<(MemoryFile, ByteSource)> LoadOnceAsync(
         TemplateName template,
         string version,
         TemplateArtifact artifact,
@@ -807,7 +817,7 @@ public sealed class TemplateResolver : IAsyncDisposable
         }
     }
 
-    private async Task<(byte[], ByteSource)> TryLoadAsync(
+    private async Task<(MemoryFile, ByteSource)> TryLoadAsync(
         TemplateName template,
         string version,
         TemplateArtifact artifact,

@@ -63,7 +63,7 @@ public sealed record TemplateResolverOptions
     /// <summary>How often bytes in memory are hashed again while they are used. Default one minute.</summary>
     public TimeSpan RecheckMemoryAfter { get; init; } = TimeSpan.FromMinutes(1);
 
-    /// <summary>Bytes of files kept in memory; the longest unused go first. Default 64 MiB.</summary>
+    /// <summary>Bytes of files kept in memory, their texts included; the longest unused go first. Default 64 MiB.</summary>
     public long MemoryBytes { get; init; } = 64 * 1024 * 1024;
 
     /// <summary>Where time comes from. Only ages use its clock, and a clock that jumps only makes a question be asked sooner.</summary>
