@@ -407,6 +407,49 @@ public sealed class ResolverTests(ServerFixture server) : IAsyncLifetime
         other.Text.ShouldBe(text + "2");
     }
 
+    [Fact]
+    public async Task A_prompt_is_filled_in_with_the_parts_of_its_own_version()
+    {
+        var (tone, prompt) = (ServerFixture.NewName(), ServerFixture.NewName());
+        foreach (var version in (string[])["1.0.0", "1.1.0"])
+        {
+            await server.Owner.PushAsync(tone, version, [(Person.Prompt("snippet", "t.md"), $"tone {version}")]);
+            var pushed = await server.Owner.PushAsync(
+                prompt,
+                version,
+                [(Person.Prompt("master_prompt", "p.md"), $"prompt {version}, {{{{> tone}}}}")],
+                includes:
+                [
+                    new System.Text.Json.Nodes.JsonObject
+                    {
+                        ["name"] = "tone",
+                        ["template"] = tone.Value,
+                        ["version"] = version,
+                        ["kind"] = "snippet",
+                    },
+                ]
+            );
+            pushed.Status.ShouldBe(201, pushed.Text);
+        }
+        var path = $"/v1/templates/{prompt}/channels/default";
+        var made = await server.Owner.SendAsync(HttpMethod.Put, path, new { version = "1.0.0" }, create: true);
+        // The channel moves, and a day goes by, right after the prompt was chosen.
+        var lines = new Lines();
+        lines.Hear(() =>
+        {
+            var moving = server.Owner.SendAsync(HttpMethod.Put, path, new { version = "1.1.0" }, made.Tag);
+            moving.GetAwaiter().GetResult().Status.ShouldBe(200);
+            time.Advance(TimeSpan.FromDays(2));
+        });
+        await using var resolver = new TemplateResolver(Options(), lines);
+        var rendered = await resolver.RenderAsync(
+            new ArtifactRequest(prompt, Kind: "master_prompt"),
+            new Dictionary<string, string>(),
+            Ct
+        );
+        rendered.Text.ShouldBe("prompt 1.0.0, tone 1.0.0");
+    }
+
     private ArtifactRequest Request() => new(name, Kind: "master_prompt");
 
     private TemplateResolverOptions Options() =>
@@ -474,6 +517,8 @@ public sealed class ResolverTests(ServerFixture server) : IAsyncLifetime
     /// <summary>Asks until it is so; what never becomes so ends with the test's time limit.</summary>
     private sealed class Lines : ILogger
     {
+        private Action? then;
+
         public List<string> Told { get; } = [];
 
         public IDisposable? BeginScope<TState>(TState state)
@@ -491,6 +536,10 @@ public sealed class ResolverTests(ServerFixture server) : IAsyncLifetime
         {
             lock (Told)
                 Told.Add(formatter(state, exception));
+            Interlocked.Exchange(ref then, null)?.Invoke();
         }
+
+        /// <summary>Does something within the next line.</summary>
+        public void Hear(Action action) => then = action;
     }
 }

@@ -124,7 +124,12 @@ public sealed class ResolvedArtifact
 
     /// <summary>The key that was asked with.</summary>
     public string? Key { get; }
+
+    internal Bundle Bundle => loaded.Bundle;
 }
+
+/// <summary>The files of a version, as the pointer has them that led to it.</summary>
+internal readonly record struct Bundle(string Version, IReadOnlyList<TemplateArtifact> Artifacts);
 
 /// <summary>What results share: the choice that led to a file, and where that is kept while there is room.</summary>
 internal sealed class LoadedArtifact
@@ -132,6 +137,8 @@ internal sealed class LoadedArtifact
     public required Digest Digest { get; init; }
 
     public required MemoryPlace Place { get; init; }
+
+    public required Bundle Bundle { get; init; }
 
     public required TemplateName Template { get; init; }
 

@@ -111,20 +111,8 @@ public sealed class TemplateResolver : IAsyncDisposable
         var parts = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var name in PromptText.IncludesOf(prompt.Text))
         {
-            var pointer = await PointerAsync(KeyOf(request), request.Template, ct);
-            var included = ArtifactsOf(pointer, prompt)
-                .Where(a =>
-                    a.IncludedFrom is not null && a.Path.StartsWith($"includes/{name}/", StringComparison.Ordinal)
-                )
-                .Select(a => a with { IncludedFrom = null })
-                .ToList();
-            if (
-                ArtifactSelection.Choose(included, new ArtifactQuery(Locale: request.Locale))
-                is not ArtifactChoice.Chosen chosen
-            )
-                continue;
-            var part = await ResolveAsync(request with { Kind = null, Role = null, Path = chosen.Artifact.Path }, ct);
-            parts[name] = part.Text;
+            if (await PartAsync(prompt, name, request.Locale, ct) is { } part)
+                parts[name] = part;
         }
         return PromptText.Render(prompt.Text, prompt.Artifact.Variables, values, parts.GetValueOrDefault) switch
         {
@@ -235,10 +223,22 @@ public sealed class TemplateResolver : IAsyncDisposable
     private PointerKey KeyOf(ArtifactRequest request) =>
         new(request.Template.Value, request.Version, options.Environment);
 
-    private static IReadOnlyList<TemplateArtifact> ArtifactsOf(Pointer pointer, ResolvedArtifact resolved) =>
-        pointer.Resolution is { Trial: { } trial } && trial.Version == resolved.Version
-            ? trial.Artifacts ?? []
-            : pointer.Resolution?.Artifacts ?? [];
+    /// <summary>A part of the version that the prompt is of, wherever its channel has moved since; null when it has none.</summary>
+    private async Task<string?> PartAsync(ResolvedArtifact prompt, string name, string? locale, CancellationToken ct)
+    {
+        var (version, all) = prompt.Bundle;
+        var parts = all.Where(a =>
+                a.IncludedFrom is not null && a.Path.StartsWith($"includes/{name}/", StringComparison.Ordinal)
+            )
+            .Select(a => a with { IncludedFrom = null });
+        if (
+            ArtifactSelection.Choose([.. parts], new ArtifactQuery(Locale: locale))
+            is not ArtifactChoice.Chosen { Artifact: var part }
+        )
+            return null;
+        var (file, _) = await FileAsync(prompt.Template, version, part, part.CacheName(all), ct);
+        return file.Text;
+    }
 
     /// <summary>The answer from memory, or null when it has to be asked for.</summary>
     private ResolvedArtifact? TryAnswer(Answer answer, string? key)
@@ -760,6 +760,7 @@ public sealed class TemplateResolver : IAsyncDisposable
         {
             Digest = artifact.Digest,
             Place = file.Place,
+            Bundle = new Bundle(candidate?.Version ?? resolution.Version, all),
             Template = request.Template,
             Version = version,
             Artifact = artifact,
