@@ -1,5 +1,7 @@
 using System.Text.Json.Nodes;
+using Npgsql;
 using Platen.Kernel.Templates;
+using Platen.Platform.Postgres;
 
 namespace Platen.Templates.Tests;
 
@@ -224,6 +226,49 @@ public sealed class SelectionTests(ServerFixture server)
         );
     }
 
+    [Fact]
+    public async Task Single_outcomes_go_after_their_time_and_their_sums_stay()
+    {
+        var name = await PushAsync("1.0.0", "1.1.0");
+        await TryAsync(name, "1.0.0", "1.1.0", 50, null);
+        await ReportAsync(name, "old", 20, live: 1, candidate: 1);
+        await using var admin = await server.Postgres.OpenAdminAsync(Ct);
+        (
+            await ExecuteAsync(
+                admin,
+                "update templates.outcome set at = at - interval '8 days' where template = $1",
+                name.Value
+            )
+        ).ShouldBe(40);
+        await ReportAsync(name, "new", 10, live: 1, candidate: 1);
+        (
+            await ExecuteAsync(
+                admin,
+                "update platform.job set run_at = clock_timestamp() where kind = 'templates.forget-outcomes' and payload ->> 'Template' = $1",
+                name.Value
+            )
+        ).ShouldBe(1);
+        await ServerFixture.UntilAsync(async () =>
+        {
+            await using var count = new NpgsqlCommand(
+                "select count(*)::int from templates.outcome where template = $1",
+                admin
+            );
+            count.Parameters.Add(Sql.Text(name.Value));
+            return (int)(await count.ExecuteScalarAsync(Ct))! == 20;
+        });
+        var trial = (await server.Owner.GetAsync($"/v1/templates/{name}/channels/default/trials")).Json["items"]![0]!;
+        trial["metrics"]!.AsArray().Select(sum => sum!["outcomes"]!.GetValue<int>()).ShouldBe([30, 30]);
+        // A running trial is looked at again.
+        await ServerFixture.UntilAsync(async () =>
+            await ExecuteAsync(
+                admin,
+                "update platform.job set run_at = run_at where kind = 'templates.forget-outcomes' and state = 'queued' and payload ->> 'Template' = $1",
+                name.Value
+            ) == 1
+        );
+    }
+
     [Theory]
     [InlineData(0.02, 0.30, true)]
     [InlineData(0.02, 0.02, false)]
@@ -417,4 +462,11 @@ public sealed class SelectionTests(ServerFixture server)
             $"/v1/templates/{name}/channels/default/outcomes",
             new JsonObject { ["outcomes"] = outcomes }
         );
+
+    private static async Task<int> ExecuteAsync(NpgsqlConnection admin, string sql, string parameter)
+    {
+        await using var command = new NpgsqlCommand(sql, admin);
+        command.Parameters.Add(Sql.Text(parameter));
+        return await command.ExecuteNonQueryAsync(Ct);
+    }
 }

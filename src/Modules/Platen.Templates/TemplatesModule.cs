@@ -31,6 +31,7 @@ public static class TemplatesModule
             .AddSingleton<RecordOutcomes>()
             .AddSingleton<IReleaseIntake, TakeInRelease>()
             .AddSingleton<IJobHandler, GuardTrials>()
+            .AddSingleton<IJobHandler, ForgetOutcomes>()
             .AddWebhookType(TellOfMove.Type, TellOfMove.Description);
 
     /// <summary>

@@ -93,6 +93,7 @@ internal sealed record Trial(
         }
         if (order.Candidate is not { } candidate)
             return;
+        var id = Guid.CreateVersion7();
         await session.ExecuteAsync(
             """
             insert into templates.trial (owner, template, id, channel, live_semver, candidate_semver, guard, started_by_name)
@@ -101,13 +102,14 @@ internal sealed record Trial(
             ct,
             Sql.Owner(session.Context.Owner),
             Sql.Text(name.Value),
-            Sql.Uuid(Guid.CreateVersion7()),
+            Sql.Uuid(id),
             Sql.Text(channel),
             Sql.Text(order.Version),
             Sql.Text(candidate.Version),
             GuardJson(candidate.Guard),
             Sql.Text(session.Context.Actor.Name)
         );
+        await ForgetOutcomes.BeginAsync(session, name, id, ct);
     }
 
     public static async Task EndAsync(

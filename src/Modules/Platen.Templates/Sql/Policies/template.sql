@@ -82,7 +82,7 @@ alter table templates.outcome force row level security;
 drop policy if exists of_owner on templates.outcome;
 create policy of_owner on templates.outcome to platen_app
     using (owner = platform.current_owner()) with check (owner = platform.current_owner());
-grant select, insert on templates.outcome to platen_app;
+grant select, insert, delete on templates.outcome to platen_app;
 
 alter table templates.outcome_sum enable row level security;
 alter table templates.outcome_sum force row level security;
