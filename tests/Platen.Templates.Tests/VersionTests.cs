@@ -332,6 +332,41 @@ public sealed class VersionTests(ServerFixture server)
     }
 
     [Fact]
+    public async Task A_version_past_the_most_that_a_template_has_is_refused()
+    {
+        var name = ServerFixture.NewName();
+        await server.Owner.PushPromptAsync(name, "1.0.0", "one");
+        await using var admin = await server.Postgres.OpenAdminAsync(Ct);
+        // Without triggers and foreign keys, which look at each row on its own.
+        await using (var quick = new NpgsqlCommand("set session_replication_role = replica", admin))
+            await quick.ExecuteNonQueryAsync(Ct);
+        await using var fill = new NpgsqlCommand(
+            """
+            with made as (
+                insert into platform.release (owner, subject, digest, artifact_type, manifest, created_by, created_by_name)
+                select r.owner, r.subject, 'sha256:' || encode(sha256(convert_to('{"n":' || n || '}', 'UTF8')), 'hex'),
+                    r.artifact_type, convert_to('{"n":' || n || '}', 'UTF8'), r.created_by, r.created_by_name
+                from platform.release r, generate_series(2, 9999) n
+                where r.subject = $1
+                returning owner, digest, created_by, created_by_name, manifest
+            )
+            insert into templates.template_version (owner, template, semver, release_digest, status, created_by, created_by_name)
+            select owner, $2, '0.0.' || (convert_from(manifest, 'UTF8')::json ->> 'n'), digest, 'draft', created_by, created_by_name
+            from made
+            """,
+            admin
+        );
+        fill.Parameters.Add(Sql.Text(name.Subject));
+        fill.Parameters.Add(Sql.Text(name.Value));
+        (await fill.ExecuteNonQueryAsync(Ct)).ShouldBe(9_998);
+        (await server.Owner.PushPromptAsync(name, "1.0.1", "the last")).Status.ShouldBe(201);
+        var refused = await server.Owner.PushPromptAsync(name, "1.0.2", "one too many");
+        (refused.Status, refused.Problem).ShouldBe((409, "conflict"));
+        refused.Member("detail").ShouldContain("10000");
+        (await server.Owner.PushPromptAsync(name, "1.0.1", "the last")).Status.ShouldBe(200, "it is there already");
+    }
+
+    [Fact]
     public async Task A_template_that_is_switched_off_resolves_to_nothing()
     {
         var name = ServerFixture.NewName();

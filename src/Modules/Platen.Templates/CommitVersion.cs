@@ -327,7 +327,7 @@ internal sealed class CommitVersion(PostgresPools pools, IBlobStore blobs, Store
         }
     }
 
-    private static Task InsertAsync(
+    private static async Task InsertAsync(
         Session session,
         TemplateName name,
         SemVer version,
@@ -335,11 +335,14 @@ internal sealed class CommitVersion(PostgresPools pools, IBlobStore blobs, Store
         string status,
         string? changelog,
         CancellationToken ct
-    ) =>
-        session.ExecuteAsync(
+    )
+    {
+        // Counted with the template locked, so that nobody else adds one meanwhile.
+        var made = await session.ExecuteAsync(
             """
             insert into templates.template_version (owner, template, semver, release_digest, status, changelog, created_by, created_by_name)
-            values ($1, $2, $3, $4, $5, $6, $7, $8)
+            select $1, $2, $3, $4, $5, $6, $7, $8
+            where (select count(*) from templates.template_version v where v.template = $2) < $9
             """,
             ct,
             Sql.Owner(session.Context.Owner),
@@ -349,8 +352,18 @@ internal sealed class CommitVersion(PostgresPools pools, IBlobStore blobs, Store
             Sql.Text(status),
             Sql.Text(changelog),
             Sql.Uuid(session.Context.Actor.Id.Value),
-            Sql.Text(session.Context.Actor.Name)
+            Sql.Text(session.Context.Actor.Name),
+            Sql.Int(TemplatesLimits.Versions)
         );
+        if (made == 0)
+        {
+            throw KernelProblems
+                .Conflict.Because(
+                    $"'{name}' has {TemplatesLimits.Versions} versions, which is the most: remove those that are past their time first."
+                )
+                .AsException();
+        }
+    }
 
     private static async Task UpdateAsync(
         Session session,
