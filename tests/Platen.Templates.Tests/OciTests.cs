@@ -1,5 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using Npgsql;
+using Platen.Platform.Postgres;
 using Platen.Testing;
 using Platen.Testing.Servers;
 
@@ -148,6 +150,24 @@ public sealed class OciTests(ServerFixture server)
         status.ShouldBe(201, answer);
         var resolved = await server.Owner.ResolveAsync(name, "?kind=master_prompt&version=1.0.0");
         resolved.Json["artifact"]!["variables"]!.AsArray().ShouldHaveSingleItem();
+    }
+
+    [Fact]
+    public async Task The_same_push_to_a_channel_again_tells_nobody_of_a_move()
+    {
+        var name = ServerFixture.NewName();
+        await server.Owner.PushPromptAsync(name, "1.0.0", "one");
+        var manifest = await server.Owner.GetAsync($"/v2/templates/{name}/manifests/1.0.0");
+        for (var i = 0; i < 3; i++)
+            (await PutManifestAsync(name.Value, "default", manifest.Bytes)).ShouldBe(201);
+        await using var admin = await server.Postgres.OpenAdminAsync(Ct);
+        await using var count = new NpgsqlCommand(
+            "select count(*)::int from platform.event where stream_id = $1 and type = $2",
+            admin
+        );
+        count.Parameters.Add(Sql.Text(name.Stream));
+        count.Parameters.Add(Sql.Text(TemplateEvents.ChannelMoved));
+        (await count.ExecuteScalarAsync(Ct)).ShouldBe(1);
     }
 
     private async Task<(int Status, string Answer)> PushAsync(string name, params OciLayer[] layers)

@@ -121,6 +121,8 @@ internal sealed class TakeInRelease(IBlobStore blobs) : IReleaseIntake
         )
             throw Refused("", "It is no stable version of the template: push it as one first, such as 1.0.0.");
         var now = await MoveChannel.FindAsync(session, name, channel, ct);
+        if (now.Channel is { Candidate: null } there && there.Release == digest)
+            return;
         if (now.IsProtected)
         {
             throw KernelProblems
