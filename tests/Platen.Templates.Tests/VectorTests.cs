@@ -298,6 +298,11 @@ public sealed class VectorTests(ServerFixture server)
 
         private void Damage(string what)
         {
+            if (what == "version")
+            {
+                LeadElsewhere();
+                return;
+            }
             var path =
                 what == "file"
                     ? Path.Combine(Cache, name.Value, "1.0.0", "master_prompt_und")
@@ -305,6 +310,22 @@ public sealed class VectorTests(ServerFixture server)
             var bytes = File.ReadAllBytes(path);
             bytes[^1] ^= 1;
             File.WriteAllBytes(path, bytes);
+        }
+
+        /// <summary>Rewrites what the registry said, its digest included, to a version that is a folder beside the cache.</summary>
+        private void LeadElsewhere()
+        {
+            var path = Directory.GetFiles(Path.Combine(Cache, name.Value, "_pointers")).ShouldHaveSingleItem();
+            var told = File.ReadAllText(path).Split('\n', 2)[1];
+            var forged = told.Replace(
+                "\"version\":\"1.0.0\"",
+                "\"version\":\"../../elsewhere\"",
+                StringComparison.Ordinal
+            );
+            forged.ShouldNotBe(told);
+            File.WriteAllText(path, $"{Digest.Of(System.Text.Encoding.UTF8.GetBytes(forged))}\n{forged}");
+            var elsewhere = Directory.CreateDirectory(Path.Combine(folder, "elsewhere"));
+            File.WriteAllText(Path.Combine(elsewhere.FullName, "master_prompt_und"), "one");
         }
     }
 

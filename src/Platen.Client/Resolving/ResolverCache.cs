@@ -89,6 +89,14 @@ internal sealed class ResolverCache(string folder, string scope, TimeProvider ti
         }
     }
 
+    /// <summary>Removes an answer that is whole and still cannot be one.</summary>
+    public void DropPointer(PointerKey key, string because)
+    {
+        var path = PointerPath(key);
+        Log.BrokenEntry(logger, path, because);
+        Remove(path);
+    }
+
     public async Task WritePointerAsync(PointerKey key, CachedPointer pointer, CancellationToken ct)
     {
         var body = JsonSerializer.SerializeToUtf8Bytes(pointer, ResolverJson.Default.CachedPointer);

@@ -491,6 +491,12 @@ public sealed class TemplateResolver : IAsyncDisposable
     {
         if (cache is null || await cache.ReadPointerAsync(key, ct) is not { } stored)
             return null;
+        // Whoever may write the folder must not choose where else files are looked for.
+        if (stored.Resolution is { } answer ? !IsSafe(answer) : stored.DisabledBecause is null)
+        {
+            cache.DropPointer(key, "It has names that no template has.");
+            return null;
+        }
         _ = EntityTag.TryParse(stored.Tag, out var tag);
         var age = time.GetUtcNow() - stored.FetchedAt;
         // From the future: one of the clocks is wrong, so it is asked again, and still used when nobody answers.
@@ -549,19 +555,9 @@ public sealed class TemplateResolver : IAsyncDisposable
         }
     }
 
-    /// <summary>Names in an answer become names of files: whoever answers must not choose where they are.</summary>
     private static void RefuseUnsafe(TemplateResolution answer)
     {
-        var versions = new[] { answer.Version, answer.Trial?.Version }.OfType<string>();
-        var artifacts = (answer.Artifacts ?? []).Concat(answer.Trial?.Artifacts ?? []);
-        if (
-            !versions.All(version => SemVer.TryParse(version, out _))
-            || !artifacts.All(a =>
-                TemplateManifest.IsKind(a.Kind)
-                && TemplateManifest.IsPath(a.Path)
-                && (a.Locale is null || LanguageTag.TryParse(a.Locale, out _))
-            )
-        )
+        if (!IsSafe(answer))
         {
             throw new PlatenAnswerException(
                 $"The answer about '{answer.Template}' has names that no template has.",
@@ -569,6 +565,19 @@ public sealed class TemplateResolver : IAsyncDisposable
             );
         }
     }
+
+    /// <summary>Names in an answer become names of files: whoever answers must not choose where they are.</summary>
+    private static bool IsSafe(TemplateResolution answer) =>
+        SemVer.TryParse(answer.Version, out _)
+        && (answer.Trial is not { } trial || (trial.Salt is not null && SemVer.TryParse(trial.Version, out _)))
+        && (answer.Artifacts ?? [])
+            .Concat(answer.Trial?.Artifacts ?? [])
+            .All(a =>
+                a is { Kind: not null, Path: not null }
+                && TemplateManifest.IsKind(a.Kind)
+                && TemplateManifest.IsPath(a.Path)
+                && (a.Locale is null || LanguageTag.TryParse(a.Locale, out _))
+            );
 
     private Task KeepOnDiskAsync(PointerKey key, Pointer pointer, CancellationToken ct) =>
         cache is null

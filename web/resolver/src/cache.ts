@@ -52,9 +52,10 @@ export class DiskCache {
     const body = text.slice(line + 1);
     if (line > 0 && text.slice(0, line) === digestOf(body)) {
       try {
-        return JSON.parse(body) as KeptPointer;
+        const kept = JSON.parse(body) as Partial<KeptPointer> | null;
+        if (typeof kept?.fetchedAt === 'number') return kept as KeptPointer;
       } catch {
-        // Whole, and yet no JSON: somebody else's file. Dropped like a damaged one.
+        // Whole, and yet no JSON, or no answer: somebody else's file. Dropped like a damaged one.
       }
     }
     this.warn(`${path} in the cache is broken and was dropped`);
