@@ -86,6 +86,15 @@ internal sealed record Template(
             Sql.Text(name.Value)
         );
 
+    /// <summary>As <see cref="FindAsync"/>, and holds off writers of the template, but no readers, until the session ends.</summary>
+    public static Task<Template?> HoldAsync(Session session, TemplateName name, CancellationToken ct) =>
+        session.FirstAsync(
+            $"select {Columns} from templates.template where name = $1 for share",
+            Read,
+            ct,
+            Sql.Text(name.Value)
+        );
+
     /// <summary>
     /// Says that what a resolve answers may have changed: a new revision, an event, an entry of the audit log. Last in its
     /// transaction.

@@ -116,16 +116,7 @@ internal sealed class TemplateStates
     /// <summary>The template as the session's owner has it now, or null.</summary>
     public async Task<TemplateState?> FindAsync(Session session, TemplateName name, CancellationToken ct)
     {
-        var now = await session.FirstAsync(
-            """
-            select t.revision, coalesce((select sum(c.revision)::bigint from platform.channel c
-                                         where c.owner = t.owner and c.subject = t.subject), 0)
-            from templates.template t where t.name = $1
-            """,
-            row => new { Revision = row.GetInt64(0), Moves = row.GetInt64(1) },
-            ct,
-            Sql.Text(name.Value)
-        );
+        var now = await NumbersAsync(session, name, ct);
         if (now is null)
             return null;
         var key = (session.Context.Owner, name.Value);
@@ -135,9 +126,7 @@ internal sealed class TemplateStates
         // Bounded, not clever: a process that serves more templates than this reads some of them more often.
         if (states.Count >= TemplatesLimits.Snapshots)
             states.Clear();
-        // What was read between two moves may be of neither: it is used once and not kept.
-        if (read.IsOf(now.Revision, now.Moves))
-            states[key] = read;
+        states[key] = read;
         return read;
     }
 
@@ -168,6 +157,10 @@ internal sealed class TemplateStates
         return flight.Value.IsCompletedSuccessfully ? await flight.Value : await ReadAsync(session, name, moves, ct);
     }
 
+    /// <summary>
+    /// Reads the state as it was at one moment. Each statement sees what was committed before it, so the two numbers are asked for once
+    /// more at the end; if anything has moved, everybody who moves something waits while it is read again.
+    /// </summary>
     private static async Task<TemplateState> ReadAsync(
         Session session,
         TemplateName name,
@@ -176,6 +169,27 @@ internal sealed class TemplateStates
     )
     {
         var template = await Template.FindAsync(session, name, ct);
+        var read = await TemplateState.ReadAsync(session, template!, moves, ct);
+        var (revision, movesNow) = (await NumbersAsync(session, name, ct))!;
+        if (read.IsOf(revision, movesNow))
+            return read;
+        template = await Template.HoldAsync(session, name, ct);
+        (_, moves) = (await NumbersAsync(session, name, ct))!;
         return await TemplateState.ReadAsync(session, template!, moves, ct);
     }
+
+    private static Task<Numbers?> NumbersAsync(Session session, TemplateName name, CancellationToken ct) =>
+        session.FirstAsync(
+            """
+            select t.revision, coalesce((select sum(c.revision)::bigint from platform.channel c
+                                         where c.owner = t.owner and c.subject = t.subject), 0)
+            from templates.template t where t.name = $1
+            """,
+            row => new Numbers(row.GetInt64(0), row.GetInt64(1)),
+            ct,
+            Sql.Text(name.Value)
+        );
+
+    /// <summary>What grows with everything that changes a state.</summary>
+    private sealed record Numbers(long Revision, long Moves);
 }
