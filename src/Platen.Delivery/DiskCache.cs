@@ -26,6 +26,7 @@ internal sealed class DiskCache : BackgroundService
     private readonly Channel<string> changes = Channel.CreateUnbounded<string>(
         new UnboundedChannelOptions { SingleReader = true }
     );
+    private readonly SemaphoreSlim patient = new(DeliveryLimits.ConcurrentLoads);
     private readonly Lock gate = new();
 
     // What is to be done for a key, the latest only: an entry to write, or null to remove. Readers look here first. Guarded by the gate.
@@ -40,6 +41,7 @@ internal sealed class DiskCache : BackgroundService
     private readonly DeliveryMetrics metrics;
     private readonly TimeProvider time;
     private readonly ILogger<DiskCache> logger;
+    private TaskCompletionSource? settled;
     private long bytes;
     private long entries;
     private int entriesWaiting;
@@ -94,7 +96,7 @@ internal sealed class DiskCache : BackgroundService
             if (waiting.TryGetValue(key, out var latest))
                 return latest;
         }
-        if (Volatile.Read(ref hanging) > 0)
+        if (IsHanging)
             return null;
         var reading = Task.Run(() => Read(key), CancellationToken.None);
         try
@@ -108,6 +110,21 @@ internal sealed class DiskCache : BackgroundService
             _ = AwaitReturnAsync(reading);
             return null;
         }
+    }
+
+    /// <summary>Whether a read took longer than <see cref="DeliveryLimits.DiskPatience"/> and has not returned.</summary>
+    public bool IsHanging => Volatile.Read(ref hanging) > 0;
+
+    /// <summary>As <see cref="ReadAsync"/> for as long as it takes: for whoever has nothing else to show.</summary>
+    public async Task<DiskEntry?> ReadPatientlyAsync(string key, CancellationToken ct)
+    {
+        if (folder is null)
+            return null;
+        // As many threads as may hang with the disk, and no more.
+        await patient.WaitAsync(ct);
+        var reading = Task.Run(() => Read(key), CancellationToken.None);
+        _ = ReleaseAsync(reading);
+        return await reading.WaitAsync(ct);
     }
 
     /// <summary>
@@ -147,6 +164,33 @@ internal sealed class DiskCache : BackgroundService
         }
     }
 
+    /// <summary>
+    /// Waits until at most so many entries wait to be written, for whoever makes them faster than the disk takes them and would see them
+    /// dropped. A disk that finishes none of them within <see cref="DeliveryLimits.DiskPatience"/> is not waited for.
+    /// </summary>
+    public async Task WaitForRoomAsync(int most, CancellationToken ct)
+    {
+        while (true)
+        {
+            Task next;
+            lock (gate)
+            {
+                if (entriesWaiting <= most)
+                    return;
+                settled ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+                next = settled.Task;
+            }
+            try
+            {
+                await next.WaitAsync(DeliveryLimits.DiskPatience, time, ct);
+            }
+            catch (TimeoutException)
+            {
+                return;
+            }
+        }
+    }
+
     /// <summary>Whether there may be an entry for a key.</summary>
     public bool Has(string key)
     {
@@ -171,6 +215,12 @@ internal sealed class DiskCache : BackgroundService
                     yield return head;
             }
         }
+    }
+
+    public override void Dispose()
+    {
+        patient.Dispose();
+        base.Dispose();
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -213,6 +263,8 @@ internal sealed class DiskCache : BackgroundService
     {
         lock (gate)
         {
+            settled?.SetResult();
+            settled = null;
             // Another change of this key came meanwhile: its turn comes.
             if (!ReferenceEquals(waiting.GetValueOrDefault(key), entry))
                 return;
@@ -300,6 +352,12 @@ internal sealed class DiskCache : BackgroundService
         {
             Fail(e);
         }
+    }
+
+    private async Task ReleaseAsync(Task<DiskEntry?> reading)
+    {
+        await ((Task)reading).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        patient.Release();
     }
 
     private async Task AwaitReturnAsync(Task<DiskEntry?> reading)

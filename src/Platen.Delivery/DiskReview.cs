@@ -163,6 +163,7 @@ internal sealed class DiskReview : BackgroundService
         try
         {
             await loader.LoadAsync(id, null, either.Token);
+            await disk.WaitForRoomAsync(DeliveryLimits.PendingWrites / 2, stop);
         }
         catch (Exception e) when (!stop.IsCancellationRequested)
         {

@@ -31,12 +31,22 @@ internal sealed class InstanceLoader(
         var kept = former is null ? await disk.ReadAsync(key, ct) : null;
         if (kept is null)
         {
-            var live = await FindAsync(id, former, null, ct);
-            if (live is null)
-                disk.Remove(key, mayBeThere: former is not null);
-            else if (live.Instance != former)
-                await CompleteAsync(live, former, null, ct);
-            return new Loaded(live?.Instance);
+            try
+            {
+                var live = await FindAsync(id, former, null, ct);
+                if (live is null)
+                    disk.Remove(key, mayBeThere: former is not null);
+                else if (live.Instance != former)
+                    await CompleteAsync(live, former, null, ct);
+                return new Loaded(live?.Instance);
+            }
+            // A slow disk was passed by, and now is all that there is.
+            catch (Exception e) when (former is null && disk.IsHanging && e is not InvalidDataException)
+            {
+                if (await disk.ReadPatientlyAsync(key, ct) is not { } late)
+                    throw;
+                return new Loaded(Restore(id, late), e);
+            }
         }
         if (database.IsLost)
             return new Loaded(Restore(id, kept), new DatabaseLostException(database.Trouble));
@@ -79,14 +89,21 @@ internal sealed class InstanceLoader(
         var key = DiskEntry.FileKey(instance.Owner, instance.Id.ToString(), file);
         // Its name is that of its bytes, its key names their owner, and the instance is published: there is nothing to ask.
         if (await disk.ReadAsync(key, ct) is { } kept)
-            return new Loaded(
-                Former(kept.Owner, kept.Release, kept.Blobs[kept.Release].ToArray(), file, isFromDisk: true)
-            );
-        if (await channels.FindArtifactAsync(instance, file, ct) is not { } row)
-            return new Loaded(null);
-        var bytes = await ReadAsync(row.Owner, row.Digest, DeliveryLimits.FileBytes, ct);
-        disk.Store(DiskEntry.OfFile(key, row.Owner, row.Digest, bytes), replaced: false);
-        return new Loaded(Former(row.Owner, row.Digest, bytes, file, isFromDisk: false));
+            return FromDisk(kept, file);
+        try
+        {
+            if (await channels.FindArtifactAsync(instance, file, ct) is not { } row)
+                return new Loaded(null);
+            var bytes = await ReadAsync(row.Owner, row.Digest, DeliveryLimits.FileBytes, ct);
+            disk.Store(DiskEntry.OfFile(key, row.Owner, row.Digest, bytes), replaced: false);
+            return new Loaded(Former(row.Owner, row.Digest, bytes, file, isFromDisk: false));
+        }
+        catch (Exception) when (disk.IsHanging)
+        {
+            if (await disk.ReadPatientlyAsync(key, ct) is not { } late)
+                throw;
+            return FromDisk(late, file);
+        }
     }
 
     /// <summary>The bytes of a variant of an instance that is too large to be loaded whole.</summary>
@@ -96,10 +113,22 @@ internal sealed class InstanceLoader(
         var key = DiskEntry.FileKey(variant.Owner, instance, variant.Digest.ToString());
         if (await disk.ReadAsync(key, ct) is { } kept)
             return kept.Blobs[variant.Digest].ToArray();
-        var bytes = await ReadAsync(variant, ct);
-        disk.Store(DiskEntry.OfFile(key, variant.Owner, variant.Digest, bytes), replaced: false);
-        return bytes;
+        try
+        {
+            var bytes = await ReadAsync(variant, ct);
+            disk.Store(DiskEntry.OfFile(key, variant.Owner, variant.Digest, bytes), replaced: false);
+            return bytes;
+        }
+        catch (Exception) when (disk.IsHanging)
+        {
+            if (await disk.ReadPatientlyAsync(key, ct) is not { } late)
+                throw;
+            return late.Blobs[variant.Digest].ToArray();
+        }
     }
+
+    private static Loaded FromDisk(DiskEntry kept, string file) =>
+        new(Former(kept.Owner, kept.Release, kept.Blobs[kept.Release].ToArray(), file, isFromDisk: true));
 
     // What the live channel says, with those of its bytes that are here already; the former itself when nothing changed.
     private async Task<Live?> FindAsync(PublicId id, PublishedInstance? former, DiskEntry? kept, CancellationToken ct)

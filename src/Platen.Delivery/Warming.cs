@@ -11,6 +11,7 @@ namespace Platen.Delivery;
 internal sealed class Warming(
     ChannelLookup channels,
     InstanceCache cache,
+    DiskCache disk,
     DeliveryOptions options,
     TimeProvider time,
     ILogger<Warming> logger
@@ -33,8 +34,10 @@ internal sealed class Warming(
                 var (outcome, _) = await cache.GetAsync(id, ct);
                 if (outcome == LookupOutcome.Unavailable)
                     Interlocked.Increment(ref failed);
+                await disk.WaitForRoomAsync(DeliveryLimits.PendingWrites / 2, ct);
             }
         );
+        await disk.WaitForRoomAsync(0, stoppingToken);
         logger.Warmed(latest.Count, time.GetElapsedTime(began).TotalSeconds, failed);
     }
 

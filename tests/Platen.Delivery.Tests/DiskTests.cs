@@ -319,11 +319,13 @@ public sealed class DiskTests(PostgresFixture postgres)
     [Fact]
     public async Task What_nobody_asked_for_is_there_when_the_node_was_warmed()
     {
+        // More than may wait to be written: the warming waits for the disk.
+        const int Warm = DeliveryLimits.PendingWrites + 16;
         var ct = Ct;
         await using var database = await postgres.CreateDatabaseAsync(ct);
         await using var runtime = await database.StartAsync(postgres.Modules, ct);
         await using var publishing = await DeliveryHost.StartAsync(runtime.Pools);
-        var ids = Enumerable.Range(0, 5).Select(_ => Publisher.NewId()).ToArray();
+        var ids = Enumerable.Range(0, Warm + 2).Select(_ => Publisher.NewId()).ToArray();
         foreach (var id in ids)
             await publishing.Publisher.PublishAsync(id, "1");
         var folder = PostgresFixture.NewFolder();
@@ -333,15 +335,15 @@ public sealed class DiskTests(PostgresFixture postgres)
                 options =>
                 {
                     options.DiskFolder = folder;
-                    options.WarmInstances = 3;
+                    options.WarmInstances = Warm;
                 },
                 publishing.BlobFolder
             )
         )
-            await DeliveryHost.UntilAsync(() => Task.FromResult(warmed.Disk.Entries == 3), "it was not warmed");
+            await DeliveryHost.UntilAsync(() => Task.FromResult(warmed.Disk.Entries == Warm), "it was not warmed");
 
         await using var node = await WithoutAnythingAsync(folder);
-        foreach (var id in ids[2..])
+        foreach (var id in ids[^3..])
             (await node.TextAsync($"/e/{id}")).ShouldContain("1 en");
         (await node.GetAsync($"/e/{ids[0]}")).StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
     }
