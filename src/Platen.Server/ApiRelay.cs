@@ -149,6 +149,15 @@ internal sealed partial class ApiRelay(Uri? api, ILogger<ApiRelay> logger) : IDi
         }
     }
 
+    /// <summary>Whether the API answers, for <c>/readyz</c>.</summary>
+    /// <exception cref="HttpRequestException">It does not.</exception>
+    public async Task<string> LookAsync(CancellationToken ct)
+    {
+        using var answer = await http.GetAsync("/healthz", ct);
+        answer.EnsureSuccessStatusCode();
+        return "It takes what visitors send.";
+    }
+
     private static HttpRequestMessage Onward(HttpContext context, byte[] body)
     {
         var request = context.Request;

@@ -146,6 +146,7 @@ internal static class ReadinessParts
     /// <summary>Of a process that is delivery alone: it needs nothing as long as it has something to serve.</summary>
     public static IReadOnlyList<ReadinessPart> OfDelivery(IServiceProvider services)
     {
+        var relay = services.GetRequiredService<ApiRelay>();
         var pools = services.GetRequiredService<PostgresPools>();
         var blobs = services.GetRequiredService<IBlobStore>();
         var health = services.GetRequiredService<HealthCheckService>();
@@ -153,6 +154,7 @@ internal static class ReadinessParts
         [
             new("database", ct => EdgeAsync(pools, ct), IsNeeded: false),
             new("blobs", ct => ReadableAsync(blobs, ct), IsNeeded: false),
+            .. relay.IsOn ? new ReadinessPart[] { new("api", relay.LookAsync, IsNeeded: false) } : [],
             new("delivery", ct => DeliveryAsync(health, ct)),
         ];
     }

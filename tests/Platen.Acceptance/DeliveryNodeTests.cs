@@ -257,6 +257,8 @@ public sealed class DeliveryNodeTests
         }
         using (var silent = await ExplainAsync(visitor, page, server.OwnerKey))
             silent.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
+        // Pages do without it.
+        (await ReadinessAsync(visitor, node)).ShouldBe((HttpStatusCode.OK, "degraded"));
         (await visitor.GetAsync(page, Ct)).StatusCode.ShouldBe(HttpStatusCode.OK);
     }
 

@@ -60,7 +60,7 @@ public sealed class GuardTests(ServerFixture server)
         Field(allowed, "Access-Control-Allow-Origin").ShouldBe(App);
         Field(allowed, "Access-Control-Allow-Credentials").ShouldBe("true");
         Field(allowed, "Access-Control-Expose-Headers")!.ShouldContain("ETag");
-        Field(allowed, "Vary").ShouldBe("Origin");
+        Field(allowed, "Vary").ShouldBe("Origin, Authorization, Cookie");
 
         // A pattern lets pages in, but not with the visitor's cookies: names below it come and go.
         using var below = await FromAsync(client, "https://one.shop.example");
@@ -75,13 +75,13 @@ public sealed class GuardTests(ServerFixture server)
             ((int)refused.StatusCode).ShouldBe(403, origin);
             (await refused.Content.ReadAsStringAsync(Ct)).ShouldContain("/problems/origin-not-allowed");
             Field(refused, "Access-Control-Allow-Origin").ShouldBeNull();
-            Field(refused, "Vary").ShouldBe("Origin");
+            Field(refused, "Vary").ShouldBe("Origin, Authorization, Cookie");
         }
 
         using var program = await SendAsync(client, HttpMethod.Get, "/v1/curated-instances");
         ((int)program.StatusCode).ShouldBe(200);
         Field(program, "Access-Control-Allow-Origin").ShouldBeNull();
-        Field(program, "Vary").ShouldBe("Origin");
+        Field(program, "Vary").ShouldBe("Origin, Authorization, Cookie");
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
@@ -35,6 +36,7 @@ public static class CrossOrigin
     private const string PreflightSeconds = "7200";
 
     private static readonly StringValues varyByOrigin = "Origin";
+    private static readonly StringValues varyByCaller = "Origin, Authorization, Cookie";
     private static readonly StringValues varyOfPreflight =
         "Origin, Access-Control-Request-Method, Access-Control-Request-Headers";
 
@@ -71,13 +73,22 @@ public static class CrossOrigin
         );
     }
 
+    // What one caller may read is not what the next one may who sits at the same browser.
+    private static bool NeedsCredential(HttpContext context) =>
+        context.GetEndpoint() is { } endpoint && endpoint.Metadata.GetMetadata<IAllowAnonymous>() is null;
+
     /// <summary>Whether the request is answered already.</summary>
     private static async ValueTask<bool> AnswerAsync(HttpContext context, AllowedOrigins allowed, OriginRule[] rules)
     {
         var request = context.Request;
         var headers = context.Response.Headers;
         var preflight = context.Features.Get<Preflight>() is not null;
-        headers.Vary = StringValues.Concat(headers.Vary, preflight ? varyOfPreflight : varyByOrigin);
+        headers.Vary = StringValues.Concat(
+            headers.Vary,
+            preflight ? varyOfPreflight
+                : NeedsCredential(context) ? varyByCaller
+                : varyByOrigin
+        );
         if (request.Headers.Origin.Count == 0)
             return false;
         var origin = request.Headers.Origin.Count == 1 ? request.Headers.Origin[0]! : "";
