@@ -112,16 +112,16 @@ public sealed class S3BlobStoreTests(Ceph ceph) : BlobStoreTests, IClassFixture<
                 new HastyClock(),
                 loggers
             );
-        var store = (IBlobStore)hasty;
-        var id = ((BeginUploadOutcome.Begun)await store.BeginUploadAsync(Owner, Ct)).Id;
+        var impatient = (IBlobStore)hasty;
+        var id = ((BeginUploadOutcome.Begun)await impatient.BeginUploadAsync(Owner, Ct)).Id;
         using var appended = new Arriving(Random(10), ends: false);
         using var put = new Arriving(Random(10), ends: false);
 
         foreach (
             var act in (Func<Task>[])
                 [
-                    () => store.AppendAsync(Owner, id, 0, appended, Ct),
-                    () => store.PutAsync(Owner, Digest.Of("x"u8), null, put, Ct),
+                    () => impatient.AppendAsync(Owner, id, 0, appended, Ct),
+                    () => impatient.PutAsync(Owner, Digest.Of("x"u8), null, put, Ct),
                 ]
         )
         {
@@ -129,8 +129,8 @@ public sealed class S3BlobStoreTests(Ceph ceph) : BlobStoreTests, IClassFixture<
             late.Problem.Type.Status.ShouldBe(408);
         }
 
-        (await store.GetUploadOffsetAsync(Owner, id, Ct)).ShouldBe(10);
-        (await store.AbortUploadAsync(Owner, id, Ct)).ShouldBeTrue();
+        (await impatient.GetUploadOffsetAsync(Owner, id, Ct)).ShouldBe(10);
+        (await impatient.AbortUploadAsync(Owner, id, Ct)).ShouldBeTrue();
     }
 
     [Theory]
