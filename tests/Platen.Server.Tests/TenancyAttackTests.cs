@@ -448,8 +448,6 @@ public sealed partial class TenancyAttackTests(ServerFixture server)
                         }
                     ),
                 Encoding.UTF8,
-                // What an operation does not take is refused before it is looked at who asks.
-                path.Contains("/blobs/", StringComparison.Ordinal) ? "application/octet-stream" : "application/json"
                 // Where bytes are taken, JSON would be turned away before anybody asks who it is from.
                 path.Contains("/blobs/", StringComparison.Ordinal)
                     ? "application/octet-stream"
