@@ -28,8 +28,8 @@ public sealed class ProfileMatrixTests(ServerFixture server)
         POST /v1/instances/{publicId}/versions/{revision:long}/restore    200 200 curated-arrives-by-publish | 200 no-user-instances-here 200
         POST /v1/instances/{publicId}/type                                200 200 curated-arrives-by-publish | 200 no-user-instances-here 200
         PUT /v1/instances/{publicId}/publication                          200 200 curated-arrives-by-publish | 200 no-user-instances-here 200
-        PUT /v1/instances/{publicId}/publication (release)                200 200 200 | 200 not-found 200
-        POST /v1/instances/{publicId}/preview-links                       200 200 200 | 200 not-found 200
+        PUT /v1/instances/{publicId}/publication (release)                200 200 200 | 200 no-user-instances-here 200
+        POST /v1/instances/{publicId}/preview-links                       200 200 200 | 200 no-user-instances-here 200
         PUT /v1/cutovers/{id:guid} (snapshot)                             200 not-taken-in-here 200 | - - -
         PUT /v1/cutovers/{id:guid} (release)                              200 200 200 | - - -
         DELETE /v1/instances/{publicId}/publication                       204 204 curated-arrives-by-publish | 204 no-user-instances-here 204
