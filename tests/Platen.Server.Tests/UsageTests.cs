@@ -72,11 +72,12 @@ public sealed class UsageTests(ServerFixture server)
         (await other.Client.SendAsync(HttpMethod.Get, path)).Status.ShouldBe(404);
         (await server.Nobody.SendAsync(HttpMethod.Get, path)).Status.ShouldBe(401);
         (await form.Client.SendAsync(HttpMethod.Get, path)).Status.ShouldBe(200);
-        foreach (var wrong in new[] { "?from=x", "?from=2026-11-02&to=2026-11-01", "?from=1990-01-01" })
+        string[] wrongDays = ["?from=x", "?from=2026-11-02&to=2026-11-01", "?from=1990-01-01", "?to=0001-01-01"];
+        foreach (var wrong in wrongDays)
             (await form.Client.SendAsync(HttpMethod.Get, path + wrong)).Problem.ShouldBe("malformed", wrong);
-        (
-            await server.Owner.SendAsync(HttpMethod.Get, $"/v1/workspaces/{form.Workspace}/usage?month=13")
-        ).Problem.ShouldBe("malformed");
+        var ofWorkspace = $"/v1/workspaces/{form.Workspace}/usage?month=";
+        foreach (var wrong in new[] { "13", "9999-12", "0001-01" })
+            (await server.Owner.SendAsync(HttpMethod.Get, ofWorkspace + wrong)).Problem.ShouldBe("malformed", wrong);
     }
 
     [Fact]

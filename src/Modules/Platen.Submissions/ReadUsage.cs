@@ -49,6 +49,10 @@ internal sealed class ReadUsage(PostgresPools pools, TimeProvider time)
     private const int DefaultDays = 30;
     private const int MostUsed = 100;
 
+    // Nothing was counted outside these; within them, no reckoning with days leaves the calendar.
+    private static readonly DateOnly Earliest = new(2000, 1, 1);
+    private static readonly DateOnly Latest = new(2999, 12, 1);
+
     /// <exception cref="ProblemException"><see cref="KernelProblems.Malformed"/>.</exception>
     public async Task<InstanceUsageView> OfInstanceAsync(
         Caller caller,
@@ -106,7 +110,9 @@ internal sealed class ReadUsage(PostgresPools pools, TimeProvider time)
     {
         if (string.IsNullOrEmpty(text))
             return Today.AddDays(1 - Today.Day);
-        return DateOnly.TryParseExact(text, "yyyy-MM", CultureInfo.InvariantCulture, DateTimeStyles.None, out var month)
+        return
+            DateOnly.TryParseExact(text, "yyyy-MM", CultureInfo.InvariantCulture, DateTimeStyles.None, out var month)
+            && IsCounted(month)
             ? month
             : throw KernelProblems.Malformed.Because("'month' is not a month such as 2026-11.").AsException();
     }
@@ -114,6 +120,9 @@ internal sealed class ReadUsage(PostgresPools pools, TimeProvider time)
     private static DateOnly? Day(string? text, string name) =>
         string.IsNullOrEmpty(text) ? null
         : DateOnly.TryParseExact(text, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out var day)
+        && IsCounted(day)
             ? day
         : throw KernelProblems.Malformed.Because($"'{name}' is not a day such as 2026-11-21.").AsException();
+
+    private static bool IsCounted(DateOnly day) => day >= Earliest && day <= Latest;
 }
