@@ -162,4 +162,8 @@ public static class KernelProblems
         "The server failed",
         "Report the traceId to the operator; the log has the rest."
     );
+
+    /// <summary><see cref="Malformed"/>, for a page that is asked for by a cursor which no list gave out.</summary>
+    public static ProblemException UnknownCursor() =>
+        Malformed.Because("The cursor is not one that a list gave out.").AsException();
 }

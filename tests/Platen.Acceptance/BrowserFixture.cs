@@ -23,15 +23,6 @@ public sealed class BrowserFixture : IAsyncLifetime
     /// <summary>Other people's sites.</summary>
     public HostSite Host { get; private set; } = null!;
 
-    /// <summary>The public ids of the sample instances; each is published when the tests begin.</summary>
-    public static IReadOnlyList<string> Samples { get; } =
-    [
-        .. Directory
-            .EnumerateFiles(Path.Combine(Build.Repository, "samples", "widgets"), "*.json")
-            .Select(f => Path.GetFileNameWithoutExtension(f))
-            .Order(StringComparer.Ordinal),
-    ];
-
     /// <summary>A client that holds the owner's key.</summary>
     public HttpClient OpenClient() => server!.OpenClient();
 
@@ -49,21 +40,11 @@ public sealed class BrowserFixture : IAsyncLifetime
         Axe = await FetchAxeAsync(ct);
         Demo = new Uri($"http://localhost:{ServerProcess.FreePort()}/demo");
         Host = await HostSite.StartAsync(ct);
-        server = await PlatenServer.StartAsync(
+        server = await PlatenServer.StartWithSamplesAsync(
             PostgresFixture.NewFolder(),
             ct,
             ("PLATEN_DEMO_URL", new Uri(Demo, "/").ToString())
         );
-        using var client = new HttpClient { BaseAddress = server.Address };
-        foreach (var id in Samples)
-        {
-            await ServerProcess.WaitUntilAsync(
-                $"the sample {id}",
-                TimeSpan.FromSeconds(60),
-                async token => (await client.GetAsync("e/" + id, token)).IsSuccessStatusCode,
-                ct
-            );
-        }
         playwright = await Playwright.CreateAsync();
         browser = await playwright.Chromium.LaunchAsync(
             new BrowserTypeLaunchOptions

@@ -21,7 +21,7 @@ public sealed class CacheInFrontTests
     [InlineData("varnish")]
     public async Task It_keeps_what_it_may_and_gives_nobody_what_is_another_s(string kind)
     {
-        await using var server = await PlatenServer.StartAsync(PostgresFixture.NewFolder(), Ct);
+        await using var server = await PlatenServer.StartWithSamplesAsync(PostgresFixture.NewFolder(), Ct);
         await using var cache = await StartCacheAsync(kind, server.Address);
         using var http = new HttpClient(new SocketsHttpHandler { UseCookies = false, AllowAutoRedirect = false });
 
@@ -52,12 +52,6 @@ public sealed class CacheInFrontTests
             }
         }
 
-        await ServerProcess.WaitUntilAsync(
-            "the samples",
-            TimeSpan.FromSeconds(30),
-            async _ => (await AskAsync(server.Address, Page)).IsSuccessStatusCode,
-            Ct
-        );
         // The same address in other languages and codings, one after the other, so that each finds the others' in the cache.
         foreach (var language in new[] { "en", "de", "ar", "fr-CA, de;q=0.5", "zu" })
         foreach (var coding in new[] { "br", "gzip", "identity" })

@@ -25,16 +25,7 @@ public sealed class DeliveryNodeTests
     public async Task It_outlives_database_and_store_also_across_a_restart_and_learns_what_it_missed()
     {
         await using var postgres = await ExternalPostgres.StartAsync(Ct);
-        await RunAsync(postgres.Superuser(), "create database platen template template0 encoding 'UTF8'");
-        await using var server = await PlatenServer.StartAsync(
-            PostgresFixture.NewFolder(),
-            Ct,
-            ("ConnectionStrings__Platen", postgres.Superuser("platen"))
-        );
-        await RunAsync(
-            postgres.Superuser(),
-            $"create role {Login} login nosuperuser password 'secret'; grant platen_edge to {Login}"
-        );
+        await using var server = await StartServerAsync(postgres);
         var database = new Uri($"http://127.0.0.1:{postgres.Port}");
         var blobs = Path.Combine(server.DataFolder, "blobs");
         var nodeFolder = PostgresFixture.NewFolder();
@@ -45,13 +36,6 @@ public sealed class DeliveryNodeTests
         {
             port = proxy.Address.Port;
             await using var node = await StartNodeAsync(nodeFolder, blobs, port);
-            await ServerProcess.WaitUntilAsync(
-                "the samples",
-                TimeSpan.FromSeconds(30),
-                async ct =>
-                    (await visitor.GetAsync(new Uri(server.Address, "/e/" + Withdrawn), ct)).IsSuccessStatusCode,
-                Ct
-            );
             original = await visitor.GetByteArrayAsync(new Uri(node.Address, "/e/" + Asked), Ct);
             original.ShouldBe(await visitor.GetByteArrayAsync(new Uri(server.Address, "/e/" + Asked), Ct));
             await ServerProcess.WaitUntilAsync(
@@ -129,16 +113,7 @@ public sealed class DeliveryNodeTests
     public async Task A_rollback_is_soon_on_every_node()
     {
         await using var postgres = await ExternalPostgres.StartAsync(Ct);
-        await RunAsync(postgres.Superuser(), "create database platen template template0 encoding 'UTF8'");
-        await using var server = await PlatenServer.StartAsync(
-            PostgresFixture.NewFolder(),
-            Ct,
-            ("ConnectionStrings__Platen", postgres.Superuser("platen"))
-        );
-        await RunAsync(
-            postgres.Superuser(),
-            $"create role {Login} login nosuperuser password 'secret'; grant platen_edge to {Login}"
-        );
+        await using var server = await StartServerAsync(postgres);
         var blobs = Path.Combine(server.DataFolder, "blobs");
         await using var one = await StartNodeAsync(PostgresFixture.NewFolder(), blobs, postgres.Port);
         await using var two = await StartNodeAsync(PostgresFixture.NewFolder(), blobs, postgres.Port);
@@ -193,17 +168,7 @@ public sealed class DeliveryNodeTests
     public async Task What_visitors_send_to_it_reaches_the_API_and_a_key_has_its_pages_explained()
     {
         await using var postgres = await ExternalPostgres.StartAsync(Ct);
-        await RunAsync(postgres.Superuser(), "create database platen template template0 encoding 'UTF8'");
-        await using var server = await PlatenServer.StartAsync(
-            PostgresFixture.NewFolder(),
-            Ct,
-            ("ConnectionStrings__Platen", postgres.Superuser("platen")),
-            ("PLATEN_TRUSTED_PROXIES", "127.0.0.1")
-        );
-        await RunAsync(
-            postgres.Superuser(),
-            $"create role {Login} login nosuperuser password 'secret'; grant platen_edge to {Login}"
-        );
+        await using var server = await StartServerAsync(postgres, ("PLATEN_TRUSTED_PROXIES", "127.0.0.1"));
         var blobs = Path.Combine(server.DataFolder, "blobs");
         await using var node = await StartNodeAsync(
             PostgresFixture.NewFolder(),
@@ -410,6 +375,33 @@ public sealed class DeliveryNodeTests
         (await client.GetFromJsonAsync<JsonNode>($"v1/instances/{Asked}/publication", Ct))![
             "release"
         ]!.GetValue<string>();
+
+    /// <summary>A server that is everything, over a database in which nodes have a login that selects.</summary>
+    private static async Task<PlatenServer> StartServerAsync(
+        ExternalPostgres postgres,
+        params (string, string)[] settings
+    )
+    {
+        await RunAsync(postgres.Superuser(), "create database platen template template0 encoding 'UTF8'");
+        var server = await PlatenServer.StartWithSamplesAsync(
+            PostgresFixture.NewFolder(),
+            Ct,
+            [("ConnectionStrings__Platen", postgres.Superuser("platen")), .. settings]
+        );
+        try
+        {
+            await RunAsync(
+                postgres.Superuser(),
+                $"create role {Login} login nosuperuser password 'secret'; grant platen_edge to {Login}"
+            );
+        }
+        catch
+        {
+            await server.DisposeAsync();
+            throw;
+        }
+        return server;
+    }
 
     private static async Task RunAsync(string connectionString, string sql)
     {

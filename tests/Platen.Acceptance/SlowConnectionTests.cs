@@ -23,7 +23,7 @@ public sealed class SlowConnectionTests
         var count = Math.Min(Wanted, await OpenFilesAsync() - 2_000);
         count.ShouldBeGreaterThan(5_000, "the limit of open files (ulimit -n) is too low for this test");
         TestContext.Current.SendDiagnosticMessage($"{count} slow connections of {Wanted}");
-        await using var server = await PlatenServer.StartAsync(PostgresFixture.NewFolder(), Ct);
+        await using var server = await PlatenServer.StartWithSamplesAsync(PostgresFixture.NewFolder(), Ct);
         using var visitor = new HttpClient { BaseAddress = server.Address };
         var page = await visitor.GetByteArrayAsync(Page, Ct);
 

@@ -17,7 +17,7 @@ public sealed class UsageTests
         const int written = 200;
         const int after = 50;
         var folder = PostgresFixture.NewFolder();
-        await using (var first = await PlatenServer.StartAsync(folder, Ct))
+        await using (var first = await PlatenServer.StartWithSamplesAsync(folder, Ct))
         {
             using var client = first.OpenClient();
             await SeeAsync(client, written);

@@ -242,7 +242,7 @@ public sealed class VerifiedServer : IAsyncLifetime
     public PlatenServer Server => server!;
 
     public async ValueTask InitializeAsync() =>
-        server = await PlatenServer.StartAsync(
+        server = await PlatenServer.StartWithSamplesAsync(
             PostgresFixture.NewFolder(),
             TestContext.Current.CancellationToken,
             ("PLATEN_CORS_ORIGINS", AllowedOrigin)

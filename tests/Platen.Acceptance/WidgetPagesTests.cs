@@ -4,6 +4,7 @@ using System.Net.Http.Json;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Playwright;
+using Platen.Testing.Servers;
 using Platen.Testing.Widgets;
 
 namespace Platen.Acceptance;
@@ -16,7 +17,7 @@ public sealed class WidgetPagesTests(BrowserFixture browser)
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
-    public static TheoryData<string> Samples => [.. BrowserFixture.Samples];
+    public static TheoryData<string> Samples => [.. PlatenServer.Samples];
 
     public static TheoryData<string> Types =>
         [
@@ -224,7 +225,7 @@ public sealed class WidgetPagesTests(BrowserFixture browser)
             },
             complaints
         );
-        foreach (var id in BrowserFixture.Samples.Where(s => s.StartsWith("wgt_curated_", StringComparison.Ordinal)))
+        foreach (var id in PlatenServer.Samples.Where(s => s.StartsWith("wgt_curated_", StringComparison.Ordinal)))
         {
             var frame = page.Locator($"iframe[src='/e/{id}']");
             await frame.ScrollIntoViewIfNeededAsync();

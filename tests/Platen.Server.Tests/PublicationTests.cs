@@ -424,11 +424,6 @@ public sealed class PublicationTests(ServerFixture server)
     private static string PagePath(string path) => "/e/" + path.Split('/')[^1];
 
     /// <summary>A move reaches every node by notification: soon, and not at once.</summary>
-    private static async Task UntilAsync(Func<Task<bool>> holds)
-    {
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Ct);
-        patience.CancelAfter(TimeSpan.FromSeconds(10));
-        while (!await holds())
-            patience.Token.ThrowIfCancellationRequested();
-    }
+    private static Task UntilAsync(Func<Task<bool>> holds) =>
+        Testing.Servers.ServerProcess.WaitUntilAsync("the move", TimeSpan.FromSeconds(30), _ => holds(), Ct);
 }

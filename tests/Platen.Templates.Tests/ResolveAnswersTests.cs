@@ -287,11 +287,8 @@ public sealed class ResolveAnswersTests(ResolveAnswersTests.OwnServer own)
         }
     }
 
-    private async Task UntilVersionAsync(Person person, string version)
-    {
-        while ((await AskAsync(person)).Member("version") != version)
-            Ct.ThrowIfCancellationRequested();
-    }
+    private Task UntilVersionAsync(Person person, string version) =>
+        ServerFixture.UntilAsync(async () => (await AskAsync(person)).Member("version") == version);
 
     /// <summary>A server whose tables nobody else waits for.</summary>
     public sealed class OwnServer : IAsyncLifetime

@@ -187,12 +187,14 @@ public sealed class SelectionTests(ServerFixture server)
 
         await ReportAsync(name, "b", 60, live: 1, candidate: 40);
         JsonNode? trial = null;
-        while (trial?["state"]!.GetValue<string>() != "rolled-back")
+        await ServerFixture.UntilAsync(async () =>
         {
-            Ct.ThrowIfCancellationRequested();
-            trial = (await server.Owner.GetAsync($"/v1/templates/{name}/channels/default/trials")).Json["items"]![0];
-        }
-        trial["decision"]!.GetValue<string>().ShouldContain("standard errors");
+            var trials = await server.Owner.GetAsync($"/v1/templates/{name}/channels/default/trials");
+            trials.Status.ShouldBe(200, trials.Text);
+            trial = trials.Json["items"]![0]!;
+            return trial["state"]!.GetValue<string>() == "rolled-back";
+        });
+        trial!["decision"]!.GetValue<string>().ShouldContain("standard errors");
         var resolved = await server.Owner.ResolveAsync(name, "?key=x");
         (resolved.Member("version"), resolved.Json["trial"]).ShouldBe(("1.0.0", null));
         var channel = await server.Owner.GetAsync($"/v1/templates/{name}/channels/default");

@@ -118,15 +118,14 @@ public sealed class ServerFixture : IAsyncLifetime
     }
 
     /// <summary>A template's name that no other test has.</summary>
-    /// <summary>Asks until it is so; the run's own time limit ends it.</summary>
-    public static async Task UntilAsync(Func<Task<bool>> condition)
-    {
-        while (!await condition())
-        {
-            TestContext.Current.CancellationToken.ThrowIfCancellationRequested();
-            await Task.Yield();
-        }
-    }
+    /// <summary>Asks again and again, but not more often than a caller may, until it is so.</summary>
+    public static Task UntilAsync(Func<Task<bool>> condition) =>
+        Testing.Servers.ServerProcess.WaitUntilAsync(
+            "what the test waits for",
+            TimeSpan.FromSeconds(60),
+            _ => condition(),
+            TestContext.Current.CancellationToken
+        );
 
     internal static TemplateName NewName() => TemplateName.Parse("t" + Guid.CreateVersion7().ToString("N"));
 }

@@ -234,7 +234,7 @@ internal static class SubmissionsEndpoints
         {
             null or "" => null,
             _ when SubmissionPlace.TryParse(cursor, out var place) => place,
-            _ => throw KernelProblems.Malformed.Because("The cursor is not one that a list gave out.").AsException(),
+            _ => throw KernelProblems.UnknownCursor(),
         };
         var size = Math.Clamp(limit ?? Limits.DefaultPageItems, 1, Limits.PageItems);
         var page = await read.NewestAsync(caller, filter, after, size + 1, ct);

@@ -46,7 +46,7 @@ internal sealed class ReadTemplates(PostgresPools pools, TemplateStates states)
     {
         cursor = string.IsNullOrEmpty(cursor) ? null : cursor;
         if (cursor is not null && !TemplateName.TryParse(cursor, out _))
-            throw KernelProblems.Malformed.Because("The cursor is not one that a list gave out.").AsException();
+            throw KernelProblems.UnknownCursor();
         if (search?.Length > 200)
             throw KernelProblems.Malformed.Because("A search has at most 200 characters.").AsException();
         var size = Math.Clamp(limit ?? Limits.DefaultPageItems, 1, Limits.PageItems);

@@ -116,7 +116,7 @@ internal sealed class ReadInstances(PostgresPools pools)
     {
         cursor = string.IsNullOrEmpty(cursor) ? null : cursor;
         if (cursor is not null && !PublicId.TryParse(cursor, out _))
-            throw KernelProblems.Malformed.Because("The cursor is not one that a list gave out.").AsException();
+            throw KernelProblems.UnknownCursor();
         if (filter.Text is { Length: > WidgetsLimits.SearchLength })
         {
             throw KernelProblems

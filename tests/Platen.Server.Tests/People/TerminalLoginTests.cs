@@ -60,13 +60,7 @@ public sealed partial class TerminalLoginTests(ServerFixture server)
     {
         var (ada, browser, slug, owner) = await NewMemberAsync("editor");
         using var _ = browser;
-        var terminal = new TerminalSecret();
-        var code = Code()
-            .Match((await ApproveAsync(browser, terminal.Path("t"), owner, "all", 1)).Text)
-            .Groups["value"]
-            .Value;
-        var made = await ExchangeAsync(code, terminal.Verifier);
-        using var key = ServerFixtureClient(made.Json["secret"]!.GetValue<string>());
+        using var key = await LendAsync(browser, owner);
         var instances = $"/v1/workspaces/{slug}/instances";
         var member = $"/v1/workspaces/{slug}/members/{ada.Id}";
         (await key.SendAsync(HttpMethod.Post, instances, UserInstanceTests.Faq("x"))).Status.ShouldBe(201);
@@ -91,13 +85,7 @@ public sealed partial class TerminalLoginTests(ServerFixture server)
     {
         var (ada, browser, slug, owner) = await NewMemberAsync("editor");
         using var _ = browser;
-        var terminal = new TerminalSecret();
-        var code = Code()
-            .Match((await ApproveAsync(browser, terminal.Path("t"), owner, "all", 1)).Text)
-            .Groups["value"]
-            .Value;
-        var made = await ExchangeAsync(code, terminal.Verifier);
-        using var key = ServerFixtureClient(made.Json["secret"]!.GetValue<string>());
+        using var key = await LendAsync(browser, owner);
         var instances = $"/v1/workspaces/{slug}/instances";
         (await key.SendAsync(HttpMethod.Get, instances)).Status.ShouldBe(200);
         using var stream = await key.GetAsync(
@@ -120,10 +108,7 @@ public sealed partial class TerminalLoginTests(ServerFixture server)
         var (ada, browser, slug, owner) = await NewMemberAsync("viewer");
         using var _ = browser;
         var terminal = new TerminalSecret();
-        async Task<string> CodeAsync() =>
-            Code().Match((await ApproveAsync(browser, terminal.Path("t"), owner, "all", 1)).Text).Groups["value"].Value;
-
-        var code = await CodeAsync();
+        var code = await CodeAsync(browser, terminal, owner);
         (await ExchangeAsync(code, new TerminalSecret().Verifier)).Status.ShouldBe(401);
         (await ExchangeAsync(code[..^2] + "AA", terminal.Verifier)).Status.ShouldBe(401);
         var answers = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => ExchangeAsync(code, terminal.Verifier)));
@@ -132,7 +117,7 @@ public sealed partial class TerminalLoginTests(ServerFixture server)
         // A viewer's everything is a viewer's.
         answers.Single(a => a.Status == 200).Text.ShouldNotContain("instances:write");
 
-        var late = await CodeAsync();
+        var late = await CodeAsync(browser, terminal, owner);
         (
             await server.Owner.SendAsync(HttpMethod.Delete, $"/v1/workspaces/{slug}/members/{ada.Id}", ifMatch: "*")
         ).Status.ShouldBeInRange(200, 204);
@@ -211,6 +196,17 @@ public sealed partial class TerminalLoginTests(ServerFixture server)
             ("days", days.ToString(System.Globalization.CultureInfo.InvariantCulture))
         );
         return answer;
+    }
+
+    /// <summary>The code that a terminal gets for all rights during a day.</summary>
+    private static async Task<string> CodeAsync(Browser browser, TerminalSecret terminal, Guid owner) =>
+        Code().Match((await ApproveAsync(browser, terminal.Path("t"), owner, "all", 1)).Text).Groups["value"].Value;
+
+    private async Task<HttpClient> LendAsync(Browser browser, Guid owner)
+    {
+        var terminal = new TerminalSecret();
+        var made = await ExchangeAsync(await CodeAsync(browser, terminal, owner), terminal.Verifier);
+        return ServerFixtureClient(made.Json["secret"]!.GetValue<string>());
     }
 
     private Task<Answer> ExchangeAsync(string code, string verifier) =>

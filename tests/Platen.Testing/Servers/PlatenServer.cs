@@ -28,6 +28,15 @@ public sealed partial class PlatenServer : IAsyncDisposable
         process.BeginErrorReadLine();
     }
 
+    /// <summary>The public ids of the sample instances that an empty server publishes.</summary>
+    public static IReadOnlyList<string> Samples { get; } =
+    [
+        .. Directory
+            .EnumerateFiles(Path.Combine(Build.Repository, "samples", "widgets"), "*.json")
+            .Select(f => Path.GetFileNameWithoutExtension(f))
+            .Order(StringComparer.Ordinal),
+    ];
+
     /// <summary>Where it keeps everything.</summary>
     public string DataFolder { get; }
 
@@ -61,6 +70,39 @@ public sealed partial class PlatenServer : IAsyncDisposable
         {
             await ended;
             throw new InvalidOperationException($"The server ended with {server.process.ExitCode}:\n{server.Output}");
+        }
+        return server;
+    }
+
+    /// <summary>Starts the server as <see cref="StartAsync"/> does, and waits until the page of each of its samples is served.</summary>
+    public static async Task<PlatenServer> StartWithSamplesAsync(
+        string dataFolder,
+        CancellationToken ct,
+        params (string Name, string Value)[] settings
+    )
+    {
+        var server = await StartAsync(dataFolder, ct, settings);
+        try
+        {
+            using var client = new HttpClient { BaseAddress = server.Address };
+            foreach (var id in Samples)
+            {
+                await ServerProcess.WaitUntilAsync(
+                    $"the sample {id}",
+                    TimeSpan.FromSeconds(60),
+                    async token =>
+                    {
+                        using var page = await client.GetAsync("e/" + id, token);
+                        return page.IsSuccessStatusCode;
+                    },
+                    ct
+                );
+            }
+        }
+        catch
+        {
+            await server.DisposeAsync();
+            throw;
         }
         return server;
     }

@@ -89,7 +89,7 @@ internal static class AuditEndpoints
         {
             null or "" => null,
             _ when AuditPlace.TryParse(cursor, out var place) => place,
-            _ => throw KernelProblems.Malformed.Because("The cursor is not one that a list gave out.").AsException(),
+            _ => throw KernelProblems.UnknownCursor(),
         };
         var size = Math.Clamp(limit ?? Limits.DefaultPageItems, 1, Limits.PageItems);
         await using var session = await pools.OpenAsync(context.Caller().Operation("read audit log"), ct);

@@ -163,7 +163,7 @@ internal sealed partial class InviteMember(PostgresPools pools, TimeProvider clo
         if (!string.IsNullOrEmpty(cursor))
         {
             if (!long.TryParse(cursor, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var ticks))
-                throw KernelProblems.Malformed.Because("The cursor is not one that a list gave out.").AsException();
+                throw KernelProblems.UnknownCursor();
             before = ticks;
         }
         await using var session = await pools.OpenAsync(caller.Operation("list invitations"), ct);
@@ -194,7 +194,7 @@ internal sealed partial class InviteMember(PostgresPools pools, TimeProvider clo
                 known,
                 TimeSpan.Zero
             ),
-            _ => throw KernelProblems.Malformed.Because("The cursor is not one that a list gave out.").AsException(),
+            _ => throw KernelProblems.UnknownCursor(),
         };
 
     // Locked by the workspace's row.

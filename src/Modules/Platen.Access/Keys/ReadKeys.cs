@@ -62,6 +62,6 @@ internal sealed class ReadKeys(PostgresPools pools)
         {
             return (new DateTimeOffset(ticks, TimeSpan.Zero), id);
         }
-        throw KernelProblems.Malformed.Because("The cursor is not one that a list gave out.").AsException();
+        throw KernelProblems.UnknownCursor();
     }
 }

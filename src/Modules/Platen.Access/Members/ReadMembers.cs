@@ -13,7 +13,7 @@ internal sealed class ReadMembers(PostgresPools pools)
     {
         var after = Guid.Empty;
         if (!string.IsNullOrEmpty(cursor) && !Guid.TryParseExact(cursor, "D", out after))
-            throw KernelProblems.Malformed.Because("The cursor is not one that a list gave out.").AsException();
+            throw KernelProblems.UnknownCursor();
         if (role is not null && Roles.Parse(role) is null)
         {
             throw KernelProblems

@@ -66,7 +66,7 @@ internal static class PeopleEndpoints
         {
             null or "" => null,
             _ when Guid.TryParseExact(cursor, "D", out var last) => last,
-            _ => throw KernelProblems.Malformed.Because("The cursor is not one that a list gave out.").AsException(),
+            _ => throw KernelProblems.UnknownCursor(),
         };
         var size = Math.Clamp(limit ?? Limits.DefaultPageItems, 1, Limits.PageItems);
         var page = await people.PageAsync(after, size, email, ct);

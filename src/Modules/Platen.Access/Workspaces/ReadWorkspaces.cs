@@ -53,7 +53,7 @@ internal sealed class ReadWorkspaces(PostgresPools pools)
     {
         var after = string.IsNullOrEmpty(cursor) ? "" : cursor;
         if (after.Length > 0 && !Slug.TryParse(after, out _))
-            throw KernelProblems.Malformed.Because("The cursor is not one that a list gave out.").AsException();
+            throw KernelProblems.UnknownCursor();
         if (search is { Length: > AccessLimits.SearchLength })
         {
             throw KernelProblems
