@@ -59,7 +59,7 @@ public sealed partial class PlatenClient
                     try
                     {
                         if (!await connection.MoveNextAsync())
-                            lost = StreamEnded();
+                            lost = StreamEnded("Nothing: it is opened again.");
                     }
                     catch (PlatenException e) when (IsWorthReconnecting(e))
                     {
@@ -83,38 +83,42 @@ public sealed partial class PlatenClient
     }
 
     /// <summary>
-    /// The events of a stream after a revision, until the server ends the connection or <paramref name="idle"/> passes without one.
+    /// The events of a stream after a revision that had happened when this was asked, in order; it ends there, however long the
+    /// server takes.
     /// </summary>
     /// <param name="stream">Such as <c>channel/curated/wgt_main_content.faq/live</c>.</param>
     /// <param name="after">0 starts with the first event.</param>
-    /// <param name="idle">How long to wait for one more event.</param>
     /// <param name="ct">Cancels.</param>
+    /// <exception cref="PlatenUnreachableException">While it is read: the connection was lost before the last of them came.</exception>
+    /// <exception cref="PlatenAnswerException">While it is read: the server does not say how far the stream has come.</exception>
     public async IAsyncEnumerable<StreamEvent> ReadPastEventsAsync(
         string stream,
         long after,
-        TimeSpan idle,
         [EnumeratorCancellation] CancellationToken ct
     )
     {
-        using var silence = new CancellationTokenSource(idle, options.Time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, silence.Token);
-        await using var connection = ReadEventsAsync(EventsPath(stream), after, null, either.Token)
-            .GetAsyncEnumerator(either.Token);
-        while (true)
+        using var answer = await OpenEventsAsync(EventsPath(stream), after, ct);
+        if (
+            !answer.Headers.TryGetValues("Stream-Revision", out var fields)
+            || !long.TryParse(fields.First(), NumberStyles.None, CultureInfo.InvariantCulture, out var head)
+        )
         {
-            try
-            {
-                if (!await connection.MoveNextAsync())
-                    yield break;
-            }
-            catch (OperationCanceledException) when (!ct.IsCancellationRequested)
-            {
-                yield break;
-            }
-            if (connection.Current.Revision > after)
-                yield return connection.Current;
-            silence.CancelAfter(idle);
+            throw new PlatenAnswerException(
+                $"{Server} does not say how far the stream has come.",
+                "Check that server and client have the same version, and that no proxy removes the field Stream-Revision."
+            );
         }
+        if (after >= head)
+            yield break;
+        await foreach (var happened in ReadEventsAsync(answer, null, ct))
+        {
+            if (happened.Revision <= after)
+                continue;
+            yield return happened;
+            if (happened.Revision >= head)
+                yield break;
+        }
+        throw StreamEnded("Ask again after the last revision you saw (--after).");
     }
 
     private static string EventsPath(string stream)
@@ -131,6 +135,16 @@ public sealed partial class PlatenClient
     )
     {
         using var answer = await OpenEventsAsync(path, after, ct);
+        await foreach (var happened in ReadEventsAsync(answer, pauseAsked, ct))
+            yield return happened;
+    }
+
+    private async IAsyncEnumerable<StreamEvent> ReadEventsAsync(
+        HttpResponseMessage answer,
+        Action<TimeSpan>? pauseAsked,
+        [EnumeratorCancellation] CancellationToken ct
+    )
+    {
         var body = new WatchedStream(await answer.Content.ReadAsStreamAsync(ct), options.EventSilence, options.Time);
         var parser = SseParser.Create(body, static (_, data) => data.ToArray());
         await using var items = parser.EnumerateAsync(ct).GetAsyncEnumerator(ct);
@@ -233,8 +247,8 @@ public sealed partial class PlatenClient
     private static bool IsWorthReconnecting(PlatenException e) =>
         e is PlatenUnreachableException || (e is PlatenProblemException problem && IsPassing(problem.Status));
 
-    private PlatenUnreachableException StreamEnded() =>
-        new(Server, "the server ended the event stream.", "Nothing: it is opened again.", null);
+    private PlatenUnreachableException StreamEnded(string advice) =>
+        new(Server, "the server ended the event stream.", advice, null);
 
     /// <summary>Ends reads with <see cref="TimeoutException"/> when nothing at all arrives: heartbeats count as something.</summary>
     private sealed class WatchedStream(Stream inner, TimeSpan silence, TimeProvider time) : Stream

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Platen.Delivery;
+using Platen.Platform;
 using Platen.Platform.Blobs;
 using Platen.Platform.Http;
 using Platen.Platform.Http.RateLimits;
@@ -68,6 +69,7 @@ internal static class DeliveryNode
         services.AddReadiness(ReadinessParts.OfDelivery);
         services.AddSingleton(_ => new PrometheusText(ServerHost.Meters));
         services.AddTelemetryExport(ServerHost.Meters);
+        services.AddHostedService<StartupMemory>();
         services.AddPlatenTimeouts(settings.Guards.RequestTimeout);
 
         var app = builder.Build();

@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging.Console;
 using Platen.Access;
 using Platen.Access.People;
 using Platen.Delivery;
+using Platen.Platform;
 using Platen.Platform.Blobs;
 using Platen.Platform.Events;
 using Platen.Platform.Http;
@@ -129,6 +130,7 @@ public static class ServerHost
         services.AddSingleton(_ => new PrometheusText(Meters));
         services.AddPlatenOpenApi();
         services.AddTelemetryExport(Meters);
+        services.AddHostedService<StartupMemory>();
         services.Configure<JsonOptions>(json =>
         {
             json.SerializerOptions.DefaultIgnoreCondition = JsonIgnoreCondition.Never;

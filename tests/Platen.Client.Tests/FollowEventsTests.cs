@@ -55,7 +55,7 @@ public sealed class FollowEventsTests
         using var client = server.Client(
             new PlatenClientOptions
             {
-                EventSilence = TimeSpan.FromMilliseconds(100),
+                EventSilence = TimeSpan.FromSeconds(2),
                 FirstPause = TimeSpan.FromMilliseconds(1),
             }
         );
@@ -68,22 +68,38 @@ public sealed class FollowEventsTests
     }
 
     [Fact]
-    public async Task The_past_ends_when_the_server_falls_silent()
+    public async Task The_past_ends_where_the_stream_had_come_to()
     {
+        const string three = "id: 1\nevent: a\ndata: {}\n\nid: 2\nevent: a\ndata: {}\n\nid: 3\nevent: a\ndata: {}\n\n";
         await using var server = await ScriptedServer.StartAsync(
-            Events("id: 1\nevent: a\ndata: {}\n\nid: 2\nevent: a\ndata: {}\n\n", stayOpen: true)
+            Events(three, stayOpen: true, head: "2"),
+            Events("retry: 1000\n\n", stayOpen: true, head: "2"),
+            Events("id: 1\nevent: a\ndata: {}\n\n", head: "2"),
+            Events(three)
         );
         using var client = server.Client();
 
-        var seen = await client.ReadPastEventsAsync("widget/x", 0, TimeSpan.FromMilliseconds(300), Ct).ToListAsync(Ct);
+        (await PastAsync(0)).ShouldBe([1, 2]);
+        (await PastAsync(2)).ShouldBeEmpty();
+        // Half of the past is not the past.
+        (await Should.ThrowAsync<PlatenUnreachableException>(() => PastAsync(0))).Message.ShouldContain("ended");
+        (await Should.ThrowAsync<PlatenAnswerException>(() => PastAsync(0))).Message.ShouldContain("how far");
 
-        seen.Select(e => e.Revision).ShouldBe([1, 2]);
+        async Task<List<long>> PastAsync(long after) =>
+            await client.ReadPastEventsAsync("widget/x", after, Ct).Select(e => e.Revision).ToListAsync(Ct);
     }
 
-    private static RequestDelegate Events(string text, bool abort = false, bool stayOpen = false) =>
+    private static RequestDelegate Events(
+        string text,
+        bool abort = false,
+        bool stayOpen = false,
+        string? head = null
+    ) =>
         async context =>
         {
             context.Response.ContentType = "text/event-stream";
+            if (head is not null)
+                context.Response.Headers["Stream-Revision"] = head;
             await context.Response.WriteAsync(text, context.RequestAborted);
             await context.Response.Body.FlushAsync(context.RequestAborted);
             if (abort)

@@ -8,9 +8,6 @@ namespace Platen.Cli.Commands;
 /// <summary><c>platen events</c>: what happened on a stream, and what happens on it.</summary>
 internal static class EventsCommand
 {
-    /// <summary>Without --follow, the past has been read when the server sends nothing more for this long.</summary>
-    private static readonly TimeSpan Idle = TimeSpan.FromSeconds(1);
-
     private static readonly Argument<string> Stream = new("stream")
     {
         Description = "The stream, such as widget/wgt_main_content.faq.",
@@ -51,7 +48,7 @@ internal static class EventsCommand
                 lost => run.Output.Progress($"{lost.Message} Connecting again."),
                 ct
             )
-            : run.Client.ReadPastEventsAsync(stream, after, Idle, ct);
+            : run.Client.ReadPastEventsAsync(stream, after, ct);
         await foreach (var happened in events)
             Print(run.Output, happened);
         return ExitCode.Ok;

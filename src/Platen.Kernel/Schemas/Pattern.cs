@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text.RegularExpressions;
 
@@ -12,6 +13,9 @@ internal sealed class PatternException(string message) : Exception(message);
 /// </summary>
 internal sealed class Pattern
 {
+    // Widget types share most of their patterns, and an automaton is some 300 KB: one lives as long as any schema that uses it.
+    private static readonly ConcurrentDictionary<string, WeakReference<Pattern>> Known = new(StringComparer.Ordinal);
+
     private readonly Regex plain;
     private readonly Lazy<Regex> paired;
 
@@ -32,6 +36,29 @@ internal sealed class Pattern
 
     /// <exception cref="PatternException">The source is no pattern.</exception>
     public static Pattern Compile(string source)
+    {
+        if (Known.TryGetValue(source, out var known) && known.TryGetTarget(out var pattern))
+            return pattern;
+        pattern = Translate(source);
+        if (Known.Count >= SchemaLimits.SharedPatterns)
+            Forget();
+        Known[source] = new WeakReference<Pattern>(pattern);
+        return pattern;
+    }
+
+    private static void Forget()
+    {
+        foreach (var (source, pattern) in Known)
+        {
+            if (!pattern.TryGetTarget(out _))
+                Known.TryRemove(KeyValuePair.Create(source, pattern));
+        }
+        // All in use: those stay with their schemas, and are only shared no more.
+        if (Known.Count >= SchemaLimits.SharedPatterns)
+            Known.Clear();
+    }
+
+    private static Pattern Translate(string source)
     {
         var parsed = EcmaPattern.Translate(source, isStrict: false);
         var expression = Build(source, parsed.Plain, parsed.NeedsBacktracking);

@@ -42,6 +42,9 @@ public static class SchemaLimits
     /// <summary>UTF-16 units of one pattern.</summary>
     public const int PatternLength = 10_000;
 
+    /// <summary>Patterns that schemas share with one another in a process.</summary>
+    public const int SharedPatterns = 1_000;
+
     /// <summary>Groups inside one another in a pattern.</summary>
     public const int PatternDepth = 100;
 }

@@ -104,6 +104,7 @@ public sealed class EventHub(
             var head = await EventLog.HeadAsync(session, stream, ct);
             if (afterRevision < head.RemovedThrough || afterRevision > head.Revision)
                 throw Gone(head, afterRevision);
+            subscription.Head = head.Revision;
             subscription.Feed.Begin(head.Revision);
             if (subscription.Feed.Last < head.Revision)
                 Mark(subscription.Feed);

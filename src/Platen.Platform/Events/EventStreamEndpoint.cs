@@ -15,13 +15,15 @@ namespace Platen.Platform.Events;
 /// <summary>Serves streams as text/event-stream (WHATWG HTML section 9.2).</summary>
 public static class EventStreamEndpoint
 {
+    private const string RevisionField = "Stream-Revision";
     private static readonly byte[] Opening = "retry: 1000\n\n"u8.ToArray();
     private static readonly byte[] Heartbeat = ": still here\n\n"u8.ToArray();
 
     /// <summary>
     /// Maps <c>GET</c> on a pattern: events after <c>Last-Event-ID</c> (or <c>?after=</c>; without either, from the beginning),
     /// then each as it is committed, with its revision as <c>id</c> and its type as <c>event</c>. A comment every 15 s shows
-    /// that the connection lives. A reader that is too slow gets <c>event: platen.cut</c> with its cursor, one whose events
+    /// that the connection lives. The field <c>Stream-Revision</c> says how far the stream has come: who wants the past only, leaves
+    /// after that event. A reader that is too slow gets <c>event: platen.cut</c> with its cursor, one whose events
     /// were removed meanwhile <c>event: platen.gone</c>, and the response ends; it ends without either when the server stops.
     /// </summary>
     /// <param name="app">Where to map.</param>
@@ -64,6 +66,7 @@ public static class EventStreamEndpoint
         http.Response.Headers.CacheControl = "no-store";
         http.Response.Headers.ContentEncoding = "identity";
         http.Response.Headers["X-Accel-Buffering"] = "no";
+        http.Response.Headers[RevisionField] = Text(subscription.Head);
         if (http.WantsNoBody())
             return;
         var body = http.Response.BodyWriter;

@@ -154,6 +154,9 @@ internal sealed class EventSubscription : IValueTaskSource<Wake>, IAsyncDisposab
 
     public long Cursor { get; private set; }
 
+    /// <summary>How far the stream had come when this began.</summary>
+    public long Head { get; internal set; }
+
     internal StreamFeed Feed => feed;
 
     internal bool IsWaiting => waiting;

@@ -33,6 +33,7 @@ public sealed class EventStreamEndpointTests(PostgresFixture postgres)
         response.StatusCode.ShouldBe(HttpStatusCode.OK);
         response.Headers.CacheControl!.NoStore.ShouldBeTrue();
         response.Headers.GetValues("X-Accel-Buffering").ShouldBe(["no"]);
+        response.Headers.GetValues("Stream-Revision").ShouldBe(["2"]);
         response.Content.Headers.ContentType!.MediaType.ShouldBe("text/event-stream");
         await using var body = await response.Content.ReadAsStreamAsync(Ct);
         var parser = SseParser.Create(body);

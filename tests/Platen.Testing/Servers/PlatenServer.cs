@@ -92,7 +92,9 @@ public sealed partial class PlatenServer : IAsyncDisposable
                     TimeSpan.FromSeconds(60),
                     async token =>
                     {
-                        using var page = await client.GetAsync("e/" + id, token);
+                        // Not counted as a view.
+                        using var head = new HttpRequestMessage(HttpMethod.Head, "e/" + id);
+                        using var page = await client.SendAsync(head, token);
                         return page.IsSuccessStatusCode;
                     },
                     ct
