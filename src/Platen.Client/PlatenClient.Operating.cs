@@ -28,14 +28,19 @@ public sealed partial class PlatenClient
 
     /// <summary>The jobs, page after page until all are read.</summary>
     /// <param name="state">Only those in this state; null for all.</param>
+    /// <param name="kind">Only those of this kind, such as platform.maintain; null for all.</param>
     /// <param name="ct">Cancels.</param>
-    public async IAsyncEnumerable<Job> ListJobsAsync(string? state, [EnumeratorCancellation] CancellationToken ct)
+    public async IAsyncEnumerable<Job> ListJobsAsync(
+        string? state,
+        string? kind,
+        [EnumeratorCancellation] CancellationToken ct
+    )
     {
         string? cursor = null;
         do
         {
             var page = await GetAsync(
-                "v1/jobs" + Query(("state", state), ("cursor", cursor)),
+                "v1/jobs" + Query(("state", state), ("kind", kind), ("cursor", cursor)),
                 ClientJson.Default.PageJob,
                 ct
             );

@@ -69,6 +69,7 @@ internal static class JobsEndpoints
         HttpContext context,
         CancellationToken ct,
         string? state = null,
+        string? kind = null,
         string? cursor = null,
         int? limit = null
     )
@@ -92,7 +93,7 @@ internal static class JobsEndpoints
         };
         var size = Math.Clamp(limit ?? Limits.DefaultPageItems, 1, Limits.PageItems);
         await using var session = await pools.OpenAsync(context.Caller().Operation("list jobs"), ct);
-        var page = await JobQueue.ListAsync(session, wanted, before, size, ct);
+        var page = await JobQueue.ListAsync(session, wanted, kind, before, size, ct);
         return TypedResults.Ok(
             new JobListView([.. page.Select(JobView.Of)], page.Count == size ? page[^1].Id.ToString() : null)
         );

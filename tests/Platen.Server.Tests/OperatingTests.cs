@@ -59,18 +59,22 @@ public sealed class OperatingTests(ServerFixture server)
     public async Task The_hourly_maintenance_is_a_job_that_can_be_seen()
     {
         JsonNode? job = null;
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Ct);
-        patience.CancelAfter(TimeSpan.FromSeconds(20));
-        while (job?["state"]?.GetValue<string>() != "succeeded")
-        {
-            if (patience.IsCancellationRequested)
-                throw new TimeoutException((await server.Owner.SendAsync(HttpMethod.Get, "/v1/jobs")).Text);
-            var jobs = await server.Owner.SendAsync(HttpMethod.Get, "/v1/jobs?state=succeeded");
-            job = jobs.Json["items"]!
-                .AsArray()
-                .FirstOrDefault(j => j!["kind"]!.GetValue<string>() == "platform.maintain");
-        }
-        job["progress"]!.GetValue<double>().ShouldBe(1);
+        await Testing.Servers.ServerProcess.WaitUntilAsync(
+            "the maintenance",
+            TimeSpan.FromSeconds(60),
+            async _ =>
+            {
+                var jobs = await server.Owner.SendAsync(
+                    HttpMethod.Get,
+                    "/v1/jobs?state=succeeded&kind=platform.maintain"
+                );
+                jobs.Json["items"]!.AsArray().ShouldAllBe(j => j!["kind"]!.GetValue<string>() == "platform.maintain");
+                job = jobs.Json["items"]!.AsArray().FirstOrDefault();
+                return job is not null;
+            },
+            Ct
+        );
+        job!["progress"]!.GetValue<double>().ShouldBe(1);
         var retried = await server.Owner.SendAsync(HttpMethod.Post, $"/v1/jobs/{job["id"]}/retry");
         (retried.Status, retried.Problem).ShouldBe((409, "conflict"));
         var next = await server.Owner.SendAsync(HttpMethod.Get, "/v1/jobs?state=queued");

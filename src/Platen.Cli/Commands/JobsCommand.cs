@@ -17,10 +17,16 @@ internal static class JobsCommand
         HelpName = "STATE",
     };
 
+    private static readonly Option<string?> Kind = new("--kind")
+    {
+        Description = "Only jobs of this kind, such as platform.webhook.",
+        HelpName = "KIND",
+    };
+
     public static Command Create() =>
         new("jobs", "Show the server's background work, and retry what failed for good.")
         {
-            new Command("list", "List the jobs.") { State }.Runs(ListAsync),
+            new Command("list", "List the jobs.") { State, Kind }.Runs(ListAsync),
             new Command("show", "Show one job.") { Id }.Runs(ShowAsync),
             new Command("retry", "Put a dead job back into the queue.") { Id }.Runs(RetryAsync),
         };
@@ -29,7 +35,7 @@ internal static class JobsCommand
     {
         var documents = new JsonArray();
         var rows = new List<string[]>();
-        await foreach (var job in run.Client.ListJobsAsync(run.Value(State), ct))
+        await foreach (var job in run.Client.ListJobsAsync(run.Value(State), run.Value(Kind), ct))
         {
             documents.Add(ToJson(job));
             rows.Add([

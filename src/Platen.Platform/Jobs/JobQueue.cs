@@ -165,12 +165,14 @@ public static class JobQueue
     /// <summary>Jobs of the session's owner, newest first.</summary>
     /// <param name="session">Whose jobs.</param>
     /// <param name="state">Only those in this state; null for all.</param>
+    /// <param name="kind">Only those of this kind; null for all.</param>
     /// <param name="before">The last job of the former page; null for the first page.</param>
     /// <param name="limit">1 to <see cref="Limits.PageItems"/>.</param>
     /// <param name="ct">Cancels.</param>
     public static Task<List<Job>> ListAsync(
         Session session,
         JobState? state,
+        string? kind,
         JobId? before,
         int limit,
         CancellationToken ct
@@ -182,13 +184,15 @@ public static class JobQueue
             $"""
             select {Columns} from platform.job
              where owner = platform.current_owner() and ($1 is null or state = $1) and ($2 is null or id < $2)
+               and ($4 is null or kind = $4)
              order by id desc limit $3
             """,
             row => Read(row),
             ct,
             Sql.Text(state?.ToString().ToLowerInvariant()),
             new NpgsqlParameter { Value = (object?)before?.Value ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Uuid },
-            Sql.Int(limit)
+            Sql.Int(limit),
+            Sql.Text(kind)
         );
     }
 

@@ -267,7 +267,7 @@ public sealed class JobTests(PostgresFixture postgres)
     private async Task<List<Job>> ListAsync(JobState? state)
     {
         await using var session = await postgres.OpenAsync(owner, Ct);
-        return await JobQueue.ListAsync(session, state, null, 50, Ct);
+        return await JobQueue.ListAsync(session, state, null, null, 50, Ct);
     }
 
     private async Task<RetryOutcome> RetryAsync(JobId id)

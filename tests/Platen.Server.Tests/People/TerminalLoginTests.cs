@@ -97,9 +97,18 @@ public sealed partial class TerminalLoginTests(ServerFixture server)
 
         (await server.Owner.SendAsync(HttpMethod.Post, $"/v1/people/{ada.Id}/disable")).Status.ShouldBe(200);
         await Streams.EndsAsync(stream);
-        (await key.SendAsync(HttpMethod.Get, instances)).Status.ShouldBe(401);
+        await OpensAsync(401);
         (await server.Owner.SendAsync(HttpMethod.Post, $"/v1/people/{ada.Id}/enable")).Status.ShouldBe(200);
-        (await key.SendAsync(HttpMethod.Get, instances)).Status.ShouldBe(200);
+        await OpensAsync(200);
+
+        // Every node hears of it, each in its own time.
+        Task OpensAsync(int status) =>
+            Testing.Servers.ServerProcess.WaitUntilAsync(
+                "the key is known anew",
+                TimeSpan.FromSeconds(30),
+                async _ => (await key.SendAsync(HttpMethod.Get, instances)).Status == status,
+                Ct
+            );
     }
 
     [Fact]
