@@ -56,24 +56,23 @@ internal sealed class ChannelLookup(PostgresPools pools)
     public async Task<ChannelRow?> FindAsync(PublicId id, CancellationToken ct)
     {
         const string columns = "select owner, revision, release_digest, manifest, moved_at from platform.edge_channel ";
-        await using var session = await pools.OpenEdgeAsync(ct);
-        var rows =
+        var rows = await pools.ReadEdgeAsync(
             id is PublicId.User
-                ? await session.ListAsync(
+                ? new Query<ChannelRow?>(
                     columns + "where subject = $1 and name = $2 and release_digest is not null limit 2",
                     ReadChannel,
-                    ct,
                     Sql.Text(SubjectOf(id)),
                     Sql.Text(Live)
                 )
-                : await session.ListAsync(
+                : new Query<ChannelRow?>(
                     columns + "where owner = $1 and subject = $2 and name = $3",
                     ReadChannel,
-                    ct,
                     Sql.Owner(OwnerId.Platform),
                     Sql.Text(SubjectOf(id)),
                     Sql.Text(Live)
-                );
+                ),
+            ct
+        );
         if (rows.Count > 1)
             throw new InvalidDataException($"Two workspaces have a live channel for {id}.");
         return rows.Count == 0 ? null : rows[0];

@@ -17,8 +17,10 @@ public sealed partial class StartupMemory : BackgroundService
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var timer = new PeriodicTimer(Between);
+        // Ended with the server, also in the middle of a wait.
+        await using var ending = stoppingToken.Register(timer.Dispose);
         var allocated = GC.GetTotalAllocatedBytes();
-        while (await timer.WaitForNextTickAsync(stoppingToken))
+        while (await timer.WaitForNextTickAsync(CancellationToken.None))
         {
             var before = allocated;
             allocated = GC.GetTotalAllocatedBytes();

@@ -87,24 +87,21 @@ internal sealed class PublishedForms(PostgresPools pools, IBlobStore blobs, Usag
     private async Task<Live?> LiveAsync(PublicId id, CancellationToken ct)
     {
         const string columns = "select owner, release_digest, manifest from platform.edge_channel ";
-        await using var session = await pools.OpenEdgeAsync(ct);
         // An id belongs to one workspace for good; of two that claim it, neither gets anything.
-        var rows =
-            id is PublicId.User
-                ? await session.ListAsync(
-                    columns + "where subject = $1 and name = 'live' and owner <> $2 limit 2",
-                    Read,
-                    ct,
-                    Sql.Text(SubjectOf(id)),
-                    Sql.Owner(OwnerId.Platform)
-                )
-                : await session.ListAsync(
-                    columns + "where subject = $1 and name = 'live' and owner = $2 limit 2",
-                    Read,
-                    ct,
-                    Sql.Text(SubjectOf(id)),
-                    Sql.Owner(OwnerId.Platform)
-                );
+        var rows = await pools.ReadEdgeAsync(
+            new Query<Live>(
+                columns
+                    + (
+                        id is PublicId.User
+                            ? "where subject = $1 and name = 'live' and owner <> $2 limit 2"
+                            : "where subject = $1 and name = 'live' and owner = $2 limit 2"
+                    ),
+                Read,
+                Sql.Text(SubjectOf(id)),
+                Sql.Owner(OwnerId.Platform)
+            ),
+            ct
+        );
         return rows is [var live] ? live : null;
 
         static Live Read(Npgsql.NpgsqlDataReader row) =>

@@ -1,6 +1,5 @@
 using Platen.Kernel;
 using Platen.Platform.Channels;
-using Platen.Platform.Postgres;
 
 namespace Platen.Widgets;
 
@@ -62,5 +61,5 @@ internal sealed class InstanceHome
     public ChannelKey LiveOf(string publicId) => new(SubjectOf(publicId), "live");
 
     /// <summary>Whose the rows are, for a session that reads them: curated ones are the platform's, whoever reads.</summary>
-    public OwnerId OwnerIn(Session session) => this == User ? session.Context.Owner : OwnerId.Platform;
+    public OwnerId OwnerFor(OwnerId reader) => this == User ? reader : OwnerId.Platform;
 }

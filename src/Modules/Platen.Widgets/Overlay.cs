@@ -29,10 +29,10 @@ internal sealed record Overlay(
     public const string Columns = "locale, ops::text, base_digest, revision, updated_at, updated_by_name";
 
     public static Task<List<Overlay>> ListAsync(Session session, PublicId id, CancellationToken ct) =>
-        session.ListAsync(List(session, id), ct);
+        session.ListAsync(List(session.Context.Owner, id), ct);
 
     /// <summary>Lists the overlays of an instance by their locale.</summary>
-    public static Query<Overlay> List(Session session, PublicId id) =>
+    public static Query<Overlay> List(OwnerId reader, PublicId id) =>
         new(
             $"""
             select {Columns} from widgets.widget_instance_locales where owner = $2 and public_id = $1
@@ -40,7 +40,7 @@ internal sealed record Overlay(
             """,
             Read,
             Sql.Text(id.ToString()),
-            Sql.Owner(InstanceHome.Of(id).OwnerIn(session))
+            Sql.Owner(InstanceHome.Of(id).OwnerFor(reader))
         );
 
     /// <summary>Lists the locales in which an instance has an overlay.</summary>
@@ -49,7 +49,7 @@ internal sealed record Overlay(
             "select locale from widgets.widget_instance_locales where owner = $2 and public_id = $1 order by locale",
             row => row.GetString(0),
             Sql.Text(id.ToString()),
-            Sql.Owner(InstanceHome.Of(id).OwnerIn(session))
+            Sql.Owner(InstanceHome.Of(id).OwnerFor(session.Context.Owner))
         );
 
     public static Task<Overlay?> FindAsync(Session session, PublicId id, string locale, CancellationToken ct) =>
@@ -62,7 +62,7 @@ internal sealed record Overlay(
             ct,
             Sql.Text(id.ToString()),
             Sql.Text(locale),
-            Sql.Owner(InstanceHome.Of(id).OwnerIn(session))
+            Sql.Owner(InstanceHome.Of(id).OwnerFor(session.Context.Owner))
         );
 
     /// <summary>The config in this locale, and the places whose change is stale and was left out.</summary>

@@ -85,16 +85,18 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
             PublishGates.Refuse(instance.PublicId, inspected.Findings);
 
         await using var session = await pools.OpenAsync(operation, ct);
-        var (states, _) = await session.TogetherAsync(
+        // Whether it may be moved is judged from what the lock showed: until the commit nobody has seen it move.
+        var (states, _, moves) = await session.TogetherAsync(
             Lock(id, instance.Home),
             ReleaseStore.Record(session, made.Draft),
+            ChannelStore.Move(operation, instance.Live, channel?.Revision ?? 0, made.Draft.Digest),
             ct
         );
         var publishedRevision = CheckUnchanged(states.FirstOrDefault(), id, instance, overlays);
         var missing = await PublishGates.CheckInstancesAsync(session, inspected.Instances, Alone, ct);
         if (!force)
             PublishGates.Refuse(instance.PublicId, missing);
-        var (moved, revision) = await MoveAsync(session, instance, channel?.Revision ?? 0, made.Draft.Digest, ct);
+        var (moved, revision) = Settle(moves.Single(), instance, made.Draft.Digest);
         // Only what is shown now and was not before was passed over.
         ImmutableArray<GateFinding> passedOver = moved ? [.. inspected.Findings, .. missing] : [];
         if (moved || publishedRevision != instance.Revision)
@@ -102,7 +104,7 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
             await AuditAsync(session, WidgetEvents.Published, instance, channel, made.Draft.Digest, revision, ct);
             if (passedOver.Length > 0)
                 await PublishGates.AuditAsync(session, instance.PublicId, made.Draft.Digest, passedOver, ct);
-            await RecordPublicationAsync(session, instance, instance.Revision, made.Draft.Digest, revision, ct);
+            RecordPublication(session, instance, instance.Revision, made.Draft.Digest, revision);
         }
         await session.CommitAsync(ct);
         var published = instance with { PublishedRevision = instance.Revision };
@@ -138,12 +140,13 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
                 .AsException();
         }
         var channel = await ChannelStore.FindAsync(session, instance.Live, ct);
-        var (moved, revision) = await MoveAsync(session, instance, channel?.Revision ?? 0, digest, ct);
+        var move = await ChannelStore.MoveAsync(session, instance.Live, channel?.Revision ?? 0, digest, ct);
+        var (moved, revision) = Settle(move, instance, digest);
         // What is live now is not the version that stands in the table.
         if (moved)
         {
             await AuditAsync(session, WidgetEvents.WentBack, instance, channel, digest, revision, ct);
-            await RecordPublicationAsync(session, instance, sourceRevision: null, digest, revision, ct);
+            RecordPublication(session, instance, sourceRevision: null, digest, revision);
         }
         await session.CommitAsync(ct);
         var live = moved ? instance with { PublishedRevision = null } : instance;
@@ -174,10 +177,10 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
         CancellationToken ct
     )
     {
-        await using var session = await pools.OpenAsync(operation, ct);
-        var (instance, overlays, channel, entitlements) = await session.TogetherAsync(
+        var (instance, overlays, channel, entitlements) = await pools.ReadAsync(
+            operation,
             Instance.Find(id),
-            Overlay.List(session, id),
+            Overlay.List(operation.Owner, id),
             ChannelStore.Find(InstanceHome.Of(id).LiveOf(id.ToString())),
             Entitlements.List(),
             ct
@@ -229,14 +232,8 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
         return now.PublishedRevision;
     }
 
-    private static async Task<(bool Moved, long Revision)> MoveAsync(
-        Session session,
-        Instance instance,
-        long seenRevision,
-        Digest to,
-        CancellationToken ct
-    ) =>
-        await ChannelStore.MoveAsync(session, instance.Live, seenRevision, to, ct) switch
+    private static (bool Moved, long Revision) Settle(ChannelMove move, Instance instance, Digest to) =>
+        move switch
         {
             ChannelMove.Moved(var revision) => (true, revision),
             ChannelMove.Unchanged(var revision) => (false, revision),
@@ -274,22 +271,22 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
             ct
         );
 
-    private static Task RecordPublicationAsync(
+    /// <summary>With the commit: the row is locked, and nobody waits for the answer.</summary>
+    private static void RecordPublication(
         Session session,
         Instance instance,
         long? sourceRevision,
         Digest release,
-        long channelRevision,
-        CancellationToken ct
-    ) =>
-        EventLog.AppendWithAsync(
+        long channelRevision
+    )
+    {
+        session.AtCommit(
+            $"update {instance.Home.Table} set published_revision = $2 where public_id = $1",
+            Sql.Text(instance.PublicId),
+            Sql.Long(sourceRevision)
+        );
+        EventLog.AppendAtCommit(
             session,
-            new Query<string>(
-                $"update {instance.Home.Table} set published_revision = $2 where public_id = $1 returning public_id",
-                row => row.GetString(0),
-                Sql.Text(instance.PublicId),
-                Sql.Long(sourceRevision)
-            ),
             WidgetEvents.Stream(instance.PublicId),
             WidgetEvents.Published,
             JsonSerializer.SerializeToUtf8Bytes(
@@ -300,7 +297,7 @@ internal sealed class PublishInstance(PostgresPools pools, IBlobStore blobs, Wid
                     channelRevision,
                     sourceRevision,
                 }
-            ),
-            ct
+            )
         );
+    }
 }

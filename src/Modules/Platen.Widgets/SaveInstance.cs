@@ -57,20 +57,17 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
                 )
                 .AsException();
         }
-        var saved = current switch
-        {
-            null => await InsertAsync(session, id, wanted, ct),
-            _ when Same(current, wanted) => current,
-            _ => await UpdateAsync(session, current, wanted, ct),
-        };
         // What is live of it was read with the lock, and a save does not change it unless it ends it.
-        var detail =
-            before is null || saved.Status == InstanceStatus.Unpublished
-                ? await InstanceDetail.FindAsync(session, id, Instance.Find(id), ct)
-                : before with
-                {
-                    Instance = saved,
-                };
+        if (before is not null && wanted.Status != InstanceStatus.Unpublished)
+        {
+            var saved = await UpdateAndCommitAsync(session, before.Instance, wanted, ct);
+            return new Outcome(before with { Instance = saved }, Created: false);
+        }
+        if (current is null)
+            await InsertAsync(session, id, wanted, ct);
+        else if (!Same(current, wanted))
+            await UnpublishAsync(session, current, wanted, ct);
+        var detail = await InstanceDetail.FindAsync(session, id, Instance.Find(id), ct);
         await session.CommitAsync(ct);
         return new Outcome(detail!, Created: current is null);
     }
@@ -108,7 +105,7 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
         );
     }
 
-    private static async Task<Instance> InsertAsync(Session session, PublicId id, Wanted wanted, CancellationToken ct)
+    private static async Task InsertAsync(Session session, PublicId id, Wanted wanted, CancellationToken ct)
     {
         var home = InstanceHome.Of(id);
         Instance? made;
@@ -171,17 +168,50 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
         if (id is PublicId.User)
             await Entitlements.UseAsync(session, Entitlements.Instances, 1, ct);
         await AppendSavedAsync(session, before: null, made!, ct);
-        return made!;
     }
 
-    private static async Task<Instance> UpdateAsync(
+    /// <summary>In one round trip: the instance is locked, so the commit can find nothing else.</summary>
+    private static async Task<Instance> UpdateAndCommitAsync(
         Session session,
         Instance current,
         Wanted wanted,
         CancellationToken ct
     )
     {
-        var changed = current with
+        if (Same(current, wanted))
+        {
+            await session.CommitAsync(ct);
+            return current;
+        }
+        var changed = Changed(session, current, wanted);
+        await AuditAsync(session, current, changed, ct);
+        EventLog.AppendAtCommit(
+            session,
+            WidgetEvents.Stream(changed.PublicId),
+            WidgetEvents.Saved,
+            SavedEvent(changed)
+        );
+        var updatedAt = await session.CommitWithAsync(Update(changed, wanted, session.Context.Actor), ct);
+        return changed with { UpdatedAt = updatedAt.Single() };
+    }
+
+    private static async Task UnpublishAsync(Session session, Instance current, Wanted wanted, CancellationToken ct)
+    {
+        var changed = Changed(session, current, wanted);
+        await Unpublish.EndAsync(session, changed, ct);
+        await AuditAsync(session, current, changed, ct);
+        await EventLog.AppendWithAsync(
+            session,
+            Update(changed, wanted, session.Context.Actor),
+            WidgetEvents.Stream(changed.PublicId),
+            WidgetEvents.Saved,
+            SavedEvent(changed),
+            ct
+        );
+    }
+
+    private static Instance Changed(Session session, Instance current, Wanted wanted) =>
+        current with
         {
             WidgetType = wanted.WidgetType,
             Status = wanted.Status,
@@ -193,46 +223,33 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
             Revision = current.Revision + 1,
             UpdatedBy = session.Context.Actor.Name,
         };
-        if (wanted.Status == InstanceStatus.Unpublished)
-        {
-            await Unpublish.EndAsync(session, changed, ct);
-            changed = changed with { PublishedRevision = null };
-        }
-        await AuditAsync(session, current, changed, ct);
-        var updatedAt = await EventLog.AppendWithAsync(
-            session,
-            new Query<DateTimeOffset>(
-                $"""
-                update {current.Home.Table}
-                set widget_type = $2, status = $3, base_locale = $4, config = $5, config_digest = $6, revision = $7,
-                    updated_at = clock_timestamp(), updated_by = $8, updated_by_name = $9, allowed_origins = $10{(
-                    current.Home == InstanceHome.User ? ", access = $11" : ""
-                )}
-                where public_id = $1
-                returning updated_at
-                """,
-                row => row.GetFieldValue<DateTimeOffset>(0),
-                [
-                    Sql.Text(current.PublicId),
-                    Sql.Text(wanted.WidgetType),
-                    Sql.Text(wanted.Status),
-                    Sql.Text(wanted.BaseLocale),
-                    Sql.Json(wanted.Config),
-                    Sql.Digest(wanted.ConfigDigest),
-                    Sql.Long(changed.Revision),
-                    Sql.Uuid(session.Context.Actor.Id.Value),
-                    Sql.Text(changed.UpdatedBy),
-                    AllowedOrigins.Parameter(changed.AllowedOrigins),
-                    .. current.Home == InstanceHome.User ? [Sql.Text(changed.Access)] : Array.Empty<NpgsqlParameter>(),
-                ]
-            ),
-            WidgetEvents.Stream(changed.PublicId),
-            WidgetEvents.Saved,
-            SavedEvent(changed),
-            ct
+
+    private static Query<DateTimeOffset> Update(Instance changed, Wanted wanted, Actor actor) =>
+        new(
+            $"""
+            update {changed.Home.Table}
+            set widget_type = $2, status = $3, base_locale = $4, config = $5, config_digest = $6, revision = $7,
+                updated_at = clock_timestamp(), updated_by = $8, updated_by_name = $9, allowed_origins = $10{(
+                changed.Home == InstanceHome.User ? ", access = $11" : ""
+            )}
+            where public_id = $1
+            returning updated_at
+            """,
+            row => row.GetFieldValue<DateTimeOffset>(0),
+            [
+                Sql.Text(changed.PublicId),
+                Sql.Text(wanted.WidgetType),
+                Sql.Text(wanted.Status),
+                Sql.Text(wanted.BaseLocale),
+                Sql.Json(wanted.Config),
+                Sql.Digest(wanted.ConfigDigest),
+                Sql.Long(changed.Revision),
+                Sql.Uuid(actor.Id.Value),
+                Sql.Text(changed.UpdatedBy),
+                AllowedOrigins.Parameter(changed.AllowedOrigins),
+                .. changed.Home == InstanceHome.User ? [Sql.Text(changed.Access)] : Array.Empty<NpgsqlParameter>(),
+            ]
         );
-        return changed with { UpdatedAt = updatedAt };
-    }
 
     /// <summary>Tells the followers of the instance, and the audit log, that it is another than before.</summary>
     internal static async Task AppendSavedAsync(Session session, Instance? before, Instance saved, CancellationToken ct)

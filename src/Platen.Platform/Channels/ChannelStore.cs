@@ -133,6 +133,13 @@ public static class ChannelStore
         CancellationToken ct
     ) => MoveAsync(session, key, expectedRevision, to, candidate: null, candidatePercent: 0, ct);
 
+    /// <summary>
+    /// As <see cref="MoveAsync(Session, ChannelKey, long, Digest?, CancellationToken)"/>, to go with other statements, behind the one that
+    /// records the release.
+    /// </summary>
+    public static Query<ChannelMove> Move(OperationContext mover, ChannelKey key, long expectedRevision, Digest? to) =>
+        Move(mover, key, expectedRevision, to, candidate: null, candidatePercent: 0);
+
     /// <summary>Offers <paramref name="candidate"/> to a share of the readers and leaves the live release as it is.</summary>
     /// <param name="session">Open for the channel's owner; the caller commits.</param>
     /// <param name="key">Which channel.</param>
@@ -215,17 +222,8 @@ public static class ChannelStore
         {
             var move =
                 await session.FirstAsync(
-                    "select outcome, revision, live_digest from platform.move_channel($1, $2, $3, $4, $5, $6, $7, $8)",
-                    ReadOutcome,
-                    ct,
-                    Sql.Text(key.Subject),
-                    Sql.Text(key.Name),
-                    Sql.Long(expectedRevision),
-                    Sql.Digest(to),
-                    Sql.Digest(candidate),
-                    Sql.Int(candidatePercent),
-                    Sql.Text(session.Context.Actor.Name),
-                    Sql.Text(session.Context.Reason)
+                    Move(session.Context, key, expectedRevision, to, candidate, candidatePercent),
+                    ct
                 ) ?? throw new InvalidOperationException("platform.move_channel returned no row.");
             return move is ChannelMove.NoSuchRelease ? new ChannelMove.NoSuchRelease((to ?? candidate)!.Value) : move;
         }
@@ -234,6 +232,27 @@ public static class ChannelStore
             return new ChannelMove.NoSuchRelease((to ?? candidate)!.Value);
         }
     }
+
+    private static Query<ChannelMove> Move(
+        OperationContext mover,
+        ChannelKey key,
+        long expectedRevision,
+        Digest? to,
+        Digest? candidate,
+        int candidatePercent
+    ) =>
+        new(
+            "select outcome, revision, live_digest from platform.move_channel($1, $2, $3, $4, $5, $6, $7, $8)",
+            ReadOutcome,
+            Sql.Text(key.Subject),
+            Sql.Text(key.Name),
+            Sql.Long(expectedRevision),
+            Sql.Digest(to),
+            Sql.Digest(candidate),
+            Sql.Int(candidatePercent),
+            Sql.Text(mover.Actor.Name),
+            Sql.Text(mover.Reason)
+        );
 
     private static ChannelMove ReadOutcome(NpgsqlDataReader row) =>
         row.GetString(0) switch

@@ -210,9 +210,8 @@ public sealed class EventHub(
         List<(int Feed, Event Event)> events;
         try
         {
-            await using var session = await pools.OpenWorkerAsync("events", ct);
             EventsTelemetry.Reads.Add(1);
-            events = await session.ListAsync(
+            var newer = new Query<(int, Event)>(
                 """
                 select w.place::int, e.owner, e.stream_id, e.revision, e.type, e.data, e.at, e.actor
                   from unnest($1, $2, $3) with ordinality as w (owner, stream_id, cursor, place)
@@ -223,12 +222,12 @@ public sealed class EventHub(
                  order by w.place, e.revision
                 """,
                 row => (row.GetInt32(0) - 1, EventLog.Read(row, 1)),
-                ct,
                 new NpgsqlParameter { Value = owners, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Uuid },
                 new NpgsqlParameter { Value = streams, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text },
                 new NpgsqlParameter { Value = cursors, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Bigint },
                 Sql.Int(EventLimits.PageEvents)
             );
+            events = await pools.ReadWorkerAsync("events", newer, ct);
         }
         catch
         {

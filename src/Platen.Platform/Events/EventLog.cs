@@ -82,6 +82,19 @@ public static class EventLog
         }
     }
 
+    /// <summary>
+    /// As <see cref="AppendAsync"/>, with the commit and in its round trip, for writers that need not know the revision and whose data has
+    /// no text of a stranger's: what cannot be stored is a failure of the commit.
+    /// </summary>
+    /// <exception cref="ArgumentException">The stream's id is not well-formed, or the data is too long.</exception>
+    public static void AppendAtCommit(Session session, StreamId stream, string type, ReadOnlyMemory<byte> jsonData)
+    {
+        using var activity = Begin(stream, type, jsonData);
+        var append = Append(stream, type, jsonData);
+        session.AtCommit(append.Text, append.Parameters);
+        EventsTelemetry.Appended.Add(1);
+    }
+
     private static Query<long> Append(StreamId stream, string type, ReadOnlyMemory<byte> jsonData) =>
         new(
             "select platform.append_event($1, $2, $3)",

@@ -76,6 +76,51 @@ public sealed class PostgresPools : IAsyncDisposable
     public ValueTask<Session> OpenEdgeAsync(CancellationToken ct) =>
         Session.OpenAsync(edge, SessionRole.Edge, OperationContext.ForSystem(OwnerId.Platform, "delivery"), ct);
 
+    /// <summary>The rows of a query, in one round trip that is a transaction of its own, for the owner of <paramref name="context"/>.</summary>
+    /// <exception cref="NpgsqlException">The database does not answer, or refuses.</exception>
+    public Task<List<T>> ReadAsync<T>(OperationContext context, Query<T> query, CancellationToken ct) =>
+        ReadAsync(App(app), SessionRole.App, context, query, ct);
+
+    /// <summary>As <see cref="ReadAsync{T}(OperationContext, Query{T}, CancellationToken)"/>, of every owner's jobs, events and channels.</summary>
+    public Task<List<T>> ReadWorkerAsync<T>(string reason, Query<T> query, CancellationToken ct) =>
+        ReadAsync(App(app), SessionRole.Worker, OperationContext.ForSystem(OwnerId.Platform, reason), query, ct);
+
+    /// <summary>As <see cref="ReadAsync{T}(OperationContext, Query{T}, CancellationToken)"/>, of the public views.</summary>
+    public Task<List<T>> ReadEdgeAsync<T>(Query<T> query, CancellationToken ct) =>
+        ReadAsync(edge, SessionRole.Edge, OperationContext.ForSystem(OwnerId.Platform, "delivery"), query, ct);
+
+    /// <summary>As <see cref="ReadAsync{T}(OperationContext, Query{T}, CancellationToken)"/>, of four queries that see the same committed rows or later ones, in their order.</summary>
+    public Task<(List<T1>, List<T2>, List<T3>, List<T4>)> ReadAsync<T1, T2, T3, T4>(
+        OperationContext context,
+        Query<T1> first,
+        Query<T2> second,
+        Query<T3> third,
+        Query<T4> fourth,
+        CancellationToken ct
+    ) =>
+        Session.ReadAsync(
+            App(app),
+            SessionRole.App,
+            context,
+            () => [first.Copy(), second.Copy(), third.Copy(), fourth.Copy()],
+            async (reader, ct) =>
+                (
+                    await first.NextRowsAsync(reader, ct),
+                    await second.NextRowsAsync(reader, ct),
+                    await third.NextRowsAsync(reader, ct),
+                    await fourth.NextRowsAsync(reader, ct)
+                ),
+            ct
+        );
+
+    private static Task<List<T>> ReadAsync<T>(
+        NpgsqlDataSource pool,
+        SessionRole role,
+        OperationContext context,
+        Query<T> query,
+        CancellationToken ct
+    ) => Session.ReadAsync(pool, role, context, () => [query.Copy()], query.NextRowsAsync, ct);
+
     /// <summary>
     /// A connection outside any transaction and outside the pools, for LISTEN; it goes to the server itself, also when the
     /// pools lead through a pooler. The caller keeps it open and disposes it.

@@ -27,6 +27,12 @@ public sealed class Session : IAsyncDisposable
 {
     // Raised by what counts at the commit.
     private const string LimitState = "PLT20";
+
+    private const string SetScope = """
+        select set_config('role', $1, true), set_config('platen.owner', $2, true),
+               set_config('platen.publisher', $3, true), set_config('platen.actor', $4, true)
+        """;
+
     private readonly NpgsqlConnection connection;
     private readonly NpgsqlTransaction transaction;
     private List<NpgsqlBatchCommand>? atCommit;
@@ -77,18 +83,8 @@ public sealed class Session : IAsyncDisposable
         {
             // Npgsql sends BEGIN with the first command: this is one round trip.
             var begun = await opened.BeginTransactionAsync(ct);
-            await using var scope = new NpgsqlCommand(
-                """
-                select set_config('role', $1, true), set_config('platen.owner', $2, true),
-                       set_config('platen.publisher', $3, true), set_config('platen.actor', $4, true)
-                """,
-                opened,
-                begun
-            );
-            scope.Parameters.Add(new NpgsqlParameter<string> { TypedValue = RoleName(role) });
-            scope.Parameters.Add(new NpgsqlParameter<string> { TypedValue = context.Owner.ToString() });
-            scope.Parameters.Add(new NpgsqlParameter<string> { TypedValue = context.MayPublishCurated ? "on" : "off" });
-            scope.Parameters.Add(new NpgsqlParameter<string> { TypedValue = context.Actor.Id.ToString() });
+            await using var scope = new NpgsqlCommand(SetScope, opened, begun);
+            scope.Parameters.AddRange(ScopeOf(role, context));
             await scope.ExecuteNonQueryAsync(ct);
             return new Session(opened, begun, context);
         }
@@ -97,6 +93,59 @@ public sealed class Session : IAsyncDisposable
             await opened.DisposeAsync();
             throw;
         }
+    }
+
+    private static NpgsqlParameter[] ScopeOf(SessionRole role, OperationContext context) =>
+        [
+            new NpgsqlParameter<string> { TypedValue = RoleName(role) },
+            new NpgsqlParameter<string> { TypedValue = context.Owner.ToString() },
+            new NpgsqlParameter<string> { TypedValue = context.MayPublishCurated ? "on" : "off" },
+            new NpgsqlParameter<string> { TypedValue = context.Actor.Id.ToString() },
+        ];
+
+    /// <summary>
+    /// Reads what one round trip can: scope and queries go to the server up to one Sync, which makes them a transaction of their own
+    /// without BEGIN and COMMIT (PostgreSQL, "Pipelining"). Their scope ends with it, also behind a pooler in transaction mode.
+    /// </summary>
+    internal static async Task<T> ReadAsync<T>(
+        NpgsqlDataSource pool,
+        SessionRole role,
+        OperationContext context,
+        Func<IEnumerable<NpgsqlBatchCommand>> queries,
+        Func<NpgsqlDataReader, CancellationToken, Task<T>> read,
+        CancellationToken ct
+    )
+    {
+        try
+        {
+            return await ReadOnceAsync(pool, role, context, queries(), read, ct);
+        }
+        catch (NpgsqlException exception) when (IsBroken(exception))
+        {
+            // As when a session is opened; and to read again changes nothing.
+            pool.Clear();
+            return await ReadOnceAsync(pool, role, context, queries(), read, ct);
+        }
+    }
+
+    private static async Task<T> ReadOnceAsync<T>(
+        NpgsqlDataSource pool,
+        SessionRole role,
+        OperationContext context,
+        IEnumerable<NpgsqlBatchCommand> queries,
+        Func<NpgsqlDataReader, CancellationToken, Task<T>> read,
+        CancellationToken ct
+    )
+    {
+        await using var opened = await pool.OpenConnectionAsync(ct);
+        await using var batch = new NpgsqlBatch(opened);
+        var scope = new NpgsqlBatchCommand(SetScope);
+        scope.Parameters.AddRange(ScopeOf(role, context));
+        batch.BatchCommands.Add(scope);
+        foreach (var query in queries)
+            batch.BatchCommands.Add(query);
+        await using var reader = await batch.ExecuteReaderAsync(ct);
+        return await read(reader, ct);
     }
 
     // Cut off, or told "terminating connection" and "the database system is shutting down" before it was.
@@ -258,7 +307,31 @@ public sealed class Session : IAsyncDisposable
     {
         try
         {
-            await CommitOrThrowAsync(ct);
+            if (atCommit is null)
+                await transaction.CommitAsync(ct);
+            else
+                await CommitAfterAsync([], NoRows, ct);
+        }
+        catch (PostgresException refused) when (refused.SqlState == LimitState)
+        {
+            throw LimitReached(refused).AsException();
+        }
+        committed = true;
+    }
+
+    /// <summary>
+    /// Runs a last statement and commits, with what <see cref="AtCommit"/> has between them, in one round trip: for a statement that
+    /// cannot find other than what the session has locked.
+    /// </summary>
+    /// <returns>The value of each row of the statement.</returns>
+    /// <exception cref="ProblemException">As <see cref="CommitAsync"/>.</exception>
+    public async Task<List<T>> CommitWithAsync<T>(Query<T> last, CancellationToken ct)
+    {
+        try
+        {
+            var rows = await CommitAfterAsync([last.Statement()], last.RowsAsync, ct);
+            committed = true;
+            return rows;
         }
         catch (PostgresException refused) when (refused.SqlState == LimitState)
         {
@@ -266,22 +339,24 @@ public sealed class Session : IAsyncDisposable
         }
     }
 
-    private async Task CommitOrThrowAsync(CancellationToken ct)
+    private static Task<bool> NoRows(NpgsqlDataReader reader, CancellationToken ct) => Task.FromResult(true);
+
+    // One pipeline up to one Sync: the server skips everything after a failed statement, COMMIT included.
+    private async Task<T> CommitAfterAsync<T>(
+        NpgsqlBatchCommand[] first,
+        Func<NpgsqlDataReader, CancellationToken, Task<T>> read,
+        CancellationToken ct
+    )
     {
-        if (atCommit is null)
-        {
-            await transaction.CommitAsync(ct);
-        }
-        else
-        {
-            // One pipeline up to one Sync: the server skips everything after a failed statement, COMMIT included.
-            await using var last = new NpgsqlBatch(connection, transaction);
-            foreach (var statement in atCommit)
-                last.BatchCommands.Add(statement);
-            last.BatchCommands.Add(new NpgsqlBatchCommand("commit"));
-            await last.ExecuteNonQueryAsync(ct);
-        }
-        committed = true;
+        await using var last = new NpgsqlBatch(connection, transaction);
+        foreach (var statement in first.Concat(atCommit ?? []))
+            last.BatchCommands.Add(statement);
+        last.BatchCommands.Add(new NpgsqlBatchCommand("commit"));
+        await using var reader = await last.ExecuteReaderAsync(ct);
+        var result = await read(reader, ct);
+        // What was refused is heard of when its turn comes.
+        while (await reader.NextResultAsync(ct)) { }
+        return result;
     }
 
     // The hint is "name used allowed".
@@ -322,6 +397,9 @@ public sealed class Session : IAsyncDisposable
 public sealed record Query<T>(string Text, Func<NpgsqlDataReader, T> Read, params NpgsqlParameter[] Parameters)
 {
     internal NpgsqlBatchCommand Statement() => Session.Statement(Text, Parameters);
+
+    /// <summary>The statement once more, for what may have to be asked again.</summary>
+    internal NpgsqlBatchCommand Copy() => Session.Statement(Text, [.. Parameters.Select(p => p.Clone())]);
 
     /// <summary>The rows of the reader's current result.</summary>
     internal Task<List<T>> RowsAsync(NpgsqlDataReader reader, CancellationToken ct) => RowsAsync(reader, Read, ct);
