@@ -82,14 +82,17 @@ public sealed class SignInTests(ServerFixture server)
         await browser.SignInAsync("warm@example.org", "wrong horse battery");
         var somebody = new List<double>();
         var nobody = new List<double>();
-        for (var i = 0; i < 4; i++)
+        // Hashing is nine tenths of it: without it for nobody, theirs would be ten times shorter. A busy machine makes some of them longer
+        // and none shorter, so more of them, below the lock-out, come nearer to what it takes.
+        for (var i = 0; i < 4 || (i < 9 && !AreAlike()); i++)
         {
             somebody.Add(await TimeAsync(ada.Email));
             nobody.Add(await TimeAsync($"nobody{i}@example.org"));
         }
-        // Hashing is nine tenths of it: without it for nobody, theirs would be ten times shorter.
         nobody.Min().ShouldBeGreaterThan(somebody.Min() / 3);
         somebody.Min().ShouldBeGreaterThan(nobody.Min() / 3);
+
+        bool AreAlike() => nobody.Min() > somebody.Min() / 3 && somebody.Min() > nobody.Min() / 3;
 
         async Task<double> TimeAsync(string email)
         {
