@@ -53,12 +53,20 @@ public sealed class RedisServer : IAsyncDisposable
                 "no",
                 "--dir",
                 folder,
+                "--pidfile",
+                PidFile,
                 .. password is null ? (string[])[] : ["--requirepass", password],
             ],
             Path.Combine(folder, "log")
         );
         await ServerProcess.WaitUntilAsync("Redis", TimeSpan.FromSeconds(30), AnswersAsync, ct);
     }
+
+    /// <summary>Makes it stand still: connections are made and nothing is answered, as of a machine that hangs.</summary>
+    public Task StandStillAsync(CancellationToken ct) => SignalAsync("STOP", ct);
+
+    /// <summary>Lets it go on.</summary>
+    public Task GoOnAsync(CancellationToken ct) => SignalAsync("CONT", ct);
 
     /// <summary>Kills it with everything it knew.</summary>
     public async Task KillAsync()
@@ -72,6 +80,14 @@ public sealed class RedisServer : IAsyncDisposable
     {
         await KillAsync();
         Directory.Delete(folder, recursive: true);
+    }
+
+    private string PidFile => Path.Combine(folder, "pid");
+
+    private async Task SignalAsync(string signal, CancellationToken ct)
+    {
+        var pid = (await File.ReadAllTextAsync(PidFile, ct)).Trim();
+        await ServerProcess.RunAsync("/bin/sh", ["-c", $"kill -{signal} {pid}"], ct);
     }
 
     private async Task<bool> AnswersAsync(CancellationToken ct)

@@ -37,9 +37,6 @@ internal interface IRateLimitStore : IAsyncDisposable
     /// <summary>Settles charges, each key at most once; answers in their order. Any exception means that nothing is known.</summary>
     Task<RateLimitBalance[]> SettleAsync(IReadOnlyList<RateLimitCharge> charges, CancellationToken ct);
 
-    /// <summary>Returns when the store can settle again.</summary>
-    Task ProbeAsync(CancellationToken ct);
-
     /// <summary>Removes what is whole again, where the store does not do that by itself.</summary>
     Task SweepAsync(CancellationToken ct);
 }

@@ -39,11 +39,6 @@ internal sealed class PostgresRateLimitStore(PostgresPools pools) : IRateLimitSt
         return balances;
     }
 
-    public async Task ProbeAsync(CancellationToken ct)
-    {
-        await using var session = await pools.OpenAsync(Counting, ct);
-    }
-
     public async Task SweepAsync(CancellationToken ct)
     {
         await using var session = await pools.OpenAsync(Counting, ct);

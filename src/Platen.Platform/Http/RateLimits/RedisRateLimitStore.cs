@@ -77,20 +77,6 @@ internal sealed class RedisRateLimitStore(RedisAddress address) : IRateLimitStor
         }
     }
 
-    public async Task ProbeAsync(CancellationToken ct)
-    {
-        var redis = await ConnectAsync(ct);
-        try
-        {
-            await redis.SendAsync(["PING"], ct);
-        }
-        catch (OperationCanceledException e)
-        {
-            redis.Break(e);
-            throw;
-        }
-    }
-
     public Task SweepAsync(CancellationToken ct) => Task.CompletedTask;
 
     public async ValueTask DisposeAsync()

@@ -5,7 +5,7 @@ namespace Platen.Platform.Http.RateLimits;
 
 /// <summary>
 /// The shared count: the first store of the list that works. A store that fails is left alone at once (its circuit is open) and asked again
-/// in the background until it answers, so that no request waits for it twice.
+/// in the background until it answers. No request waits for it twice, and those that wait when the first one gives up wait no longer.
 /// </summary>
 internal sealed partial class SharedCount(
     IReadOnlyList<IRateLimitStore> stores,
@@ -18,6 +18,16 @@ internal sealed partial class SharedCount(
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(2);
+
+    /// <summary>What a store that was away is asked: what requests ask, so that one which can be reached and does not count stays away.</summary>
+    internal static readonly RateLimitCharge Probe = new(
+        "probe",
+        Interval: 1_000_000,
+        Burst: 1_000_000,
+        Used: 0,
+        Charge: 1,
+        Wants: false
+    );
 
     private readonly Circuit[] circuits = [.. stores.Select(store => new Circuit(store))];
 
@@ -33,7 +43,7 @@ internal sealed partial class SharedCount(
             limit.CancelAfter(patience ?? StartPatience);
             try
             {
-                await circuit.Store.ProbeAsync(limit.Token).WaitAsync(limit.Token);
+                await circuit.Store.SettleAsync([Probe], limit.Token).WaitAsync(limit.Token);
             }
             catch (Exception e) when (!ct.IsCancellationRequested)
             {
@@ -50,6 +60,7 @@ internal sealed partial class SharedCount(
     {
         foreach (var circuit in circuits)
         {
+            var opened = circuit.Opened;
             if (circuit.IsOpen)
                 continue;
             var store = circuit.Store;
@@ -57,7 +68,11 @@ internal sealed partial class SharedCount(
             try
             {
                 // Who leaves ends the own wait only: others wait on the same connection, which a store gives up when its time is out.
-                var balances = await SettleAsync(store, charges).WaitAsync(ct);
+                var settling = SettleAsync(store, charges);
+                await Task.WhenAny(settling, opened).WaitAsync(ct);
+                if (!settling.IsCompleted)
+                    continue;
+                var balances = await settling;
                 metrics.Settled(store.Name, Stopwatch.GetElapsedTime(started));
                 return balances;
             }
@@ -91,7 +106,7 @@ internal sealed partial class SharedCount(
             limit.CancelAfter(patience ?? circuit.Store.Patience);
             try
             {
-                await circuit.Store.ProbeAsync(limit.Token).WaitAsync(limit.Token);
+                await circuit.Store.SettleAsync([Probe], limit.Token).WaitAsync(limit.Token);
                 circuit.Close();
                 LogBack(logger, circuit.Store.Name);
             }
@@ -153,10 +168,14 @@ internal sealed partial class SharedCount(
     {
         private readonly Lock gate = new();
         private volatile bool open;
+        private volatile TaskCompletionSource opened = New();
 
         public IRateLimitStore Store => store;
 
         public bool IsOpen => open;
+
+        /// <summary>Completes when it is opened; to be read before <see cref="IsOpen"/>.</summary>
+        public Task Opened => opened.Task;
 
         public long Since { get; private set; }
 
@@ -170,10 +189,21 @@ internal sealed partial class SharedCount(
                 var wasClosed = !open;
                 (Since, Pause) = (now, pause);
                 open = true;
+                opened.TrySetResult();
                 return wasClosed;
             }
         }
 
-        public void Close() => open = false;
+        public void Close()
+        {
+            lock (gate)
+            {
+                opened = New();
+                open = false;
+            }
+        }
+
+        // Many wait at once: whoever opens it does not run what each of them does next.
+        private static TaskCompletionSource New() => new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 }

@@ -30,8 +30,6 @@ internal sealed class ModelStore(TickingClock clock) : IRateLimitStore
         return Task.FromResult(charges.Select(charge => Settle(charge, now)).ToArray());
     }
 
-    public Task ProbeAsync(CancellationToken ct) => Away ? throw new IOException("away") : Task.CompletedTask;
-
     public Task SweepAsync(CancellationToken ct) => Task.CompletedTask;
 
     /// <summary>Forgets everything, as a Redis that is started again.</summary>

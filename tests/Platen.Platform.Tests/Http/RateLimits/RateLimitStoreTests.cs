@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Diagnostics;
 using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
 using Platen.Platform.Http.RateLimits;
@@ -55,7 +56,6 @@ public sealed class RateLimitStoreTests(PostgresFixture postgres, RedisFixture r
                 .Used.ShouldBeInRange(charges[i].Used + Daily.Interval - 60 * Second, charges[i].Used + Daily.Interval);
         }
         await store.SweepAsync(Ct);
-        await store.ProbeAsync(Ct);
         (await store.SettleAsync([Charge(keys[299])], Ct)).Single().Used.ShouldBeGreaterThan(29 * Daily.Interval);
     }
 
@@ -170,6 +170,142 @@ public sealed class RateLimitStoreTests(PostgresFixture postgres, RedisFixture r
             );
     }
 
+    [Theory]
+    [InlineData("stands still")]
+    [InlineData("is killed")]
+    public async Task While_redis_is_away_no_request_waits_for_it_and_the_limit_holds(string how)
+    {
+        const int AtOnce = 8;
+        await using var own = await RedisServer.StartAsync(Ct);
+        await using var watched = new WatchedStore(new RedisRateLimitStore(RedisAddress.Parse(own.Url)!));
+        // Asked for every request: a quota below fifty has no credit.
+        var policy = new RateLimitPolicy("away", RateLimitSubject.Actor, 49, TimeSpan.FromDays(1));
+        using var node = Node(watched, Patient());
+        using var without = Node(Patient());
+        await node.StartAsync(Ct);
+        await without.StartAsync(Ct);
+        await CountsInAsync("redis");
+
+        if (how == "is killed")
+            await own.KillAsync();
+        else
+            await own.StandStillAsync(Ct);
+        var before = watched.Requests;
+        var keys = Enumerable.Range(0, 20).Select(_ => RateLimitKey.Of(Guid.CreateVersion7())).ToList();
+        var passed = new int[keys.Count];
+        await Parallel.ForAsync(
+            0,
+            100 * keys.Count,
+            new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = Ct },
+            async (i, ct) =>
+            {
+                if ((await node.TakeAsync(policy, keys[i % keys.Count], ct)).Allowed)
+                    Interlocked.Increment(ref passed[i % keys.Count]);
+            }
+        );
+        // Those under way when it went, and the one in the background that tells what was let pass.
+        (watched.Requests - before).ShouldBeLessThanOrEqualTo(AtOnce + 1);
+        passed.ShouldAllBe(count => count >= 49 && count <= 53);
+        await CountsInAsync("postgresql");
+
+        // From then on none asks it; what a request takes is what it takes where there is no Redis at all.
+        before = watched.Requests;
+        var (away, alone) = (new List<double>(), new List<double>());
+        for (var i = 0; i < 400; i++)
+        {
+            var first = i % 2 == 0;
+            (first ? away : alone).Add(await SecondsAsync(first ? node : without));
+            (first ? alone : away).Add(await SecondsAsync(first ? without : node));
+        }
+        watched.Requests.ShouldBe(before);
+        (Median(away) / Median(alone)).ShouldBeLessThan(3);
+        var probes = watched.Probes;
+        await ServerProcess.WaitUntilAsync(
+            "another probe",
+            TimeSpan.FromSeconds(60),
+            _ => Task.FromResult(watched.Probes > probes),
+            Ct
+        );
+        watched.ProbesAtOnce.ShouldBe(1);
+
+        if (how == "is killed")
+            await own.StartAgainAsync(Ct);
+        else
+            await own.GoOnAsync(Ct);
+        await ServerProcess.WaitUntilAsync(
+            "requests to be counted in Redis again",
+            TimeSpan.FromSeconds(60),
+            async _ =>
+            {
+                await SecondsAsync(node);
+                return watched.Requests > before;
+            },
+            Ct
+        );
+        (await node.TakeAsync(policy, keys[0], Ct)).Allowed.ShouldBeFalse();
+        await node.StopAsync(Ct);
+        await without.StopAsync(Ct);
+
+        // PostgreSQL that is slow because the machine is busy is not away.
+        IRateLimitStore Patient() => new WatchedStore(new PostgresRateLimitStore(postgres.Pools), Patience);
+
+        RateLimiter Node(params IRateLimitStore[] stores) =>
+            new(new RateLimitPolicies([policy]), stores, TimeProvider.System, NullLogger.Instance);
+
+        Task CountsInAsync(string store) =>
+            ServerProcess.WaitUntilAsync(
+                store,
+                TimeSpan.FromSeconds(60),
+                _ => Task.FromResult(node.Store == store),
+                Ct
+            );
+
+        // By somebody new each time: whoever is known may be answered from memory.
+        async Task<double> SecondsAsync(RateLimiter asked)
+        {
+            var began = Stopwatch.GetTimestamp();
+            await asked.TakeAsync(policy, RateLimitKey.Of(Guid.CreateVersion7()), Ct);
+            return Stopwatch.GetElapsedTime(began).TotalSeconds;
+        }
+
+        static double Median(List<double> values) => values.Order().ElementAt(values.Count / 2);
+    }
+
+    [Fact]
+    public async Task A_redis_that_can_be_reached_and_does_not_count_stays_away()
+    {
+        await using var own = await RedisServer.StartAsync(Ct);
+        await using var watched = new WatchedStore(new RedisRateLimitStore(RedisAddress.Parse(own.Url)!));
+        using var node = new RateLimiter(
+            new RateLimitPolicies([Daily]),
+            [watched],
+            TimeProvider.System,
+            NullLogger.Instance
+        );
+        // Of a master that is nowhere: it answers, and may not be written to.
+        await using var admin = await RespConnection.OpenAsync(RedisAddress.Parse(own.Url)!, Ct);
+        await admin.SendAsync(["REPLICAOF", "127.0.0.1", "1"], Ct);
+        await node.StartAsync(Ct);
+        await ServerProcess.WaitUntilAsync(
+            "some probes",
+            TimeSpan.FromSeconds(60),
+            _ => Task.FromResult(watched.Probes > 2),
+            Ct
+        );
+        (await node.TakeAsync(Daily, RateLimitKey.Of(Guid.CreateVersion7()), Ct)).Allowed.ShouldBeTrue();
+        node.Store.ShouldBeNull();
+        watched.Requests.ShouldBe(0);
+
+        await admin.SendAsync(["REPLICAOF", "NO", "ONE"], Ct);
+        await ServerProcess.WaitUntilAsync(
+            "Redis to count",
+            TimeSpan.FromSeconds(60),
+            _ => Task.FromResult(node.Store == "redis"),
+            Ct
+        );
+        await node.StopAsync(Ct);
+    }
+
     [Fact]
     public async Task A_redis_that_stands_still_is_left_alone_until_it_goes_on()
     {
@@ -237,7 +373,7 @@ public sealed class RateLimitStoreTests(PostgresFixture postgres, RedisFixture r
         await using (var store = new RedisRateLimitStore(address))
             (await store.SettleAsync([Charge(NewKey(), wants: true)], Ct)).Single().Granted.ShouldBeTrue();
         await using var stranger = new RedisRateLimitStore(address with { Password = "wrong" });
-        await Should.ThrowAsync<RespErrorException>(() => stranger.ProbeAsync(Ct));
+        await Should.ThrowAsync<RespErrorException>(() => stranger.SettleAsync([Charge(NewKey())], Ct));
     }
 
     [Fact]
@@ -310,6 +446,51 @@ public sealed class RateLimitStoreTests(PostgresFixture postgres, RedisFixture r
 
     private static RateLimitCharge Charge(string key, long used = 0, int charge = 0, bool wants = false) =>
         new(key, Daily.Interval, Daily.Burst, used, charge, wants);
+}
+
+/// <summary>A store as it is, and how often it was asked by whom.</summary>
+internal sealed class WatchedStore(IRateLimitStore store, TimeSpan? patience = null) : IRateLimitStore
+{
+    private int requests;
+    private int probes;
+    private int probing;
+    private int probesAtOnce;
+
+    /// <summary>Times it was asked for what requests took.</summary>
+    public int Requests => Volatile.Read(ref requests);
+
+    /// <summary>Times it was asked whether it works.</summary>
+    public int Probes => Volatile.Read(ref probes);
+
+    /// <summary>The most that were under way together.</summary>
+    public int ProbesAtOnce => Volatile.Read(ref probesAtOnce);
+
+    public string Name => store.Name;
+
+    public TimeSpan Patience => patience ?? store.Patience;
+
+    public async Task<RateLimitBalance[]> SettleAsync(IReadOnlyList<RateLimitCharge> charges, CancellationToken ct)
+    {
+        if (charges[0] != SharedCount.Probe)
+        {
+            Interlocked.Increment(ref requests);
+            return await store.SettleAsync(charges, ct);
+        }
+        Interlocked.Increment(ref probes);
+        probesAtOnce = Math.Max(probesAtOnce, Interlocked.Increment(ref probing));
+        try
+        {
+            return await store.SettleAsync(charges, ct);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref probing);
+        }
+    }
+
+    public Task SweepAsync(CancellationToken ct) => store.SweepAsync(ct);
+
+    public ValueTask DisposeAsync() => store.DisposeAsync();
 }
 
 /// <summary>One Redis for the tests of a class.</summary>
