@@ -112,6 +112,76 @@ public sealed partial class TerminalLoginTests(ServerFixture server)
     }
 
     [Fact]
+    public async Task A_person_sees_their_terminals_and_ends_one_at_once_on_every_node()
+    {
+        var (ada, browser, slug, owner) = await NewMemberAsync("editor");
+        using var _ = browser;
+        (await browser.OpenAsync("/account")).Answer.Text.ShouldContain("<code>platen login</code>");
+        using var kept = await LendAsync(browser, owner);
+        var before = (await browser.SendAsync(HttpMethod.Get, "/v1/terminals")).Json["items"]!.AsArray();
+        var keptId = before.ShouldHaveSingleItem()!["id"]!.GetValue<Guid>();
+        before[0]!["lastUsedAt"].ShouldBeNull();
+        using var lost = await LendAsync(browser, owner);
+        var instances = $"/v1/workspaces/{slug}/instances";
+        (await lost.SendAsync(HttpMethod.Get, instances)).Status.ShouldBe(200);
+        await using var node = await server.StartAsync(
+            new Platform.Http.HttpGuards { CountingPatience = TimeSpan.FromMinutes(1) }
+        );
+        using var elsewhere = ServerFixture.ClientOf(node);
+        elsewhere.DefaultRequestHeaders.Authorization = lost.DefaultRequestHeaders.Authorization;
+        using var stream = await elsewhere.GetAsync(
+            $"/v1/workspaces/{slug}/events/widget/x",
+            HttpCompletionOption.ResponseHeadersRead,
+            Ct
+        );
+        ((int)stream.StatusCode).ShouldBe(200);
+
+        var listed = (await browser.SendAsync(HttpMethod.Get, "/v1/terminals")).Json["items"]!.AsArray();
+        listed.Count.ShouldBe(2);
+        var lostId = listed[0]!["id"]!.GetValue<Guid>();
+        listed[1]!["id"]!.GetValue<Guid>().ShouldBe(keptId);
+        listed[0]!["owner"]!.GetValue<Guid>().ShouldBe(owner);
+        var page = (await browser.OpenAsync("/account")).Answer.Text;
+        page.ShouldContain($"/account/terminals/{lostId}/end");
+        page.ShouldContain("May read and write in w");
+        page.ShouldContain("not used yet");
+
+        // Nobody else's: not a stranger's, not the key's own, not without the page's token.
+        var (eve, stranger, _, _) = await NewMemberAsync("owner");
+        using var other = stranger;
+        eve.Id.ShouldNotBe(ada.Id);
+        (await stranger.SendAsync(HttpMethod.Get, "/v1/terminals")).Json["items"]!.AsArray().ShouldBeEmpty();
+        (await stranger.SendAsync(HttpMethod.Delete, $"/v1/terminals/{lostId}")).Status.ShouldBe(404);
+        (await lost.SendAsync(HttpMethod.Get, "/v1/terminals")).Status.ShouldBe(403);
+        (await browser.PostFormAsync($"/account/terminals/{lostId}/end", ("csrf", "x"))).Answer.Status.ShouldBe(403);
+        (await lost.SendAsync(HttpMethod.Get, instances)).Status.ShouldBe(200);
+
+        var csrf = Csrf().Match(page).Groups["value"].Value;
+        var (ended, to) = await browser.PostFormAsync($"/account/terminals/{lostId}/end", ("csrf", csrf));
+        (ended.Status, to).ShouldBe((303, "/account?done=ended"));
+        (await lost.SendAsync(HttpMethod.Get, instances)).Status.ShouldBe(401);
+        await Streams.EndsAsync(stream);
+        (await elsewhere.SendAsync(HttpMethod.Get, instances)).Status.ShouldBe(401);
+        (await kept.SendAsync(HttpMethod.Get, instances)).Status.ShouldBe(200);
+        (await browser.OpenAsync("/account")).Answer.Text.ShouldNotContain(lostId.ToString());
+        var audit = await server.Owner.SendAsync(
+            HttpMethod.Get,
+            $"/v1/workspaces/{slug}/audit?action=key.revoked&actor={ada.Id}"
+        );
+        audit.Json["items"]!.AsArray().ShouldHaveSingleItem()!["subject"]!.GetValue<string>().ShouldBe("key/" + lostId);
+
+        // Whoever has left the workspace sees no name of it any more, and can still end what they lent.
+        (
+            await server.Owner.SendAsync(HttpMethod.Delete, $"/v1/workspaces/{slug}/members/{ada.Id}", ifMatch: "*")
+        ).Status.ShouldBeInRange(200, 204);
+        var left = (await browser.SendAsync(HttpMethod.Get, "/v1/terminals")).Json["items"]!.AsArray();
+        left.ShouldHaveSingleItem()!["workspace"].ShouldBeNull();
+        (await browser.SendAsync(HttpMethod.Delete, $"/v1/terminals/{keptId}")).Status.ShouldBe(204);
+        (await browser.SendAsync(HttpMethod.Delete, $"/v1/terminals/{keptId}")).Status.ShouldBe(204);
+        (await browser.SendAsync(HttpMethod.Get, "/v1/terminals")).Json["items"]!.AsArray().ShouldBeEmpty();
+    }
+
+    [Fact]
     public async Task A_code_works_once_with_its_secret_and_for_members_alone()
     {
         var (ada, browser, slug, owner) = await NewMemberAsync("viewer");

@@ -10,15 +10,26 @@ internal sealed class RevokeKey(PostgresPools pools, Invalidation invalidation, 
     public sealed record RotateBody(int OverlapSeconds = 0);
 
     /// <summary>Revoking a revoked key changes nothing.</summary>
-    public async Task RunAsync(Caller caller, Guid id, CancellationToken ct)
+    public Task RunAsync(Caller caller, Guid id, CancellationToken ct) =>
+        RunAsync(caller.Operation("revoke key"), id, ct);
+
+    /// <summary>Revokes what the actor has lent, whether or not they still belong to whom it is of.</summary>
+    /// <param name="lender">Who.</param>
+    /// <param name="owner">Whose the key is.</param>
+    /// <param name="id">The key; the caller knows that the actor lent it.</param>
+    /// <param name="ct">Cancels.</param>
+    public Task OfLenderAsync(Actor lender, OwnerId owner, Guid id, CancellationToken ct) =>
+        RunAsync(new OperationContext(lender, owner, "take back lent key"), id, ct);
+
+    private async Task RunAsync(OperationContext context, Guid id, CancellationToken ct)
     {
-        await using var session = await pools.OpenAsync(caller.Operation("revoke key"), ct);
+        await using var session = await pools.OpenAsync(context, ct);
         var key = await StoredKey.FindAsync(session, id, locked: true, ct) ?? throw NotFound();
         if (key.RevokedAt is not null)
             return;
         await RevokeAsync(session, key, ct);
         await session.CommitAsync(ct);
-        invalidation.Drop(caller.Owner);
+        invalidation.Drop(context.Owner);
     }
 
     /// <summary>The same name, scopes, stage and end with a new secret.</summary>

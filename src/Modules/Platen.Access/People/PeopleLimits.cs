@@ -15,6 +15,9 @@ internal static class PeopleLimits
     /// <summary>Live sessions of one person; the next one ends the oldest.</summary>
     public const int Sessions = 50;
 
+    /// <summary>Terminals that a list shows, the newest: each ends by itself within 90 days.</summary>
+    public const int Terminals = 100;
+
     /// <summary>Bytes of a request body here: a passkey's answer is 2 KB.</summary>
     public const int BodyBytes = 32 * 1024;
 

@@ -45,6 +45,7 @@ public static class PeopleModule
             .AddSingleton<SetupLink>()
             .AddSingleton<Providers>()
             .AddSingleton<TerminalLogin>()
+            .AddSingleton<Terminals>()
             .AddScoped<Passkeys>()
             .AddScoped<AccountParts>()
             .AddSingleton<IJobHandler, SendPersonMail>();

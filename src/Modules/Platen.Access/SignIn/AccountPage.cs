@@ -10,7 +10,7 @@ using Platen.Platform.Http;
 
 namespace Platen.Access.SignIn;
 
-/// <summary>What a person sees of themself: name, sessions, passkeys, providers, password.</summary>
+/// <summary>What a person sees of themself: name, sessions, terminals, passkeys, providers, password.</summary>
 internal static class AccountPage
 {
     public static void Map(IEndpointRouteBuilder pages)
@@ -20,6 +20,7 @@ internal static class AccountPage
         pages.MapPost("/account/delete", Delete).Audited(DeletePerson.Action, AccessEvents.MemberRemoved);
         pages.MapPost("/account/sessions/{id:guid}/end", EndSession).Audited("session.ended");
         pages.MapPost("/account/sessions/end-others", EndOthers).Audited("sessions.ended");
+        pages.MapPost("/account/terminals/{id:guid}/end", EndTerminal).Audited(AccessEvents.KeyRevoked);
         pages.MapPost("/account/passkeys/{id}/remove", RemovePasskey).Audited("passkey.removed");
         pages
             .MapPost("/account/providers/{provider}/link", Link)
@@ -55,6 +56,7 @@ internal static class AccountPage
         var token = PageForm.Token(person);
         var myself = await parts.Myself.ReadAsync(person, ct);
         var sessions = await parts.Sessions.ListAsync(person, ct);
+        var terminals = await parts.Terminals.ListAsync(person, ct);
         var passkeys = await parts.Passkeys.ListAsync(person, ct);
         var linked = await parts.Providers.LinkedAsync(person, ct);
         var done = context.Request.Query["done"].ToString() switch
@@ -114,6 +116,14 @@ internal static class AccountPage
                 s.Current ? "Sign out" : "End"
             )))}</dl>
             {(sessions.Count < 2 ? "" : $"<form class=\"inline\" method=\"post\" action=\"/account/sessions/end-others\">{token}<button class=\"quiet\">End all others</button></form>")}
+            <h2>Terminals</h2>
+            {(terminals.Count == 0 ? "<p class=\"soft\">None. <code>platen login</code> signs one in.</p>" : "<dl>" + string.Concat(terminals.Select(t => Row(
+                t.Name,
+                AboutTerminal(t),
+                $"/account/terminals/{t.Id:D}/end",
+                token,
+                "End"
+            ))) + "</dl>")}
             <h2>{(myself.PasswordHash is null ? "Set a password" : "Change your password")}</h2>
             <form method="post" action="/account/password">{token}
             <input type="hidden" name="username" autocomplete="username" value="{HtmlPage.Text(myself.Email)}">
@@ -133,6 +143,19 @@ internal static class AccountPage
             problem?.Type.Status ?? StatusCodes.Status200OK,
             narrow: false
         );
+    }
+
+    private static string AboutTerminal(Terminals.Listed terminal)
+    {
+        var may =
+            terminal.Workspace is null ? "Opens nothing: you left the workspace"
+            : terminal.Scopes.Contains(Scopes.All) ? "May do everything in " + terminal.Workspace
+            : terminal.Scopes.All(scope => scope.EndsWith(":read", StringComparison.Ordinal))
+                ? "May read in " + terminal.Workspace
+            : "May read and write in " + terminal.Workspace;
+        var used = terminal.LastUsedAt is { } at ? ", last used " + SignInPages.Day(at) : ", not used yet";
+        var ends = terminal.ExpiresAt is { } end ? ", ends " + SignInPages.Day(end) : "";
+        return $"{may} · signed in {SignInPages.Day(terminal.CreatedAt)}{used}{ends}";
     }
 
     private static string Row(string what, string about, string action, string token, string label) =>
@@ -208,6 +231,19 @@ internal static class AccountPage
     {
         var person = await RequireAsync(context, await PageForm.ReadAsync(context, ct), sessions, ct);
         await sessions.EndOthersAsync(person, ct);
+        return SignInPages.See("/account?done=ended");
+    }
+
+    private static async Task<IResult> EndTerminal(
+        Guid id,
+        HttpContext context,
+        PersonSessions sessions,
+        Terminals terminals,
+        CancellationToken ct
+    )
+    {
+        var person = await RequireAsync(context, await PageForm.ReadAsync(context, ct), sessions, ct);
+        await terminals.EndAsync(person, id, ct);
         return SignInPages.See("/account?done=ended");
     }
 
@@ -306,4 +342,10 @@ internal static class AccountPage
 }
 
 /// <summary>What the account's page is put together from.</summary>
-internal sealed record AccountParts(Myself Myself, PersonSessions Sessions, Passkeys Passkeys, Providers Providers);
+internal sealed record AccountParts(
+    Myself Myself,
+    PersonSessions Sessions,
+    Terminals Terminals,
+    Passkeys Passkeys,
+    Providers Providers
+);

@@ -65,6 +65,9 @@ internal sealed record SessionListView(IReadOnlyList<PersonSessions.Listed> Item
 
 internal sealed record EndedView(int Ended);
 
+/// <summary>The terminals that a person has signed in, newest first.</summary>
+internal sealed record TerminalListView(IReadOnlyList<Terminals.Listed> Items);
+
 internal sealed record PasskeyListView(IReadOnlyList<Passkeys.Listed> Items);
 
 internal sealed record PasskeyAddedView(string Id);
@@ -168,6 +171,11 @@ internal static class SignInEndpoints
             .WithName("endSession")
             .Audited("session.ended")
             .WithMetadata(new Unversioned());
+        mine.MapGet("/terminals", ListTerminals).WithName("listTerminals");
+        mine.MapDelete("/terminals/{id:guid}", EndTerminal)
+            .WithName("endTerminal")
+            .Audited(AccessEvents.KeyRevoked)
+            .WithMetadata(new Unversioned());
         mine.MapGet("/people/me", Myself).WithName("getMyself");
         mine.MapPatch("/people/me", Rename)
             .WithName("renameMyself")
@@ -261,6 +269,23 @@ internal static class SignInEndpoints
         var person = context.SignedIn();
         await sessions.EndAsync(person, person.SessionId, ct);
         PersonSessions.RemoveCookie(context);
+        return Done(context);
+    }
+
+    private static async Task<Ok<TerminalListView>> ListTerminals(
+        HttpContext context,
+        Terminals terminals,
+        CancellationToken ct
+    ) => Fresh(context, new TerminalListView(await terminals.ListAsync(context.SignedIn(), ct)));
+
+    private static async Task<NoContent> EndTerminal(
+        Guid id,
+        HttpContext context,
+        Terminals terminals,
+        CancellationToken ct
+    )
+    {
+        await terminals.EndAsync(context.SignedIn(), id, ct);
         return Done(context);
     }
 

@@ -213,7 +213,7 @@ internal sealed class TerminalLogin(
             <pre>{HtmlPage.Text(code)}</pre>
             <p class="soft">{HtmlPage.Text(
                 asked.Name
-            )} gets a key of its own. <code>platen logout</code> ends it, and so does whoever manages keys there.</p>
+            )} gets a key of its own. <code>platen logout</code> ends it, and so do you in <a href="/account">your account</a>.</p>
             """
         );
     }

@@ -134,6 +134,7 @@ alter table access.machine_key
     add lent_by uuid;
 
 create index machine_key_by_id on access.machine_key (id);
+create index machine_key_lent on access.machine_key (lent_by, created_at desc, id desc) where lent_by is not null and revoked_at is null;
 
 -- It comes to tell the stage as well, so it is made anew.
 drop function if exists access.find_key(bytea);
