@@ -38,6 +38,8 @@ internal static class RootCommandBuilder
         root.Subcommands.Add(WorkspacesCommand.Create());
         root.Subcommands.Add(MembersCommand.Create());
         root.Subcommands.Add(KeysCommand.Create());
+        root.Subcommands.Add(PeopleCommand.Create());
+        root.Subcommands.Add(AuditCommand.Create());
         foreach (var command in LoginCommand.Create())
             root.Subcommands.Add(command);
         root.Subcommands.Add(DoctorCommand.Create());

@@ -121,6 +121,11 @@ public sealed class RealServerTests(RealServer real) : IClassFixture<RealServer>
         "keys create",
         "keys rotate",
         "keys revoke",
+        "people add",
+        "people disable",
+        "people enable",
+        "people delete",
+        "audit export",
         "login",
         "logout",
         "profiles use",
@@ -162,6 +167,8 @@ public sealed class RealServerTests(RealServer real) : IClassFixture<RealServer>
             ["members list"] = (["--workspace", "readers"], 0),
             ["members invitations"] = (["--workspace", "readers"], 0),
             ["keys list"] = ([], 0),
+            ["people list"] = ([], 0),
+            ["audit list"] = (["--workspace", "readers"], 0),
             ["profiles list"] = ([], 0),
             ["whoami"] = ([], 0),
             ["doctor"] = ([], 0),
@@ -289,6 +296,99 @@ public sealed class RealServerTests(RealServer real) : IClassFixture<RealServer>
             (await keyless.RunAsync("doctor")).ShouldBe(ExitCode.NotAllowed, keyless.Out);
             keyless.Out.ShouldContain("fail  key: there is none");
         }
+    }
+
+    [Fact]
+    public async Task People_are_added_disabled_enabled_and_deleted_by_address_or_id()
+    {
+        const string email = "grace@example.org";
+        var id = (await DocumentAsync("people", "add", "Grace Hopper", email))["id"]!.GetValue<Guid>().ToString();
+        (await RefusedAsync(ExitCode.Stale, "people", "add", "Grace Hopper", email)).ShouldContain("email-taken");
+        (await StateAsync()).ShouldBe(null);
+        await DocumentAsync("people", "disable", email.ToUpperInvariant());
+        (await StateAsync()).ShouldNotBeNull();
+        (await DocumentAsync("people", "list", "--disabled"))["items"]!.AsArray().ShouldHaveSingleItem();
+        await DocumentAsync("people", "enable", id);
+        (await StateAsync()).ShouldBe(null);
+        (await DocumentAsync("people", "delete", email))["id"]!.GetValue<string>().ShouldBe(id);
+        (await RefusedAsync(ExitCode.No, "people", "delete", email)).ShouldContain("not-found");
+        (await DocumentAsync("people", "list", "--email", email))["items"]!.AsArray().ShouldBeEmpty();
+
+        async Task<JsonNode?> StateAsync() =>
+            (await DocumentAsync("people", "list", "--email", email))["items"]!.AsArray().ShouldHaveSingleItem()![
+                "disabledAt"
+            ];
+    }
+
+    [Fact]
+    public async Task The_audit_log_is_listed_over_its_pages_filtered_and_exported_whole()
+    {
+        await DocumentAsync("workspaces", "create", "Audited", "--slug", "audited");
+        // More than a page of the API, so that the list has to go on.
+        var subjects = new List<string>();
+        for (var i = 0; i < 30; i++)
+        {
+            string[] create = ["keys", "create", $"key {i}, \"x\"", "--scope", "files:read", "-w", "audited"];
+            var id = (await DocumentAsync(create))["id"]!.GetValue<string>();
+            await DocumentAsync("keys", "revoke", id, "-w", "audited");
+            subjects.AddRange(["key/" + id, "key/" + id]);
+        }
+        string[] made = ["-w", "audited", "--action", "key.*"];
+        var all = await DocumentAsync(["audit", "list", .. made]);
+        all["more"]!.GetValue<bool>().ShouldBeFalse();
+        all["items"]!
+            .AsArray()
+            .Select(entry => entry!["subject"]!.GetValue<string>())
+            .ShouldBe(subjects.AsEnumerable().Reverse());
+        var some = await DocumentAsync(["audit", "list", .. made, "--most", "3"]);
+        some["more"]!.GetValue<bool>().ShouldBeTrue();
+        some["items"]!.AsArray().Count.ShouldBe(3);
+        var one = await DocumentAsync("audit", "list", "-w", "audited", "--subject", subjects[14], "--action", "key.created");
+        one["items"]!.AsArray().ShouldHaveSingleItem()!["detail"]!["name"]!.GetValue<string>().ShouldBe("key 7, \"x\"");
+        (await DocumentAsync("audit", "list", "-w", "audited", "--actor", Guid.Empty.ToString()))["items"]!
+            .AsArray()
+            .ShouldBeEmpty();
+        (await DocumentAsync("audit", "list", "-w", "audited", "--to", "2001-01-01"))["items"]!
+            .AsArray()
+            .ShouldBeEmpty();
+
+        using var run = real.Open();
+        (await run.RunAsync(["audit", "export", .. made, "--csv", "--out", "audit.csv"])).ShouldBe(
+            ExitCode.Ok,
+            run.Error
+        );
+        var csv = await File.ReadAllLinesAsync(
+            Path.Combine(run.Folder, "audit.csv"),
+            TestContext.Current.CancellationToken
+        );
+        csv.Length.ShouldBe(61);
+        csv[0].ShouldStartWith("id,at,actor,");
+        for (var i = 0; i < subjects.Count; i++)
+            csv[i + 1].ShouldContain(subjects[i]);
+        Directory.GetFiles(run.Folder).ShouldHaveSingleItem();
+        using var lines = real.Open();
+        (await lines.RunAsync(["audit", "export", .. made, "--format", "jsonl"])).ShouldBe(ExitCode.Ok, lines.Error);
+        lines
+            .Out.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .Select(line => JsonNode.Parse(line)!["subject"]!.GetValue<string>())
+            .ShouldBe(subjects);
+        (await RefusedAsync(ExitCode.Usage, "audit", "export", "--csv", "--format", "jsonl")).ShouldContain("usage");
+        (await RefusedAsync(ExitCode.No, "audit", "list", "--from", "yesterday")).ShouldContain("yesterday");
+        (await RefusedAsync(ExitCode.No, "audit", "export", "-w", "nowhere", "--out", "x.csv")).ShouldContain("404");
+    }
+
+    private async Task<JsonNode> DocumentAsync(params string[] arguments)
+    {
+        using var run = real.Open();
+        (await run.RunAsync([.. arguments, "--json"])).ShouldBe(ExitCode.Ok, run.Error);
+        return JsonNode.Parse(run.Out)!;
+    }
+
+    private async Task<string> RefusedAsync(int code, params string[] arguments)
+    {
+        using var run = real.Open();
+        (await run.RunAsync([.. arguments, "--json"])).ShouldBe(code, run.Error + run.Out);
+        return run.Error;
     }
 
     private static async Task<HttpResponseMessage> SaveAsync(HttpClient client, string id)
