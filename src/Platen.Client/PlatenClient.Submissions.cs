@@ -60,22 +60,33 @@ public sealed partial class PlatenClient
         );
     }
 
-    /// <summary>Erases every submission that has an e-mail address as one of its answers, for good.</summary>
+    /// <summary>
+    /// Erases every submission that has an e-mail address as one of its answers, for good. Many are erased in steps, by the server: ask
+    /// for <see cref="SubmissionErasure.Id"/> until it is done.
+    /// </summary>
     /// <param name="workspace">Whose: a slug or an id; null for the key's own owner.</param>
     /// <param name="address">The person's address, in any case.</param>
+    /// <param name="ct">Cancels the question, not what is under way.</param>
+    public Task<SubmissionErasure> EraseSubmissionsOfAsync(string? workspace, string address, CancellationToken ct) =>
+        PostAsync(
+            "v1/submissions:erase" + Query(("workspace", workspace)),
+            new PersonOrder(address),
+            SubmissionsClientJson.Default.PersonOrder,
+            SubmissionsClientJson.Default.SubmissionErasure,
+            once: false,
+            ct
+        );
+
+    /// <summary>How far erasing is.</summary>
+    /// <param name="workspace">Whose: a slug or an id; null for the key's own owner.</param>
+    /// <param name="id">The erasure's id.</param>
     /// <param name="ct">Cancels.</param>
-    /// <returns>How many there were.</returns>
-    public async Task<long> EraseSubmissionsOfAsync(string? workspace, string address, CancellationToken ct) =>
-        (
-            await PostAsync(
-                "v1/submissions:erase" + Query(("workspace", workspace)),
-                new PersonOrder(address),
-                SubmissionsClientJson.Default.PersonOrder,
-                SubmissionsClientJson.Default.Erased,
-                once: false,
-                ct
-            )
-        ).Count;
+    public Task<SubmissionErasure> GetErasureAsync(string? workspace, Guid id, CancellationToken ct) =>
+        GetAsync(
+            $"v1/submissions/erasures/{id:D}" + Query(("workspace", workspace)),
+            SubmissionsClientJson.Default.SubmissionErasure,
+            ct
+        );
 
     /// <summary>How long a workspace keeps what was sent, with its version.</summary>
     /// <param name="workspace">Its slug or id; <c>platform</c> for the platform.</param>

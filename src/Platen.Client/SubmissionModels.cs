@@ -33,11 +33,21 @@ public sealed record SubmissionRetention(int? Days, IReadOnlyDictionary<string, 
 
 internal sealed record PersonOrder(string Person);
 
-internal sealed record Erased(long Count);
+/// <summary>Erasing what a person sent, as far as it is.</summary>
+/// <param name="Id">What to ask for until it is done; null when it was done at once.</param>
+/// <param name="Status"><c>done</c> or <c>running</c>.</param>
+/// <param name="Count">Submissions that are gone.</param>
+/// <param name="LookedAt">Submissions looked at.</param>
+public sealed record SubmissionErasure(Guid? Id, string Status, long Count, long LookedAt)
+{
+    /// <summary>Whether that is all.</summary>
+    [JsonIgnore]
+    public bool IsDone => Status == "done";
+}
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, AllowDuplicateProperties = false)]
 [JsonSerializable(typeof(Page<Submission>))]
 [JsonSerializable(typeof(SubmissionRetention))]
 [JsonSerializable(typeof(PersonOrder))]
-[JsonSerializable(typeof(Erased))]
+[JsonSerializable(typeof(SubmissionErasure))]
 internal sealed partial class SubmissionsClientJson : JsonSerializerContext;

@@ -505,6 +505,89 @@ public sealed class SubmissionTests(ServerFixture server)
     }
 
     [Fact]
+    public async Task Forgetting_somebody_among_many_takes_steps_and_goes_on_where_it_was_cut_off()
+    {
+        using var form = await PublishAsync();
+        using var other = await PublishAsync();
+        const int All = 3_500;
+        await form.FillAsync(
+            All,
+            "(case when n % 7 = 0 then ' Gone@Example.org ' else 'p' || n || '@example.org' end)"
+        );
+        await other.FillAsync(1, "'gone@example.org'");
+        // The first attempt of the job ends in the middle of its second step, as if it had been killed there.
+        await form.AdminAsync(
+            $"""
+            create function cut_off() returns trigger language plpgsql as $$ begin raise 'cut off'; end $$;
+            create trigger cut_off before update on submissions.erasure for each row
+                when (new.owner = '{form.Owner}' and new.looked_at > 2500) execute function cut_off();
+            """
+        );
+        var asked = await form.Client.SendAsync(
+            HttpMethod.Post,
+            "/v1/submissions:erase",
+            new { person = "gone@example.org" }
+        );
+        asked.Status.ShouldBe(202, asked.Text);
+        asked.Json["status"]!.GetValue<string>().ShouldBe("running");
+        asked.Json["lookedAt"]!.GetValue<int>().ShouldBe(1_000);
+        var at = "/v1/submissions/erasures/" + asked.Json["id"];
+        await UntilAsync(so => so["lookedAt"]!.GetValue<int>() == 2_000);
+        await UntilFailedAsync();
+        var so = (await form.Client.SendAsync(HttpMethod.Get, at)).Json;
+        so["status"]!.GetValue<string>().ShouldBe("running");
+        so["lookedAt"]!.GetValue<int>().ShouldBe(2_000);
+        (await other.Client.SendAsync(HttpMethod.Get, at)).Status.ShouldBe(404);
+
+        await form.AdminAsync("drop function cut_off() cascade");
+        var done = await UntilAsync(so => so["status"]!.GetValue<string>() == "done");
+        // Each was looked at once, and each of theirs is gone; nobody else's is.
+        done["lookedAt"]!.GetValue<int>().ShouldBe(All);
+        done["count"]!.GetValue<int>().ShouldBe(All / 7);
+        (await form.CountAsync("true")).ShouldBe(All - All / 7);
+        (await form.CountAsync("fields::text ilike '%gone@%'")).ShouldBe(0);
+        (await other.CountAsync("true")).ShouldBe(1);
+        (
+            await form.AdminAsync(
+                $"select count(*) from submissions.erasure where owner = '{form.Owner}' and person is not null"
+            )
+        ).ShouldBe(0L);
+        (
+            await form.AdminAsync(
+                $"select count(*) from platform.job where owner = '{form.Owner}' and payload::text ilike '%gone@%'"
+            )
+        ).ShouldBe(0L);
+        var audit = await form.Client.SendAsync(HttpMethod.Get, "/v1/audit?action=submission.erased");
+        audit.Json["items"]!.AsArray().Sum(e => e!["detail"]!["count"]!.GetValue<int>()).ShouldBe(All / 7);
+        audit.Text.ShouldNotContain("gone@", Case.Insensitive);
+        (await form.EraseAsync("gone@example.org")).ShouldBe(0);
+
+        async Task<JsonNode> UntilAsync(Func<JsonNode, bool> isSo)
+        {
+            JsonNode last = new JsonObject();
+            await Platen.Testing.Servers.ServerProcess.WaitUntilAsync(
+                "the erasure",
+                TimeSpan.FromSeconds(60),
+                async _ => isSo(last = (await form.Client.SendAsync(HttpMethod.Get, at)).Json),
+                Ct
+            );
+            return last;
+        }
+
+        Task UntilFailedAsync() =>
+            Platen.Testing.Servers.ServerProcess.WaitUntilAsync(
+                "the attempt to fail",
+                TimeSpan.FromSeconds(60),
+                async _ =>
+                    await form.AdminAsync(
+                        $"select count(*) from platform.job where owner = '{form.Owner}' and kind = 'submissions.erase-person' and error is not null"
+                    )
+                        is 1L,
+                Ct
+            );
+    }
+
+    [Fact]
     public async Task What_is_older_than_it_is_kept_goes_and_the_rest_stays()
     {
         using var form = await PublishAsync();
@@ -754,6 +837,28 @@ public sealed class SubmissionTests(ServerFixture server)
             (await Client.SendAsync(HttpMethod.Post, "/v1/submissions:erase", new { person })).Json[
                 "count"
             ]!.GetValue<long>();
+
+        /// <summary>Puts so many submissions there; what the address is, in SQL, may depend on <c>n</c>.</summary>
+        public Task FillAsync(int count, string email) =>
+            AdminAsync(
+                $"""
+                insert into submissions.submission (owner, id, public_id, widget_type, release_digest, fields, content_hash)
+                select '{Owner}', gen_random_uuid(), '{Id}', 'forms.contact', 'sha256:' || repeat('0', 64),
+                    jsonb_build_object('email', {email}), 'sha256:' || repeat('0', 64)
+                from generate_series(1, {count}) n
+                """
+            );
+
+        public async Task<long> CountAsync(string which) =>
+            (long)
+                (await AdminAsync($"select count(*) from submissions.submission where owner = '{Owner}' and {which}"))!;
+
+        public async Task<object?> AdminAsync(string sql)
+        {
+            await using var admin = await Server.Postgres.OpenAdminAsync(Ct);
+            await using var command = new Npgsql.NpgsqlCommand(sql, admin);
+            return await command.ExecuteScalarAsync(Ct);
+        }
 
         public async Task AgeAsync(int days)
         {

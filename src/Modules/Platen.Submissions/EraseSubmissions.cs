@@ -1,8 +1,6 @@
-using System.Text.Json;
 using Platen.Access;
 using Platen.Access.Audit;
 using Platen.Kernel;
-using Platen.Platform.Events;
 using Platen.Platform.Postgres;
 
 namespace Platen.Submissions;
@@ -13,6 +11,8 @@ namespace Platen.Submissions;
 /// </summary>
 internal sealed class EraseSubmissions(PostgresPools pools)
 {
+    private static readonly TimeSpan KeptAfterwards = TimeSpan.FromDays(90);
+
     /// <param name="Person">An e-mail address: every submission with it as an answer goes.</param>
     public sealed record Body(string Person);
 
@@ -27,13 +27,13 @@ internal sealed class EraseSubmissions(PostgresPools pools)
                 ct,
                 Sql.Uuid(id)
             ) ?? throw KernelProblems.NotFound.Because($"There is no submission {id}.").AsException();
-        await TellAsync(session, publicId, 1, ct);
+        await ErasureStep.TellAsync(session, publicId, 1, askedBy: null, ct);
         await session.CommitAsync(ct);
     }
 
-    /// <returns>How many there were.</returns>
+    /// <summary>Takes the first step; where that is not all, a job takes the others.</summary>
     /// <exception cref="ProblemException"><see cref="KernelProblems.Invalid"/>.</exception>
-    public async Task<long> OfPersonAsync(Caller caller, Body body, CancellationToken ct)
+    public async Task<Erasure> OfPersonAsync(Caller caller, Body body, CancellationToken ct)
     {
         var person = body.Person.Trim();
         if (
@@ -47,52 +47,76 @@ internal sealed class EraseSubmissions(PostgresPools pools)
                 .AsException();
         }
         await using var session = await pools.OpenAsync(caller.Operation("erase person"), ct);
-        var erased = await session.ListAsync(
-            """
-            with erased as (
-                delete from submissions.submission
-                where exists (select from jsonb_each_text(fields) answer where lower(btrim(answer.value)) = lower($1))
-                returning public_id
-            )
-            select public_id, count(*) from erased group by public_id order by public_id
-            """,
-            row => (PublicId: row.GetString(0), Count: row.GetInt64(1)),
-            ct,
-            Sql.Text(person)
-        );
-        foreach (var (publicId, count) in erased)
-            await TellAsync(session, publicId, count, ct);
-        if (erased.Count == 0)
+        var step = await ErasureStep.TakeAsync(session, person, Guid.Empty, askedBy: null, ct);
+        var erasure = step.IsLast
+            ? new Erasure(null, step.LookedAt, step.Erased, IsDone: true)
+            : await BeginAsync(session, person, step, ct);
+        if (step.Erased == 0)
+        {
             await AuditLog.RecordAsync(
                 session,
                 SubmissionEvents.Erased,
                 "submissions",
                 null,
                 null,
-                new { count = 0 },
+                new { count = 0, goesOn = !step.IsLast },
                 ct
             );
+        }
         await session.CommitAsync(ct);
-        return erased.Sum(one => one.Count);
+        return erasure;
     }
 
-    private static async Task TellAsync(Session session, string publicId, long count, CancellationToken ct)
+    /// <summary>How far erasing is that takes several steps.</summary>
+    /// <exception cref="ProblemException"><see cref="KernelProblems.NotFound"/>: there is none, or it ended 90 days ago.</exception>
+    public async Task<Erasure> FindAsync(Caller caller, Guid id, CancellationToken ct)
     {
-        await EventLog.AppendAsync(
-            session,
-            SubmissionEvents.Stream(publicId),
-            SubmissionEvents.Erased,
-            JsonSerializer.SerializeToUtf8Bytes(new { publicId, count }),
-            ct
+        await using var session = await pools.OpenAsync(caller.Operation("read erasure"), ct);
+        return await session.FirstAsync(
+                """
+                select id, looked_at, erased, finished_at is not null from submissions.erasure
+                where owner = platform.current_owner() and id = $1
+                """,
+                row => new Erasure(row.GetGuid(0), row.GetInt64(1), row.GetInt64(2), row.GetBoolean(3)),
+                ct,
+                Sql.Uuid(id)
+            ) ?? throw KernelProblems.NotFound.Because($"There is no erasure {id}.").AsException();
+    }
+
+    private static async Task<Erasure> BeginAsync(
+        Session session,
+        string person,
+        ErasureStep step,
+        CancellationToken ct
+    )
+    {
+        await session.ExecuteAsync(
+            "delete from submissions.erasure where owner = platform.current_owner() and finished_at < clock_timestamp() - $1",
+            ct,
+            new Npgsql.NpgsqlParameter<TimeSpan> { TypedValue = KeptAfterwards }
         );
-        await AuditLog.RecordAsync(
-            session,
-            SubmissionEvents.Erased,
-            "submissions/" + publicId,
-            null,
-            null,
-            new { count },
-            ct
+        var id = Guid.CreateVersion7();
+        await session.ExecuteAsync(
+            """
+            insert into submissions.erasure (owner, id, person, looked_to, looked_at, erased, asked_by_name)
+            values (platform.current_owner(), $1, $2, $3, $4, $5, $6)
+            """,
+            ct,
+            Sql.Uuid(id),
+            Sql.Text(person),
+            Sql.Uuid(step.LookedTo),
+            Sql.Long(step.LookedAt),
+            Sql.Long(step.Erased),
+            Sql.Text(session.Context.Actor.Name)
         );
+        await EraseInSteps.EnqueueAsync(session, id, ct);
+        return new Erasure(id, step.LookedAt, step.Erased, IsDone: false);
     }
 }
+
+/// <summary>Erasing what a person sent, as far as it is.</summary>
+/// <param name="Id">Names it while it goes on; null when one step was enough.</param>
+/// <param name="LookedAt">Submissions looked at so far.</param>
+/// <param name="Erased">Submissions that are gone.</param>
+/// <param name="IsDone">Whether that is all.</param>
+internal sealed record Erasure(Guid? Id, long LookedAt, long Erased, bool IsDone);

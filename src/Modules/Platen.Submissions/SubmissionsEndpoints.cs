@@ -27,8 +27,16 @@ internal sealed record SubmissionListView(IReadOnlyList<Submission> Items, strin
 /// <summary>What a script is told of its post. Of a program's the id is of nothing.</summary>
 internal sealed record ReceivedView(Guid Id, DateTimeOffset ReceivedAt);
 
-/// <summary>How many submissions are gone.</summary>
-internal sealed record ErasedView(long Count);
+/// <summary>Erasing what a person sent, as far as it is.</summary>
+/// <param name="Id">What to ask for until it is done; null when it was done at once.</param>
+/// <param name="Status"><c>done</c> or <c>running</c>.</param>
+/// <param name="Count">Submissions that are gone.</param>
+/// <param name="LookedAt">Submissions looked at.</param>
+internal sealed record ErasureView(Guid? Id, string Status, long Count, long LookedAt)
+{
+    public static ErasureView Of(Erasure erasure) =>
+        new(erasure.Id, erasure.IsDone ? "done" : "running", erasure.Erased, erasure.LookedAt);
+}
 
 /// <summary>The routes of the module, and who may use each.</summary>
 internal static class SubmissionsEndpoints
@@ -101,6 +109,10 @@ internal static class SubmissionsEndpoints
             .WithTags("submissions")
             .Accepts<EraseSubmissions.Body>("application/json")
             .Audited(SubmissionEvents.Erased)
+            .NeedsCaller($"{Scopes.SubmissionsWrite} in the workspace");
+        app.MapGet("/v1/submissions/erasures/{id:guid}", ReadErasure)
+            .WithName("getErasure")
+            .WithTags("submissions")
             .NeedsCaller($"{Scopes.SubmissionsWrite} in the workspace");
     }
 
@@ -413,7 +425,7 @@ internal static class SubmissionsEndpoints
         return TypedResults.NoContent();
     }
 
-    private static async Task<Ok<ErasedView>> ErasePerson(
+    private static async Task<Results<Ok<ErasureView>, Accepted<ErasureView>>> ErasePerson(
         SubmissionsAccess access,
         EraseSubmissions erase,
         HttpContext context,
@@ -423,6 +435,24 @@ internal static class SubmissionsEndpoints
     {
         var caller = await access.EnterWorkspaceAsync(context, workspace, ct);
         var body = await JsonBody.ReadAsync<EraseSubmissions.Body>(context, Limits.JsonBodyBytes, JsonBody.Shape, ct);
-        return TypedResults.Ok(new ErasedView(await erase.OfPersonAsync(caller, body, ct)));
+        var view = ErasureView.Of(await erase.OfPersonAsync(caller, body, ct));
+        if (view.Id is not { } id)
+            return TypedResults.Ok(view);
+        var query = workspace is null ? "" : "?workspace=" + Uri.EscapeDataString(workspace);
+        return TypedResults.Accepted($"/v1/submissions/erasures/{id:D}{query}", view);
+    }
+
+    private static async Task<Ok<ErasureView>> ReadErasure(
+        Guid id,
+        SubmissionsAccess access,
+        EraseSubmissions erase,
+        HttpContext context,
+        CancellationToken ct,
+        string? workspace = null
+    )
+    {
+        var caller = await access.EnterWorkspaceAsync(context, workspace, ct);
+        context.Response.Headers.CacheControl = "private, no-store";
+        return TypedResults.Ok(ErasureView.Of(await erase.FindAsync(caller, id, ct)));
     }
 }

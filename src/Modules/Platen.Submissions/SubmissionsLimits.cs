@@ -48,6 +48,9 @@ internal static class SubmissionsLimits
     /// <summary>Instances that the audit names of a changed rule: with the longest ids they fit an entry.</summary>
     public const int AuditedInstances = 20;
 
+    /// <summary>Submissions that one transaction looks at for a person's address: 64 MB if each were as large as can be.</summary>
+    public const int EraseStep = 1_000;
+
     /// <summary>Submissions removed in one transaction.</summary>
     public const int ExpireBatch = 1_000;
 }

@@ -21,6 +21,7 @@ public static class SubmissionsModule
             .AddSingleton<EraseSubmissions>()
             .AddSingleton<SetRetention>()
             .AddSingleton<IJobHandler, ExpireSubmissions>()
+            .AddSingleton<IJobHandler, EraseInSteps>()
             .AddSingleton<SubmissionsAccess>()
             .AddWebhookType(
                 SubmissionEvents.Arrived,

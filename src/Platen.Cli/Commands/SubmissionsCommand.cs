@@ -10,6 +10,8 @@ namespace Platen.Cli.Commands;
 /// <summary><c>platen submissions</c>: what visitors sent with a form.</summary>
 internal static class SubmissionsCommand
 {
+    private static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(1);
+
     private static readonly Argument<string> Instance = new("instance")
     {
         Description = "The public id of the instance whose form it was.",
@@ -158,7 +160,7 @@ internal static class SubmissionsCommand
         }
         else if (what.Contains('@', StringComparison.Ordinal))
         {
-            count = await run.Client.EraseSubmissionsOfAsync(run.Value(Workspace), what, ct);
+            count = await ErasePersonAsync(run, what, ct);
         }
         else
         {
@@ -172,6 +174,26 @@ internal static class SubmissionsCommand
         run.Output.Document(new JsonObject { ["erased"] = count });
         run.Output.Line(string.Create(CultureInfo.InvariantCulture, $"{count} erased"));
         return ExitCode.Ok;
+    }
+
+    // The server goes on by itself; to wait for it is to know how many there were.
+    private static async Task<long> ErasePersonAsync(Invocation run, string address, CancellationToken ct)
+    {
+        var workspace = run.Value(Workspace);
+        var erasure = await run.Client.EraseSubmissionsOfAsync(workspace, address, ct);
+        using var timer = new PeriodicTimer(LookAgain, run.Terminal.Time);
+        while (!erasure.IsDone && erasure.Id is { } id)
+        {
+            run.Output.Progress(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{erasure.LookedAt:N0} looked at, {erasure.Count:N0} erased; the server goes on also without you"
+                )
+            );
+            await timer.WaitForNextTickAsync(ct);
+            erasure = await run.Client.GetErasureAsync(workspace, id, ct);
+        }
+        return erasure.Count;
     }
 
     private static async Task<int> RetentionAsync(Invocation run, CancellationToken ct)
