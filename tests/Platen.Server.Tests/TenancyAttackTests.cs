@@ -26,6 +26,30 @@ public sealed partial class TenancyAttackTests(ServerFixture server)
         "RateLimit-Policy",
     ];
 
+    /// <summary>
+    /// Left out of the run without tenant predicates: what is about people before they are anywhere, about pages, fields and limits whoever
+    /// they are of, and what makes databases of its own, which nobody mutates.
+    /// </summary>
+    private static readonly string[] WithoutTenants =
+    [
+        "*.People.PasskeyTests",
+        "*.People.PasswordTests",
+        "*.People.ProviderTests",
+        "*.People.SetupTests",
+        "*.People.SignInTests",
+        "*.AllowedOriginsTests",
+        "*.DemoUrlTests",
+        "*.FramingTests",
+        "*.GuardTests",
+        "*.OperatingTests",
+        "*.ProfileMatrixTests",
+        "*.PublishGateTests",
+        "*.RateLimitTests",
+        "*.StageTests",
+    ];
+
+    private static bool IsMutated => Environment.GetEnvironmentVariable(TenantPredicates.Variable) == "1";
+
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -75,7 +99,7 @@ public sealed partial class TenancyAttackTests(ServerFixture server)
                 }
             }
         }
-        attempts.ShouldBeGreaterThan(400);
+        attempts.ShouldBeGreaterThan(IsMutated ? 200 : 400);
         var after = await RowsAsync(admin, victim);
         breaches.AddRange(
             before
@@ -125,7 +149,7 @@ public sealed partial class TenancyAttackTests(ServerFixture server)
                     && !pattern.Contains(":guid}", StringComparison.Ordinal)
                 )
                     continue;
-                foreach (var id in victim.Ids)
+                foreach (var id in Ids(pattern, victim))
                 {
                     var another = Guid.CreateVersion7().ToString();
                     var foreign = Fill(pattern, wsIsForeign ? victim.Slug : attacker.Slug, id, victim);
@@ -147,7 +171,7 @@ public sealed partial class TenancyAttackTests(ServerFixture server)
                     differences.Add($"{method} {pattern} as {credential.Kind}\n  foreign: {a}\n  missing: {b}");
             }
         }
-        compared.ShouldBeGreaterThan(100);
+        compared.ShouldBeGreaterThan(IsMutated ? 40 : 100);
         differences.ShouldBeEmpty(string.Join('\n', differences));
     }
 
@@ -331,7 +355,7 @@ public sealed partial class TenancyAttackTests(ServerFixture server)
     [Fact]
     public async Task Every_test_passes_and_the_attack_fails_also_without_a_single_tenant_predicate()
     {
-        if (Environment.GetEnvironmentVariable(TenantPredicates.Variable) == "1")
+        if (IsMutated)
             return;
         var start = new ProcessStartInfo(Environment.ProcessPath!)
         {
@@ -341,12 +365,14 @@ public sealed partial class TenancyAttackTests(ServerFixture server)
         };
         if (Path.GetFileNameWithoutExtension(start.FileName) == "dotnet")
             start.ArgumentList.Add(typeof(TenancyAttackTests).Assembly.Location);
-        // Limits have nothing to do with whose rows something is, and stages make databases that are not mutated.
-        foreach (var left in (string[])["*.RateLimitTests", "*.StageTests"])
+        foreach (var left in WithoutTenants)
         {
             start.ArgumentList.Add("-class-");
             start.ArgumentList.Add(left);
         }
+        // Much of the same.
+        start.ArgumentList.Add("-method-");
+        start.ArgumentList.Add("*.Ten_thousand_posts_at_once_*");
         start.Environment[TenantPredicates.Variable] = "1";
         using var run = Process.Start(start)!;
         var output = run.StandardOutput.ReadToEndAsync(Ct);
@@ -377,14 +403,19 @@ public sealed partial class TenancyAttackTests(ServerFixture server)
         where !pattern.StartsWith("/v1/session", StringComparison.Ordinal)
         select (method, pattern);
 
+    // Without the predicates each route gets one name of the workspace, whose finding is not mutated, and two of the ids.
     private static IEnumerable<string> Fillings(string pattern, Tenant victim) =>
         from ws in pattern.Contains("{ws}", StringComparison.Ordinal)
-            ? (string[])[victim.Slug, victim.Owner.ToString()]
+            ? (string[])[victim.Slug, .. IsMutated ? (string[])[] : [victim.Owner.ToString()]]
             : [""]
         from id in Parameter().Matches(pattern).Any(m => !m.Value.StartsWith("{ws", StringComparison.Ordinal))
-            ? (string?[])[.. victim.Ids, null]
+            ? (string?[])[.. Ids(pattern, victim), null]
             : [""]
         select Fill(pattern, ws, id, victim);
+
+    // All of them, or one that is another for the next route.
+    private static IEnumerable<string> Ids(string pattern, Tenant victim) =>
+        IsMutated ? [victim.Ids[pattern.Length % victim.Ids.Count]] : victim.Ids;
 
     // An id that is given stands everywhere; else each place gets what the victim has that fits.
     private static string Fill(string pattern, string ws, string? id, Tenant victim) =>

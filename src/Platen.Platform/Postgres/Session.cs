@@ -35,13 +35,20 @@ public sealed class Session : IAsyncDisposable
 
     private readonly NpgsqlConnection connection;
     private readonly NpgsqlTransaction transaction;
+    private readonly SessionRole role;
     private List<NpgsqlBatchCommand>? atCommit;
     private bool committed;
 
-    private Session(NpgsqlConnection connection, NpgsqlTransaction transaction, OperationContext context)
+    private Session(
+        NpgsqlConnection connection,
+        NpgsqlTransaction transaction,
+        SessionRole role,
+        OperationContext context
+    )
     {
         this.connection = connection;
         this.transaction = transaction;
+        this.role = role;
         Context = context;
     }
 
@@ -49,7 +56,7 @@ public sealed class Session : IAsyncDisposable
     public OperationContext Context { get; private set; }
 
     /// <summary>Changes every statement before it is sent. Null in the product; the tests take out what tenancy must not need.</summary>
-    internal static Func<string, string>? Rewrite { get; set; }
+    internal static Func<SessionRole, string, string>? Rewrite { get; set; }
 
     internal static async ValueTask<Session> OpenAsync(
         NpgsqlDataSource pool,
@@ -86,7 +93,7 @@ public sealed class Session : IAsyncDisposable
             await using var scope = new NpgsqlCommand(SetScope, opened, begun);
             scope.Parameters.AddRange(ScopeOf(role, context));
             await scope.ExecuteNonQueryAsync(ct);
-            return new Session(opened, begun, context);
+            return new Session(opened, begun, role, context);
         }
         catch
         {
@@ -157,7 +164,7 @@ public sealed class Session : IAsyncDisposable
     /// <summary>A command in this transaction; parameters are positional, <c>$1</c> onwards.</summary>
     public NpgsqlCommand Command(string sql, params ReadOnlySpan<NpgsqlParameter> parameters)
     {
-        var command = new NpgsqlCommand(Rewrite is null ? sql : Rewrite(sql), connection, transaction);
+        var command = new NpgsqlCommand(Rewritten(sql), connection, transaction);
         foreach (var parameter in parameters)
             command.Parameters.Add(parameter);
         return command;
@@ -167,9 +174,9 @@ public sealed class Session : IAsyncDisposable
     public NpgsqlBatch Batch() => new(connection, transaction);
 
     /// <summary>A statement for <see cref="Batch"/>; parameters are positional, <c>$1</c> onwards.</summary>
-    public static NpgsqlBatchCommand Statement(string sql, params ReadOnlySpan<NpgsqlParameter> parameters)
+    public NpgsqlBatchCommand Statement(string sql, params ReadOnlySpan<NpgsqlParameter> parameters)
     {
-        var statement = new NpgsqlBatchCommand(Rewrite is null ? sql : Rewrite(sql));
+        var statement = new NpgsqlBatchCommand(Rewritten(sql));
         foreach (var parameter in parameters)
             statement.Parameters.Add(parameter);
         return statement;
@@ -224,8 +231,8 @@ public sealed class Session : IAsyncDisposable
     )
     {
         await using var batch = Batch();
-        batch.BatchCommands.Add(first.Statement());
-        batch.BatchCommands.Add(second.Statement());
+        batch.BatchCommands.Add(Statement(first.Text, first.Parameters));
+        batch.BatchCommands.Add(Statement(second.Text, second.Parameters));
         await using var reader = await batch.ExecuteReaderAsync(ct);
         return (await first.RowsAsync(reader, ct), await second.NextRowsAsync(reader, ct));
     }
@@ -239,9 +246,9 @@ public sealed class Session : IAsyncDisposable
     )
     {
         await using var batch = Batch();
-        batch.BatchCommands.Add(first.Statement());
-        batch.BatchCommands.Add(second.Statement());
-        batch.BatchCommands.Add(third.Statement());
+        batch.BatchCommands.Add(Statement(first.Text, first.Parameters));
+        batch.BatchCommands.Add(Statement(second.Text, second.Parameters));
+        batch.BatchCommands.Add(Statement(third.Text, third.Parameters));
         await using var reader = await batch.ExecuteReaderAsync(ct);
         return (
             await first.RowsAsync(reader, ct),
@@ -260,10 +267,10 @@ public sealed class Session : IAsyncDisposable
     )
     {
         await using var batch = Batch();
-        batch.BatchCommands.Add(first.Statement());
-        batch.BatchCommands.Add(second.Statement());
-        batch.BatchCommands.Add(third.Statement());
-        batch.BatchCommands.Add(fourth.Statement());
+        batch.BatchCommands.Add(Statement(first.Text, first.Parameters));
+        batch.BatchCommands.Add(Statement(second.Text, second.Parameters));
+        batch.BatchCommands.Add(Statement(third.Text, third.Parameters));
+        batch.BatchCommands.Add(Statement(fourth.Text, fourth.Parameters));
         await using var reader = await batch.ExecuteReaderAsync(ct);
         return (
             await first.RowsAsync(reader, ct),
@@ -378,6 +385,8 @@ public sealed class Session : IAsyncDisposable
             await transaction.DisposeAsync();
         await connection.DisposeAsync();
     }
+
+    private string Rewritten(string sql) => Rewrite is null ? sql : Rewrite(role, sql);
 
     private static string RoleName(SessionRole role) =>
         role switch

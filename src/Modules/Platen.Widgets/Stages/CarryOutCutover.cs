@@ -676,7 +676,7 @@ internal sealed class CarryOutCutover(
         return revision;
 
         void Add(string sql, params ReadOnlySpan<NpgsqlParameter> parameters) =>
-            batch.BatchCommands.Add(Session.Statement(sql, parameters));
+            batch.BatchCommands.Add(session.Statement(sql, parameters));
 
         void AddOverlays()
         {
