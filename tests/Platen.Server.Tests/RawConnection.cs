@@ -29,6 +29,22 @@ internal sealed class RawConnection : IDisposable
 
     public async Task SayAsync(string text) => await stream.WriteAsync(Encoding.Latin1.GetBytes(text), Ct);
 
+    /// <summary>What the server says up to and with a text.</summary>
+    public async Task<string> HearAsync(string text)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Ct);
+        patience.CancelAfter(Patience);
+        var heard = new StringBuilder();
+        var buffer = new byte[1];
+        while (!heard.ToString().EndsWith(text, StringComparison.Ordinal))
+        {
+            if (await stream.ReadAsync(buffer, patience.Token) == 0)
+                throw new EndOfStreamException($"The server said only: {heard}");
+            heard.Append((char)buffer[0]);
+        }
+        return heard.ToString();
+    }
+
     /// <summary>Everything the server says until it closes the connection.</summary>
     public async Task<string> HearAllAsync()
     {

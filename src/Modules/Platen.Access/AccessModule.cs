@@ -12,6 +12,7 @@ using Platen.Access.Snapshots;
 using Platen.Access.Tokens;
 using Platen.Access.Workspaces;
 using Platen.Platform.Events;
+using Platen.Platform.Http;
 using Platen.Platform.Jobs;
 using Platen.Platform.Owners;
 using Platen.Platform.Postgres;
@@ -62,6 +63,7 @@ public static class AccessModule
                 provider.GetRequiredService<TimeProvider>(),
                 provider.GetRequiredService<ILogger<LongRequests>>()
             ))
+            .AddSingleton<LateCallerCheck>(provider => provider.GetRequiredService<LongRequests>().RefuseLostAsync)
             .AddSingleton(provider => new SnapshotUrls(
                 provider.GetRequiredService<PostgresPools>(),
                 provider.GetRequiredService<TokenSigner>(),

@@ -21,31 +21,36 @@ public static class ActorRights
     {
         if (actor == Actor.System.Id)
             return true;
-        var found = await session.FirstAsync(
+        return await FindScopesAsync(session, actor, ct) is { } scopes
+            && (scopes.Contains(Scopes.All) || scopes.Contains(scope));
+    }
+
+    /// <summary>What the actor may do now, as a key or a member of the session's owner; null when they are neither any more.</summary>
+    internal static Task<IReadOnlySet<string>?> FindScopesAsync(Session session, ActorId actor, CancellationToken ct) =>
+        session.FirstAsync<IReadOnlySet<string>?>(
             """
-            select k.scopes, null from access.machine_key k
+            select k.scopes, m.role from access.machine_key k
+            left join access.person p on p.id = k.lent_by and p.disabled_at is null
+            left join access.member m on m.owner = k.owner and m.person_id = p.id
             where k.owner = platform.current_owner() and k.id = $1 and k.revoked_at is null
                 and (k.expires_at is null or k.expires_at > clock_timestamp())
-                and (k.lent_by is null or exists (
-                    select from access.member m join access.person p on p.id = m.person_id
-                    where m.owner = k.owner and m.person_id = k.lent_by and p.disabled_at is null))
+                and (k.lent_by is null or m.role is not null)
             union all
             select null, m.role from access.member m join access.person p on p.id = m.person_id
             where m.owner = platform.current_owner() and m.person_id = $1 and p.disabled_at is null
             """,
             row =>
-                row.IsDBNull(0)
-                    ? Roles.Parse(row.GetString(1)) is { } role
-                        ? session.Context.Owner.IsPlatform
-                            ? Roles.PlatformScopesOf(role)
-                            : Roles.ScopesOf(role)
+            {
+                var role = row.IsDBNull(1) ? null : row.GetString(1);
+                return row.IsDBNull(0)
+                    ? Roles.Parse(role) is { } own
+                        ? Roles.ScopesOf(own, session.Context.Owner)
                         : null
-                    : row.GetFieldValue<string[]>(0).ToHashSet(StringComparer.Ordinal),
+                    : Roles.LentScopesOf(session.Context.Owner, row.GetFieldValue<string[]>(0), role);
+            },
             ct,
             Sql.Uuid(actor.Value)
         );
-        return found is not null && (found.Contains(Scopes.All) || found.Contains(scope));
-    }
 
     /// <summary>
     /// The person behind an actor: themself, or who made the key, also by way of other keys. Null when nobody can say: the key was made by

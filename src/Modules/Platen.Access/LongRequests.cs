@@ -59,6 +59,24 @@ public sealed class LongRequests : IDisposable
         _ = Task.Run(() => LookAsync([request]));
     }
 
+    /// <summary>Refuses a caller whose right ended while the body of their request was on its way.</summary>
+    /// <exception cref="ProblemException"><see cref="KernelProblems.Forbidden"/>.</exception>
+    internal async Task RefuseLostAsync(HttpContext context, CancellationToken ct)
+    {
+        if (context.User.Identity is not CallerIdentity { Caller: var caller })
+            return;
+        // Where the route does not say what it takes, all that they had must be left.
+        string[] needed = context.GetEndpoint()?.Metadata.GetMetadata<NeededScope>() is { } one
+            ? [one.Scope]
+            : [.. caller.Scopes];
+        if (!await MayGoOnAsync(caller, context.FindSignedIn()?.SessionId, needed, ct))
+        {
+            throw KernelProblems
+                .Forbidden.Because("Your right to do this ended while the request was on its way.")
+                .AsException();
+        }
+    }
+
     public void Dispose()
     {
         watch.Dispose();
@@ -80,7 +98,7 @@ public sealed class LongRequests : IDisposable
             try
             {
                 var first = same.First();
-                if (await MayGoOnAsync(first.Caller, first.Session, first.Scope, CancellationToken.None))
+                if (await MayGoOnAsync(first.Caller, first.Session, [first.Scope], CancellationToken.None))
                     continue;
             }
             catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException)
@@ -93,7 +111,12 @@ public sealed class LongRequests : IDisposable
         }
     }
 
-    private async Task<bool> MayGoOnAsync(Caller caller, Guid? session, string scope, CancellationToken ct)
+    private async Task<bool> MayGoOnAsync(
+        Caller caller,
+        Guid? session,
+        IReadOnlyCollection<string> scopes,
+        CancellationToken ct
+    )
     {
         // A token holds until it expires, whatever becomes of who had it made; but not longer than what it opens.
         if (caller.Token is not null)
@@ -104,7 +127,7 @@ public sealed class LongRequests : IDisposable
                 return false;
             var outside = await directory.CallerOfAsync(person, caller.Actor.Name, ct);
             if (caller.Owner == outside.Owner)
-                return outside.Has(scope);
+                return scopes.All(outside.Has);
             var inside = await directory.EnterAsync(
                 outside,
                 caller.Owner.ToString(),
@@ -112,26 +135,19 @@ public sealed class LongRequests : IDisposable
                 platformToo: true,
                 ct
             );
-            return inside?.Has(scope) == true;
+            return inside is not null && scopes.All(inside.Has);
         }
         // A key of the platform may have entered a workspace: it is the platform's all the same.
         var owner = caller.IsVisitingOperator ? OwnerId.Platform : caller.Owner;
         await using var looking = await pools.OpenAsync(OperationContext.ForSystem(owner, "look after request"), ct);
-        return await looking.FirstAsync(
-            """
-            select exists (
-                select from access.machine_key k
-                where k.owner = platform.current_owner() and k.id = $1 and k.revoked_at is null
-                    and (k.expires_at is null or k.expires_at > clock_timestamp())
-                    and (k.lent_by is null or exists (
-                        select from access.member m join access.person p on p.id = m.person_id
-                        where m.owner = k.owner and m.person_id = k.lent_by and p.disabled_at is null)))
-                and not exists (select from access.workspace where owner = platform.current_owner() and status <> 'active')
-            """,
+        var isOpen = await looking.FirstAsync(
+            "select not exists (select from access.workspace where owner = platform.current_owner() and status <> 'active')",
             row => row.GetBoolean(0),
-            ct,
-            Sql.Uuid(caller.Actor.Id.Value)
+            ct
         );
+        return isOpen
+            && await ActorRights.FindScopesAsync(looking, caller.Actor.Id, ct) is { } own
+            && (own.Contains(Scopes.All) || scopes.All(own.Contains));
     }
 
     private sealed class Request(LongRequests all, HttpContext context, Caller caller, Guid? session, string scope)

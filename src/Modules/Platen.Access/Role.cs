@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using Platen.Kernel;
 
 namespace Platen.Access;
 
@@ -69,6 +70,24 @@ public static class Roles
             Role.Owner => Everything,
             _ => throw new ArgumentOutOfRangeException(nameof(role)),
         };
+
+    /// <summary>What the role may do there.</summary>
+    internal static IReadOnlySet<string> ScopesOf(Role role, OwnerId owner) =>
+        owner.IsPlatform ? PlatformScopesOf(role) : ScopesOf(role);
+
+    /// <summary>What a key may do: its scopes, and of those that somebody lent no more than they have now.</summary>
+    /// <param name="owner">Whose the key is.</param>
+    /// <param name="scopes">The key's.</param>
+    /// <param name="lendersRole">What the lender is there now; null for a key that nobody lent.</param>
+    internal static FrozenSet<string> LentScopesOf(OwnerId owner, string[] scopes, string? lendersRole)
+    {
+        if (Parse(lendersRole) is not { } role)
+            return Set(scopes);
+        var own = ScopesOf(role, owner);
+        if (own.Contains(Scopes.All))
+            return Set(scopes);
+        return Set([.. scopes.Contains(Scopes.All, StringComparer.Ordinal) ? own : scopes.Where(own.Contains)]);
+    }
 
     /// <summary>Reads a printed name; null for anything else.</summary>
     public static Role? Parse(string? text) =>

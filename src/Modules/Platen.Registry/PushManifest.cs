@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Diagnostics;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -131,6 +132,7 @@ internal sealed class PushManifest(PostgresPools pools, IEnumerable<IReleaseInta
     {
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
             limit.MaxRequestBodySize = 4L * RegistryLimits.ManifestBytes;
+        var began = Stopwatch.GetTimestamp();
         var reader = context.Request.BodyReader;
         while (true)
         {
@@ -151,6 +153,7 @@ internal sealed class PushManifest(PostgresPools pools, IEnumerable<IReleaseInta
             {
                 var bytes = read.Buffer.ToArray();
                 reader.AdvanceTo(read.Buffer.End);
+                await context.RefuseLostCallerAsync(began, ct);
                 return bytes;
             }
             reader.AdvanceTo(read.Buffer.Start, read.Buffer.End);

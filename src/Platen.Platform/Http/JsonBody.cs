@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Diagnostics;
 using System.Globalization;
 using System.IO.Pipelines;
 using System.Text.Json;
@@ -32,8 +33,8 @@ public static class JsonBody
         };
 
     /// <summary>The body as a document that the caller disposes.</summary>
-    /// <exception cref="ProblemException"><see cref="KernelProblems.UnsupportedMediaType"/>, <see cref="KernelProblems.TooLarge"/>, or
-    /// <see cref="KernelProblems.Malformed"/> with line and byte of the fault.</exception>
+    /// <exception cref="ProblemException"><see cref="KernelProblems.UnsupportedMediaType"/>, <see cref="KernelProblems.TooLarge"/>,
+    /// <see cref="KernelProblems.Malformed"/> with line and byte of the fault, or as <see cref="LateBody"/>.</exception>
     public static async Task<JsonDocument> ReadAsync(HttpContext context, int maxBytes, CancellationToken ct)
     {
         if (!context.Request.HasJsonContentType())
@@ -42,6 +43,7 @@ public static class JsonBody
                 .UnsupportedMediaType.Because($"The body is '{context.Request.ContentType}'; send application/json.")
                 .AsException();
         }
+        var began = Stopwatch.GetTimestamp();
         var reader = context.Request.BodyReader;
         // The token ends a pending read this way and not as an exception, which would leave the server unable to read the rest.
         await using var cancelling = ct.UnsafeRegister(static body => ((PipeReader)body!).CancelPendingRead(), reader);
@@ -61,7 +63,7 @@ public static class JsonBody
                 throw TooLarge(maxBytes);
             }
             if (read.IsCompleted)
-                return Parse(reader, read.Buffer);
+                return await ParseAsync(context, read.Buffer, began, ct);
             reader.AdvanceTo(read.Buffer.Start, read.Buffer.End);
         }
     }
@@ -90,6 +92,26 @@ public static class JsonBody
                     [new Fault(ToPointer(e.Path), Shorten(e.Message))]
                 )
                 .AsException();
+        }
+    }
+
+    private static async Task<JsonDocument> ParseAsync(
+        HttpContext context,
+        ReadOnlySequence<byte> body,
+        long began,
+        CancellationToken ct
+    )
+    {
+        var document = Parse(context.Request.BodyReader, body);
+        try
+        {
+            await context.RefuseLostCallerAsync(began, ct);
+            return document;
+        }
+        catch
+        {
+            document.Dispose();
+            throw;
         }
     }
 

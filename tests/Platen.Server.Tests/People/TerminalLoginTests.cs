@@ -68,6 +68,14 @@ public sealed partial class TerminalLoginTests(ServerFixture server)
         (await server.Owner.SendAsync(HttpMethod.Patch, member, new { role = "viewer" }, "*")).Status.ShouldBe(200);
         (await key.SendAsync(HttpMethod.Post, instances, UserInstanceTests.Faq("x"))).Status.ShouldBe(403);
         (await key.SendAsync(HttpMethod.Get, instances)).Status.ShouldBe(200);
+        // Nor does it do later what it put off while it could.
+        var id = (await key.SendAsync(HttpMethod.Get, "/v1/whoami")).Json["id"]!.GetValue<Guid>();
+        var later = Kernel.OperationContext.ForSystem(new Kernel.OwnerId(owner), "test");
+        await using (var session = await server.Postgres.Pools.OpenAsync(later, Ct))
+        {
+            (await Access.ActorRights.HasAsync(session, new(id), "instances:read", Ct)).ShouldBeTrue();
+            (await Access.ActorRights.HasAsync(session, new(id), "instances:write", Ct)).ShouldBeFalse();
+        }
         using var stream = await key.GetAsync(
             $"/v1/workspaces/{slug}/events/widget/x",
             HttpCompletionOption.ResponseHeadersRead,
@@ -145,6 +153,11 @@ public sealed partial class TerminalLoginTests(ServerFixture server)
         page.ShouldContain($"/account/terminals/{lostId}/end");
         page.ShouldContain("May read and write in w");
         page.ShouldContain("not used yet");
+        var reader = new TerminalSecret();
+        var lent = await ApproveAsync(browser, reader.Path("reader"), owner, "read", 1);
+        var read = await ExchangeAsync(Code().Match(lent.Text).Groups["value"].Value, reader.Verifier);
+        (await browser.OpenAsync("/account")).Answer.Text.ShouldContain("May read in w");
+        (await browser.SendAsync(HttpMethod.Delete, $"/v1/terminals/{read.Json["id"]}")).Status.ShouldBe(204);
 
         // Nobody else's: not a stranger's, not the key's own, not without the page's token.
         var (eve, stranger, _, _) = await NewMemberAsync("owner");
@@ -168,7 +181,7 @@ public sealed partial class TerminalLoginTests(ServerFixture server)
             HttpMethod.Get,
             $"/v1/workspaces/{slug}/audit?action=key.revoked&actor={ada.Id}"
         );
-        audit.Json["items"]!.AsArray().ShouldHaveSingleItem()!["subject"]!.GetValue<string>().ShouldBe("key/" + lostId);
+        audit.Json["items"]!.AsArray().Select(e => e!["subject"]!.GetValue<string>()).ShouldContain("key/" + lostId);
 
         // Whoever has left the workspace sees no name of it any more, and can still end what they lent.
         (

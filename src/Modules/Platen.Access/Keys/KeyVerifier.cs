@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.Collections.Concurrent;
-using System.Collections.Frozen;
 using System.Globalization;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -171,7 +170,7 @@ internal sealed class KeyVerifier(
                 new Caller(
                     new Actor(new ActorId(row.GetGuid(1)), row.GetString(2)),
                     new OwnerId(row.GetGuid(0)),
-                    ScopesOf(
+                    Roles.LentScopesOf(
                         new OwnerId(row.GetGuid(0)),
                         row.GetFieldValue<string[]>(3),
                         row.IsDBNull(6) ? null : row.GetString(6)
@@ -185,19 +184,6 @@ internal sealed class KeyVerifier(
             ct,
             Sql.Bytes(key.Hash)
         );
-    }
-
-    // What somebody lent is no more than they have now, whatever they had then.
-    private static FrozenSet<string> ScopesOf(OwnerId owner, string[] scopes, string? lendersRole)
-    {
-        if (Roles.Parse(lendersRole) is not { } role)
-            return scopes.ToFrozenSet(StringComparer.Ordinal);
-        var own = owner.IsPlatform ? Roles.PlatformScopesOf(role) : Roles.ScopesOf(role);
-        if (own.Contains(Scopes.All))
-            return scopes.ToFrozenSet(StringComparer.Ordinal);
-        return scopes.Contains(Scopes.All, StringComparer.Ordinal)
-            ? own.ToFrozenSet(StringComparer.Ordinal)
-            : scopes.Where(own.Contains).ToFrozenSet(StringComparer.Ordinal);
     }
 
     private sealed record Known(Caller Caller, string? Stage);

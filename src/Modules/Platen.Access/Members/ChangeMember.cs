@@ -100,7 +100,7 @@ internal sealed class ChangeMember(PostgresPools pools, Invalidation invalidatio
     /// <exception cref="ProblemException"><see cref="KeyProblems.CannotGrant"/>.</exception>
     public static void CheckGrant(Caller caller, Role role)
     {
-        var scopes = caller.Owner.IsPlatform ? Roles.PlatformScopesOf(role) : Roles.ScopesOf(role);
+        var scopes = Roles.ScopesOf(role, caller.Owner);
         if (scopes.Any(scope => !caller.Has(scope)))
         {
             throw KeyProblems.CannotGrant.Because($"The role {role.Name()} may do more than the caller.").AsException();

@@ -150,8 +150,7 @@ internal static class AccountPage
         var may =
             terminal.Workspace is null ? "Opens nothing: you left the workspace"
             : terminal.Scopes.Contains(Scopes.All) ? "May do everything in " + terminal.Workspace
-            : terminal.Scopes.All(scope => scope.EndsWith(":read", StringComparison.Ordinal))
-                ? "May read in " + terminal.Workspace
+            : terminal.Scopes.All(Roles.ScopesOf(Role.Viewer).Contains) ? "May read in " + terminal.Workspace
             : "May read and write in " + terminal.Workspace;
         var used = terminal.LastUsedAt is { } at ? ", last used " + SignInPages.Day(at) : ", not used yet";
         var ends = terminal.ExpiresAt is { } end ? ", ends " + SignInPages.Day(end) : "";

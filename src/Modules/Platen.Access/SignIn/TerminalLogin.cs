@@ -295,7 +295,7 @@ internal sealed class TerminalLogin(
 
     private static List<string> ScopesOf(OwnerId owner, Role role, string rights)
     {
-        var own = owner.IsPlatform ? Roles.PlatformScopesOf(role) : Roles.ScopesOf(role);
+        var own = Roles.ScopesOf(role, owner);
         if (rights == "all")
             return [.. own.Order(StringComparer.Ordinal)];
         var lent = Roles.ScopesOf(rights == "read" ? Role.Viewer : Role.Editor);
