@@ -87,6 +87,86 @@ public sealed class AuditTests(ServerFixture server)
     }
 
     [Fact]
+    public async Task What_changes_who_may_do_what_has_the_digests_of_before_and_after()
+    {
+        var made = await server.Owner.SendAsync(
+            HttpMethod.Post,
+            "/v1/workspaces",
+            new { name = "w" + Guid.CreateVersion7().ToString("N") }
+        );
+        var id = made.Json["id"]!.GetValue<Guid>();
+        var place = "/v1/workspaces/" + id;
+        await using var admin = await server.Postgres.OpenAdminAsync(Ct);
+        var person = await TestPersonSession.AddAsync(admin, $"{Guid.CreateVersion7():N}@example.org", Ct);
+        await person.JoinAsync(admin, new OwnerId(id), "viewer", Ct);
+        var member = $"{place}/members/{person.Id}";
+        var key = await server.Owner.SendAsync(
+            HttpMethod.Post,
+            place + "/keys",
+            new { name = "k", scopes = (string[])["files:read"] }
+        );
+        foreach (
+            var (method, path, body) in ((HttpMethod, string, object?)[])
+                [
+                    (HttpMethod.Patch, place, new { name = "Another" }),
+                    (HttpMethod.Patch, place, new { plan = "bridge" }),
+                    (HttpMethod.Put, place + "/entitlements/members", new { allowed = 7 }),
+                    (HttpMethod.Put, place + "/entitlements/members", new { allowed = 8 }),
+                    (HttpMethod.Patch, member, new { role = "editor" }),
+                    (HttpMethod.Delete, member, null),
+                    (HttpMethod.Delete, $"{place}/keys/{key.Json["id"]}", null),
+                    (HttpMethod.Delete, place, null),
+                    (HttpMethod.Post, place + "/restore", null),
+                ]
+        )
+            (await server.Owner.SendAsync(method, path, body, "*")).Status.ShouldBeInRange(200, 204, path);
+
+        var entries = (await server.Owner.SendAsync(HttpMethod.Get, place + "/audit")).Json["items"]!
+            .AsArray()
+            .Reverse()
+            .Select(entry => entry!)
+            .ToList();
+        foreach (
+            var (subject, count) in ((string, int)[])
+                [("workspace/" + id, 5), ("member/" + person.Id, 2), ("key/" + key.Json["id"], 2)]
+        )
+        {
+            var chain = entries
+                .Where(e => e["subject"]!.GetValue<string>() == subject)
+                .Where(e => e["action"]!.GetValue<string>() != "workspace.entitlement-changed")
+                .ToList();
+            chain.Count.ShouldBe(count, subject);
+            for (var i = 1; i < chain.Count; i++)
+                Digest(chain[i], "before").ShouldBe(Digest(chain[i - 1], "after"), subject);
+            Digest(chain[^1], "before").ShouldNotBeNull();
+            Digest(chain[^1], "after").ShouldNotBe(Digest(chain[^1], "before"));
+        }
+        var allowed = entries.Where(e => e["action"]!.GetValue<string>() == "workspace.entitlement-changed").ToList();
+        allowed.Select(e => Digest(e, "before") is null).ShouldBe([true, false]);
+        Digest(allowed[1], "before").ShouldBe(Digest(allowed[0], "after"));
+    }
+
+    [Fact]
+    public async Task What_the_server_changes_of_people_for_somebody_is_theirs()
+    {
+        var me = (await server.Owner.SendAsync(HttpMethod.Get, "/v1/whoami")).Json["id"]!.GetValue<Guid>();
+        var email = $"{Guid.CreateVersion7():N}@example.org";
+        var added = await server.Owner.SendAsync(HttpMethod.Post, "/v1/people", new { displayName = "Ada", email });
+        var person = "/v1/people/" + added.Json["id"];
+        (await server.Owner.SendAsync(HttpMethod.Post, person + "/disable")).Status.ShouldBe(200);
+        (await server.Owner.SendAsync(HttpMethod.Delete, person)).Status.ShouldBe(204);
+
+        var entries = await server.Owner.SendAsync(
+            HttpMethod.Get,
+            $"/v1/audit?actor={me}&subject=person/{added.Json["id"]}"
+        );
+        entries.Json["items"]!
+            .AsArray()
+            .Select(e => $"{e!["actorName"]} {e["action"]}")
+            .ShouldBe(["owner key person.deleted", "owner key person.disabled", "owner key person.added"]);
+    }
+
+    [Fact]
     public async Task A_retried_job_leaves_an_entry()
     {
         JobId job;

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Platen.Access.Audit;
+using Platen.Kernel;
 using Platen.Platform.Events;
 using Platen.Platform.Postgres;
 
@@ -80,18 +81,25 @@ public static class AccessEvents
     /// <param name="type">What happened.</param>
     /// <param name="json">With an <c>id</c>, or a <c>personId</c>, which becomes the entry's subject.</param>
     /// <param name="ct">Cancels.</param>
+    /// <param name="before">What it was before, as a record of its values; null when there was nothing, or nothing that has values.</param>
+    /// <param name="after">What it is since.</param>
     internal static async Task TellAsync(
         Session session,
         StreamId stream,
         string type,
         ReadOnlyMemory<byte> json,
-        CancellationToken ct
+        CancellationToken ct,
+        object? before = null,
+        object? after = null
     )
     {
         var detail = JsonElement.Parse(json.Span);
         var id = detail.TryGetProperty("id", out var own) ? own : detail.GetProperty("personId");
         var kind = type[..type.IndexOf('.', StringComparison.Ordinal)];
-        await AuditLog.RecordAsync(session, type, $"{kind}/{id}", before: null, after: null, detail, ct);
+        await AuditLog.RecordAsync(session, type, $"{kind}/{id}", DigestOf(before), DigestOf(after), detail, ct);
         await EventLog.AppendAsync(session, stream, type, json, ct);
     }
+
+    private static Digest? DigestOf(object? content) =>
+        content is null ? null : Digest.Of(AccessRequests.Event(content).Span);
 }

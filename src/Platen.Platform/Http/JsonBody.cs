@@ -127,12 +127,15 @@ public static class JsonBody
         }
         catch (JsonException e)
         {
-            var place = string.Create(
-                CultureInfo.InvariantCulture,
-                $"line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}"
-            );
+            // Of a member that is there twice nobody knows where.
+            var place = e.LineNumber is null
+                ? ""
+                : string.Create(
+                    CultureInfo.InvariantCulture,
+                    $", at line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}"
+                );
             throw KernelProblems
-                .Malformed.Because($"The body is not the JSON we accept, at {place}: {Shorten(e.Message)}")
+                .Malformed.Because($"The body is not the JSON we accept{place}: {Shorten(e.Message)}")
                 .AsException();
         }
         finally

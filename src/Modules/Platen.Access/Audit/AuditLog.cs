@@ -23,6 +23,8 @@ public static class AuditLog
         ) values (platform.current_owner(), $1, platform.current_actor(), $2, $3, $4, $5, $6, $7, $8, $9, $10)
         """;
 
+    private const string ActAs = "select set_config('platen.actor', $1, true)";
+
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
     {
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
@@ -59,6 +61,33 @@ public static class AuditLog
         CancellationToken ct
     )
     {
+        Add(session, session.Context.Actor.Name, action, subject, before, after, detail);
+        return Task.CompletedTask;
+    }
+
+    /// <summary>As <see cref="RecordAsync"/>, where the server itself changes rows for somebody: the entry says that it was they.</summary>
+    /// <exception cref="InvalidOperationException">The session is not the server's own: whoever acts in it is who is recorded.</exception>
+    internal static Task RecordForAsync(Session session, Actor by, string action, string subject, object? detail)
+    {
+        if (session.Context.Actor.Id != ActorId.System)
+            throw new InvalidOperationException($"{session.Context.Actor.Id} records what they do themself.");
+        // The database takes the actor from its scope, which is another for this entry alone.
+        session.AtCommit(ActAs, Sql.Text(by.Id.ToString()));
+        Add(session, by.Name, action, subject, before: null, after: null, detail);
+        session.AtCommit(ActAs, Sql.Text(ActorId.System.ToString()));
+        return Task.CompletedTask;
+    }
+
+    private static void Add(
+        Session session,
+        string actorName,
+        string action,
+        string subject,
+        Digest? before,
+        Digest? after,
+        object? detail
+    )
+    {
         if (subject is not { Length: > 0 and <= AuditLimits.SubjectLength })
             throw new ArgumentException($"A subject has 1 to {AuditLimits.SubjectLength} characters.", nameof(subject));
         var details = JsonSerializer.SerializeToUtf8Bytes(detail ?? new object(), Json);
@@ -68,7 +97,7 @@ public static class AuditLog
         session.AtCommit(
             Insert,
             Sql.Uuid(Guid.CreateVersion7()),
-            Sql.Text(session.Context.Actor.Name),
+            Sql.Text(actorName),
             Sql.Text(action),
             Sql.Text(subject),
             new NpgsqlParameter { Value = (object?)origin?.Address ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Inet },
@@ -79,7 +108,6 @@ public static class AuditLog
             Sql.Json(details)
         );
         Entries.Add(1, new KeyValuePair<string, object?>("action", action));
-        return Task.CompletedTask;
     }
 
     /// <summary>Entries of the session's owner that pass the filter.</summary>

@@ -87,9 +87,10 @@ internal sealed class CreateKey(PostgresPools pools, AccessOptions options, Time
                     scopes = wanted.Scopes,
                 }
             ),
-            ct
+            ct,
+            after: made!.Content
         );
-        return made!;
+        return made;
     }
 
     /// <exception cref="ProblemException"><see cref="KeyProblems.CannotGrant"/>.</exception>

@@ -105,7 +105,8 @@ internal sealed class RevokeKey(PostgresPools pools, Invalidation invalidation, 
                     at = until,
                 }
             ),
-            ct
+            ct,
+            before: key.Content
         );
     }
 

@@ -26,6 +26,16 @@ internal sealed record StoredKey(
     public const string Columns =
         "id, name, prefix, scopes, stage, created_at, created_by_name, expires_at, last_used_at, revoked_at, revoked_by_name, asked, lent_by";
 
+    /// <summary>What the audit log has the digest of.</summary>
+    public object Content =>
+        new
+        {
+            name = Name,
+            scopes = Scopes,
+            stage = Stage,
+            expiresAt = ExpiresAt,
+        };
+
     public string StatusAt(DateTimeOffset now) =>
         RevokedAt is not null ? "revoked"
         : ExpiresAt <= now ? "expired"

@@ -149,7 +149,9 @@ internal sealed class ChangeMember(PostgresPools pools, Invalidation invalidatio
                     formerRole = member.Role.Name(),
                 }
             ),
-            ct
+            ct,
+            before: Member.ContentOf(member.Role),
+            after: Member.ContentOf(role)
         );
     }
 
@@ -179,7 +181,8 @@ internal sealed class ChangeMember(PostgresPools pools, Invalidation invalidatio
             AccessEvents.Members,
             AccessEvents.MemberRemoved,
             AccessRequests.Event(new { personId = member.Person.Value }),
-            ct
+            ct,
+            before: Member.ContentOf(member.Role)
         );
     }
 }

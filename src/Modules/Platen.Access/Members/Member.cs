@@ -25,6 +25,9 @@ internal sealed record Member(
 
     public string Tag => Precondition.TagOf(Revision);
 
+    /// <summary>What the audit log has the digest of.</summary>
+    public static object ContentOf(Role role) => new { role = role.Name() };
+
     public static Task<Member?> FindAsync(Session session, PersonId person, CancellationToken ct) =>
         session.FirstAsync(Query + " and m.person_id = $1", Read, ct, Sql.Uuid(person.Value));
 

@@ -39,7 +39,8 @@ public static class MemberRows
             AccessEvents.Members,
             AccessEvents.MemberAdded,
             AccessRequests.Event(new { personId = person.Value, role = role.Name() }),
-            ct
+            ct,
+            after: Member.ContentOf(role)
         );
         return true;
     }

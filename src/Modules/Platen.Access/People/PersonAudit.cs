@@ -5,8 +5,8 @@ using Platen.Platform.Postgres;
 namespace Platen.Access.People;
 
 /// <summary>
-/// What happened to people, in the platform's audit log. The server itself acts on these rows, so the entry's detail says on whose
-/// behalf: nobody's means that a link or a credential was presented by somebody who was not signed in.
+/// What happened to people, in the platform's audit log. The server itself acts on these rows; the entry says for whom. Where it is nobody,
+/// a link or a credential was presented by somebody who was not signed in, and the server is the actor.
 /// </summary>
 internal static class PersonAudit
 {
@@ -17,19 +17,12 @@ internal static class PersonAudit
         Actor? by,
         CancellationToken ct,
         object? more = null
-    ) =>
-        AuditLog.RecordAsync(
-            session,
-            action,
-            "person/" + person,
-            before: null,
-            after: null,
-            new
-            {
-                by = by?.Id.Value,
-                byName = by?.Name,
-                more,
-            },
-            ct
-        );
+    )
+    {
+        var subject = "person/" + person;
+        var detail = new { more };
+        return by is { } who && session.Context.Actor.Id == ActorId.System && who.Id != ActorId.System
+            ? AuditLog.RecordForAsync(session, who, action, subject, detail)
+            : AuditLog.RecordAsync(session, action, subject, before: null, after: null, detail, ct);
+    }
 }

@@ -98,7 +98,9 @@ internal sealed class ChangeWorkspace(PostgresPools pools, Invalidation invalida
                         purgeAt,
                     }
                 ),
-                ct
+                ct,
+                before: current.Content,
+                after: (current with { Status = "deleted" }).Content
             );
         }
         return await CommitAsync(session, caller, ct);
@@ -136,7 +138,9 @@ internal sealed class ChangeWorkspace(PostgresPools pools, Invalidation invalida
                 AccessEvents.Workspace,
                 AccessEvents.WorkspaceRestored,
                 AccessRequests.Event(new { id = current.Id.Value, slug = current.Slug }),
-                ct
+                ct,
+                before: current.Content,
+                after: (current with { Status = "active" }).Content
             );
         }
         return await CommitAsync(session, caller, ct);
@@ -163,6 +167,12 @@ internal sealed class ChangeWorkspace(PostgresPools pools, Invalidation invalida
             AccessRequests.ThrowIfAny([new Fault("/allowed", "Must be 0 or more, or null for no limit.")]);
         await using var session = await pools.OpenAsync(caller.Operation("change entitlement"), ct);
         var current = await LockAsync(session, precondition, ct);
+        var former = await session.ListAsync(
+            "select allowed from access.entitlement where owner = platform.current_owner() and name = $1",
+            row => row.IsDBNull(0) ? (long?)null : row.GetInt64(0),
+            ct,
+            Sql.Text(name)
+        );
         await session.ExecuteAsync(
             """
             insert into access.entitlement (owner, name, allowed) values (platform.current_owner(), $1, $2)
@@ -188,7 +198,9 @@ internal sealed class ChangeWorkspace(PostgresPools pools, Invalidation invalida
                     allowed = allowance.Allowed,
                 }
             ),
-            ct
+            ct,
+            before: former is [var had] ? new { name, allowed = had } : null,
+            after: new { name, allowed = allowance.Allowed }
         );
         return await CommitAsync(session, caller, ct);
     }
@@ -284,7 +296,9 @@ internal sealed class ChangeWorkspace(PostgresPools pools, Invalidation invalida
                         name = wanted.Name,
                     }
                 ),
-                ct
+                ct,
+                before: current.Content,
+                after: (current with { Name = wanted.Name, Slug = wanted.Slug }).Content
             );
         }
         if (wanted.Plan != current.Plan)
@@ -301,7 +315,9 @@ internal sealed class ChangeWorkspace(PostgresPools pools, Invalidation invalida
                         formerPlan = current.Plan,
                     }
                 ),
-                ct
+                ct,
+                before: (current with { Name = wanted.Name, Slug = wanted.Slug }).Content,
+                after: wanted.Content
             );
         }
     }

@@ -126,7 +126,8 @@ internal sealed class CreateWorkspace(PostgresPools pools)
                     plan,
                 }
             ),
-            ct
+            ct,
+            after: made.Content
         );
         await session.CommitAsync(ct);
         return new Outcome(made, Made: true);

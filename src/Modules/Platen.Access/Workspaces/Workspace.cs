@@ -25,6 +25,16 @@ internal sealed record Workspace(
 
     public string Tag => Precondition.TagOf(Revision);
 
+    /// <summary>What the audit log has the digest of.</summary>
+    public object Content =>
+        new
+        {
+            name = Name,
+            slug = Slug,
+            plan = Plan,
+            status = Status,
+        };
+
     public bool IsDeleted => Status == "deleted";
 
     /// <summary>The workspace of the session's scope.</summary>
