@@ -343,7 +343,16 @@ public sealed class RealServerTests(RealServer real) : IClassFixture<RealServer>
         var some = await DocumentAsync(["audit", "list", .. made, "--most", "3"]);
         some["more"]!.GetValue<bool>().ShouldBeTrue();
         some["items"]!.AsArray().Count.ShouldBe(3);
-        var one = await DocumentAsync("audit", "list", "-w", "audited", "--subject", subjects[14], "--action", "key.created");
+        var one = await DocumentAsync(
+            "audit",
+            "list",
+            "-w",
+            "audited",
+            "--subject",
+            subjects[14],
+            "--action",
+            "key.created"
+        );
         one["items"]!.AsArray().ShouldHaveSingleItem()!["detail"]!["name"]!.GetValue<string>().ShouldBe("key 7, \"x\"");
         (await DocumentAsync("audit", "list", "-w", "audited", "--actor", Guid.Empty.ToString()))["items"]!
             .AsArray()
