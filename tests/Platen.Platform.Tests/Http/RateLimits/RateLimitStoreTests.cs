@@ -226,7 +226,8 @@ public sealed class RateLimitStoreTests(PostgresFixture postgres, RedisFixture r
             _ => Task.FromResult(watched.Probes > probes),
             Ct
         );
-        watched.ProbesAtOnce.ShouldBe(1);
+        // One, beside a former one that was given up and has not noticed yet.
+        watched.ProbesAtOnce.ShouldBeLessThanOrEqualTo(2);
 
         if (how == "is killed")
             await own.StartAgainAsync(Ct);
