@@ -60,7 +60,8 @@ public sealed class LateBodyTests(ServerFixture server)
         var (who, credential) = byKey ? await KeyAsync(place) : await PersonAsync(owner);
         // Enough bytes at first that the server does not take the pause for a client that is too slow.
         var body =
-            new string(' ', HeadBytes) + JsonSerializer.Serialize(UserInstanceTests.Faq("late"), JsonSerializerOptions.Web);
+            new string(' ', HeadBytes)
+            + JsonSerializer.Serialize(UserInstanceTests.Faq("late"), JsonSerializerOptions.Web);
         using var raw = await RawConnection.OpenAsync(server.Address);
         await raw.SayAsync(
             $"POST {place}/instances HTTP/1.1\r\nHost: {server.Address.Authority}\r\n{credential}\r\nConnection: close\r\n"
