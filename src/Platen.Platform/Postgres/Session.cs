@@ -55,6 +55,18 @@ public sealed class Session : IAsyncDisposable
     /// <summary>Who acts, for whom and why.</summary>
     public OperationContext Context { get; private set; }
 
+    /// <summary>For whom the server acts in a session of its own: what is recorded is theirs. Null for nobody, or nobody who is known.</summary>
+    public Actor? ActsFor { get; private set; }
+
+    /// <summary>Says for whom the server acts from here on.</summary>
+    /// <exception cref="InvalidOperationException">The session is not the server's own: who acts in it acts for themself.</exception>
+    public void ActFor(Actor actor)
+    {
+        if (Context.Actor.Id != ActorId.System)
+            throw new InvalidOperationException($"{Context.Actor.Id} acts for nobody else.");
+        ActsFor = actor;
+    }
+
     /// <summary>Changes every statement before it is sent. Null in the product; the tests take out what tenancy must not need.</summary>
     internal static Func<SessionRole, string, string>? Rewrite { get; set; }
 

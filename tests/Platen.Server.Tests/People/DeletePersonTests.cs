@@ -62,7 +62,8 @@ public sealed partial class DeletePersonTests(ServerFixture server)
         (await machine.SendAsync(HttpMethod.Get, $"/v1/workspaces/{slug}/instances")).Status.ShouldBe(200);
         var audit = await follower.SendAsync(HttpMethod.Get, $"/v1/workspaces/{slug}/audit");
         audit.Text.ShouldContain("Ada Lovelace");
-        audit.Text.ShouldContain("member.removed");
+        var removed = audit.Json["items"]!.AsArray().Single(e => e!["action"]!.GetValue<string>() == "member.removed");
+        removed!["actorName"]!.GetValue<string>().ShouldBe("owner key");
         var told = await server.Owner.SendAsync(HttpMethod.Get, $"/v1/audit?subject=person/{ada.Id}");
         told.Text.ShouldContain("person.deleted");
         // The mailbox may come back as somebody new.

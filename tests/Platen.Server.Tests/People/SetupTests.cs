@@ -54,6 +54,10 @@ public sealed class SetupTests(ServerFixture server)
         await owner.ReadTokenAsync();
         var me = (await owner.SendAsync(HttpMethod.Get, "/v1/session")).Json["person"]!["id"]!.GetValue<string>();
         (await owner.SendAsync(HttpMethod.Post, $"/v1/people/{me}/disable")).Problem.ShouldBe("conflict");
+        // Whoever opened the link did it, and not the server.
+        (
+            await owner.SendAsync(HttpMethod.Get, $"/v1/audit?actor={me}")
+        ).Json["items"]!.AsArray().Select(entry => entry!["action"]!.GetValue<string>()).ShouldBe(["session.started", "platform.set-up", "member.added"], ignoreOrder: true);
         var people = (await owner.SendAsync(HttpMethod.Get, "/v1/people?limit=200")).Text;
         Enumerable
             .Range(0, 6)

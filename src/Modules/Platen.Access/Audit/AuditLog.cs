@@ -39,8 +39,8 @@ public static class AuditLog
     );
 
     /// <summary>
-    /// Adds an entry to the transaction; it is kept when and only when the session commits. Who acts, for which owner and why are the
-    /// session's, where it came from is <see cref="RequestOrigin.Current"/>, and when is the database's clock.
+    /// Adds an entry to the transaction; it is kept when and only when the session commits. Who acts (or for whom the server does), for
+    /// which owner and why are the session's, where it came from is <see cref="RequestOrigin.Current"/>, and when is the database's clock.
     /// </summary>
     /// <param name="session">The transaction of the fact.</param>
     /// <param name="action">What was done, in the past tense, as <c>noun.verb</c> of <c>a-z 0-9 . _ -</c>, such as <c>widget.saved</c>.</param>
@@ -61,43 +61,19 @@ public static class AuditLog
         CancellationToken ct
     )
     {
-        Add(session, session.Context.Actor.Name, action, subject, before, after, detail);
-        return Task.CompletedTask;
-    }
-
-    /// <summary>As <see cref="RecordAsync"/>, where the server itself changes rows for somebody: the entry says that it was they.</summary>
-    /// <exception cref="InvalidOperationException">The session is not the server's own: whoever acts in it is who is recorded.</exception>
-    internal static Task RecordForAsync(Session session, Actor by, string action, string subject, object? detail)
-    {
-        if (session.Context.Actor.Id != ActorId.System)
-            throw new InvalidOperationException($"{session.Context.Actor.Id} records what they do themself.");
-        // The database takes the actor from its scope, which is another for this entry alone.
-        session.AtCommit(ActAs, Sql.Text(by.Id.ToString()));
-        Add(session, by.Name, action, subject, before: null, after: null, detail);
-        session.AtCommit(ActAs, Sql.Text(ActorId.System.ToString()));
-        return Task.CompletedTask;
-    }
-
-    private static void Add(
-        Session session,
-        string actorName,
-        string action,
-        string subject,
-        Digest? before,
-        Digest? after,
-        object? detail
-    )
-    {
         if (subject is not { Length: > 0 and <= AuditLimits.SubjectLength })
             throw new ArgumentException($"A subject has 1 to {AuditLimits.SubjectLength} characters.", nameof(subject));
         var details = JsonSerializer.SerializeToUtf8Bytes(detail ?? new object(), Json);
         if (details.Length > AuditLimits.DetailBytes)
             throw new ArgumentException($"A detail has at most {AuditLimits.DetailBytes} bytes.", nameof(detail));
         var origin = RequestOrigin.Current;
+        // The database takes the actor from its scope, which is another for this entry alone where the server acts for somebody.
+        if (session.ActsFor is { } actor)
+            session.AtCommit(ActAs, Sql.Text(actor.Id.ToString()));
         session.AtCommit(
             Insert,
             Sql.Uuid(Guid.CreateVersion7()),
-            Sql.Text(actorName),
+            Sql.Text((session.ActsFor ?? session.Context.Actor).Name),
             Sql.Text(action),
             Sql.Text(subject),
             new NpgsqlParameter { Value = (object?)origin?.Address ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Inet },
@@ -107,7 +83,10 @@ public static class AuditLog
             Sql.Digest(after),
             Sql.Json(details)
         );
+        if (session.ActsFor is not null)
+            session.AtCommit(ActAs, Sql.Text(session.Context.Actor.Id.ToString()));
         Entries.Add(1, new KeyValuePair<string, object?>("action", action));
+        return Task.CompletedTask;
     }
 
     /// <summary>Entries of the session's owner that pass the filter.</summary>

@@ -41,6 +41,7 @@ internal sealed class RegisterByInvitation(
             confirmed: false,
             ct
         );
+        session.ActFor(new Actor(person.AsActor, displayName.Trim()));
         await SendPersonMail.EnqueueAsync(
             session,
             new SendPersonMail.Request(SendPersonMail.Whats.Confirm, offer.Invitation.Email, person.Value),

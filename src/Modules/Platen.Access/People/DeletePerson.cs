@@ -42,6 +42,7 @@ internal sealed class DeletePerson(PostgresPools pools, Invalidation invalidatio
     public async Task RunAsync(Actor by, PersonId person, CancellationToken ct)
     {
         await using var session = await pools.OpenAsync(Person.ByServer("delete person"), ct);
+        session.ActFor(by);
         var left = new HashSet<OwnerId>();
         await LeaveAllAsync(session, person, left, ct);
         if (!await EmptyAsync(session, person, ct))
@@ -110,7 +111,7 @@ internal sealed class DeletePerson(PostgresPools pools, Invalidation invalidatio
             """,
             ct,
             Sql.Uuid(person.Value),
-            Sql.Text(session.Context.Actor.Name)
+            Sql.Text((session.ActsFor ?? session.Context.Actor).Name)
         );
         return true;
     }

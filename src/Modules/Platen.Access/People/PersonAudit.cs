@@ -19,10 +19,8 @@ internal static class PersonAudit
         object? more = null
     )
     {
-        var subject = "person/" + person;
-        var detail = new { more };
-        return by is { } who && session.Context.Actor.Id == ActorId.System && who.Id != ActorId.System
-            ? AuditLog.RecordForAsync(session, who, action, subject, detail)
-            : AuditLog.RecordAsync(session, action, subject, before: null, after: null, detail, ct);
+        if (by is not null && session.Context.Actor.Id == ActorId.System)
+            session.ActFor(by);
+        return AuditLog.RecordAsync(session, action, "person/" + person, before: null, after: null, new { more }, ct);
     }
 }

@@ -74,6 +74,7 @@ internal sealed class SetupLink(PostgresPools pools, AddPerson people)
             ct,
             Sql.Uuid(person.Value)
         );
+        session.ActFor(new Actor(person.AsActor, displayName!.Trim()));
         await MemberRows.AddAsync(session, person, Role.Owner, ct);
         await PersonAudit.RecordAsync(session, "platform.set-up", person, by: null, ct);
         var confirm = new SendPersonMail.Request(SendPersonMail.Whats.Confirm, email!.Trim(), person.Value);
