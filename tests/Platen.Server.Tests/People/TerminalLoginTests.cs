@@ -159,6 +159,18 @@ public sealed partial class TerminalLoginTests(ServerFixture server)
         (await browser.OpenAsync("/account")).Answer.Text.ShouldContain("May read in w");
         (await browser.SendAsync(HttpMethod.Delete, $"/v1/terminals/{read.Json["id"]}")).Status.ShouldBe(204);
 
+        // Written down every half minute, by the server.
+        await using (var admin = await server.Postgres.OpenAdminAsync(Ct))
+        {
+            await using var use = new Npgsql.NpgsqlCommand(
+                "update access.machine_key set last_used_at = '2026-02-03T04:05:06Z' where id = $1",
+                admin
+            );
+            use.Parameters.AddWithValue(keptId);
+            await use.ExecuteNonQueryAsync(Ct);
+        }
+        (await browser.OpenAsync("/account")).Answer.Text.ShouldContain("last used 3 February 2026, 04:05 UTC");
+
         // Nobody else's: not a stranger's, not the key's own, not without the page's token.
         var (eve, stranger, _, _) = await NewMemberAsync("owner");
         using var other = stranger;
