@@ -78,6 +78,93 @@ public sealed class VectorTests(ServerFixture server)
         }
     }
 
+    [Fact]
+    public void Prompts_are_filled_in_as_the_vectors_say()
+    {
+        foreach (var one in Read("rendering"))
+        {
+            var faults = new List<Fault>();
+            var declared = TemplateManifest.ReadVariables(one["declared"].Deserialize<JsonElement>(), "", faults);
+            faults.ShouldBeEmpty(one.ToJsonString());
+            var includes = one["includes"]?.Deserialize<Dictionary<string, string>>() ?? [];
+            var values = one["values"].Deserialize<Dictionary<string, string>>()!;
+            switch (PromptText.Render(Text(one["text"])!, declared, values, includes.GetValueOrDefault))
+            {
+                case PromptRendering.Rendered(var text):
+                    text.ShouldBe(Text(one["rendered"]), one.ToJsonString());
+                    PromptText.EstimateTokens(text).ShouldBe(one["tokens"]!.GetValue<int>(), text);
+                    break;
+                case PromptRendering.Refused refused:
+                    refused.Missing.ToArray().ShouldBe(Texts(one["missing"]), one.ToJsonString());
+                    refused.Unknown.ToArray().ShouldBe(Texts(one["unknown"]), one.ToJsonString());
+                    refused.MissingIncludes.ToArray().ShouldBe(Texts(one["missingIncludes"]), one.ToJsonString());
+                    break;
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData("dotnet")]
+    [InlineData("node")]
+    public async Task Both_resolvers_fill_in_prompts_with_the_parts_they_were_pinned_to(string resolver)
+    {
+        var (tone, prompt) = (ServerFixture.NewName(), ServerFixture.NewName());
+        foreach (var version in (string[])["1.0.0", "1.1.0"])
+        {
+            var parts = ((string[])["en", "fr"]).Select(l =>
+                (Person.Prompt("snippet", l + ".md", l), $"{l} {version}")
+            );
+            (await server.Owner.PushAsync(tone, version, parts)).Status.ShouldBe(201);
+        }
+        var include = new JsonObject
+        {
+            ["name"] = "tone",
+            ["template"] = tone.Value,
+            ["version"] = "1.0.0",
+            ["kind"] = "snippet",
+        };
+        var artifact = Person.Prompt("master_prompt", "p.md");
+        artifact["variables"] = new JsonArray(
+            "who",
+            new JsonObject { ["name"] = "where", ["default"] = "here" },
+            new JsonObject { ["name"] = "when", ["required"] = false }
+        );
+        var pushed = await server.Owner.PushAsync(
+            prompt,
+            "1.0.0",
+            [(artifact, "{{> tone}}: {{who}}, {{where}}{{when}}.")],
+            includes: [include]
+        );
+        pushed.Status.ShouldBe(201, pushed.Text);
+
+        await using var gate = await Gate.BeforeAsync(server.Address);
+        var folder = PostgresFixture.NewFolder();
+        await using IDriver driver = resolver == "node" ? new NodeDriver() : new DotnetDriver();
+        var opening = new Opening(gate.Address, server.OwnerKeyText, folder, "nowhere", true, false, new ManualTime());
+        await driver.OpenAsync(opening);
+        var values = new JsonObject { ["who"] = "{{where}}" };
+        await IsAsync("fr-CA", "fr 1.0.0: {{where}}, here.");
+        await IsAsync("de, en;q=0.5", "en 1.0.0: {{where}}, here.");
+        var refused = await driver.RenderAsync(prompt.Value, null, new JsonObject { ["whom"] = "x" });
+        refused.ToJsonString().ShouldBe("""{"missing":["who"],"unknown":["whom"],"missingIncludes":[]}""");
+
+        // After a restart without a registry, from the cache folder.
+        gate.State = GateState.Cut;
+        await driver.OpenAsync(opening);
+        await IsAsync("fr-CA", "fr 1.0.0: {{where}}, here.");
+        Directory.Delete(folder, recursive: true);
+
+        async Task IsAsync(string locale, string text)
+        {
+            var rendered = await driver.RenderAsync(prompt.Value, locale, values);
+            (Text(rendered["text"]), rendered["bytes"]?.GetValue<int>(), Text(rendered["version"])).ShouldBe(
+                (text, text.Length, "1.0.0"),
+                rendered.ToJsonString()
+            );
+            rendered["tokens"]!.GetValue<int>().ShouldBe(PromptText.EstimateTokens(text));
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Chains))]
     public async Task Both_resolvers_answer_as_the_vectors_say(string chain, string resolver)
@@ -113,6 +200,8 @@ public sealed class VectorTests(ServerFixture server)
         [.. JsonNode.Parse(File.ReadAllBytes(Path.Combine(Folder, name + ".json")))!.AsArray().Select(one => one!)];
 
     private static string? Text(JsonNode? node) => node?.GetValue<string>();
+
+    private static string[] Texts(JsonNode? list) => list.Deserialize<string[]>()!;
 
     private static TemplateArtifact ReadArtifact(JsonNode? one) =>
         new(
@@ -350,6 +439,9 @@ public sealed class VectorTests(ServerFixture server)
         Task FollowAsync(string template);
 
         Task<JsonNode> AskAsync(string template, string kind, string? version, string? key);
+
+        /// <summary>Fills in the master prompt: its text, or what kept it from being filled in.</summary>
+        Task<JsonNode> RenderAsync(string template, string? locale, JsonObject values);
     }
 
     private sealed class DotnetDriver : IDriver
@@ -417,6 +509,29 @@ public sealed class VectorTests(ServerFixture server)
             }
         }
 
+        public async Task<JsonNode> RenderAsync(string template, string? locale, JsonObject values)
+        {
+            try
+            {
+                var rendered = await resolver!.RenderAsync(
+                    new ArtifactRequest(TemplateName.Parse(template), Kind: "master_prompt", Locale: locale),
+                    values.Deserialize<Dictionary<string, string>>()!,
+                    Ct
+                );
+                return new JsonObject
+                {
+                    ["text"] = rendered.Text,
+                    ["tokens"] = rendered.EstimatedTokens,
+                    ["bytes"] = rendered.SizeBytes,
+                    ["version"] = rendered.Prompt.Version,
+                };
+            }
+            catch (PromptRefusedException e)
+            {
+                return JsonSerializer.SerializeToNode(e.Refusal, JsonSerializerOptions.Web)!;
+            }
+        }
+
         public async ValueTask DisposeAsync()
         {
             await stop.CancelAsync();
@@ -474,6 +589,14 @@ public sealed class VectorTests(ServerFixture server)
             if (key is not null)
                 ask["key"] = key;
             return SendAsync(new JsonObject { ["ask"] = ask });
+        }
+
+        public Task<JsonNode> RenderAsync(string template, string? locale, JsonObject values)
+        {
+            var render = new JsonObject { ["template"] = template, ["kind"] = "master_prompt" };
+            if (locale is not null)
+                render["locale"] = locale;
+            return SendAsync(new JsonObject { ["render"] = render, ["values"] = values.DeepClone() });
         }
 
         public async ValueTask DisposeAsync()

@@ -1,6 +1,7 @@
 // Runs a resolver for a program that speaks to it in lines of JSON: one order a line on standard input, one answer a line on standard output.
 //
 //   { "open": options, "now": ms }   { "advance": ms }   { "follow": template }   { "ask": request }   { "askMany": request, "times": n }
+//   { "render": request, "values": { name: value } }
 //
 // The tests drive it so against a real server; its clock is theirs.
 import { createInterface } from 'node:readline';
@@ -16,7 +17,7 @@ const bundle = await build({
   format: 'esm',
   write: false,
 });
-const { TemplateResolver, TemplateUnresolvedError } = await import(
+const { PromptRefusedError, TemplateResolver, TemplateUnresolvedError } = await import(
   `data:text/javascript;base64,${Buffer.from(bundle.outputFiles[0].contents).toString('base64')}`
 );
 
@@ -47,6 +48,15 @@ async function carryOut(order) {
   if (order.askMany !== undefined) {
     const all = await Promise.all(Array.from({ length: order.times }, () => resolver.resolve(order.askMany)));
     return { texts: [...new Set(all.map((one) => one.text))] };
+  }
+  if (order.render !== undefined) {
+    try {
+      const { text, estimatedTokens, sizeBytes, prompt } = await resolver.render(order.render, order.values);
+      return { text, tokens: estimatedTokens, bytes: sizeBytes, version: prompt.version };
+    } catch (error) {
+      if (!(error instanceof PromptRefusedError)) throw error;
+      return { ...error.refusal };
+    }
   }
   try {
     const { text, source, pointerSource, rule, version, isPinned, isStale } = await resolver.resolve(order.ask);

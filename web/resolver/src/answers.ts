@@ -1,5 +1,6 @@
-import type { Artifact, Deprecation, PromptVariable, Resolution, Trial } from './models';
+import type { Artifact, Deprecation, Resolution, Trial } from './models';
 import { isDigest, isKind, isLocale, isPath, isVersionName } from './names';
+import { readVariables } from './prompts';
 
 /** An answer, or a manifest, is not what it has to be. */
 export class MalformedError extends Error {}
@@ -46,6 +47,8 @@ function readArtifacts(value: unknown): Artifact[] {
     }
     const locale = one['locale'] ?? undefined;
     if (locale !== undefined && !isLocale(locale)) throw new MalformedError('the answer has an artifact with a locale that none has');
+    const variables = readVariables(one['variables'] ?? []);
+    if (variables === undefined) throw new MalformedError('the answer has an artifact with variables that none has');
     return {
       kind: one['kind'],
       path: one['path'],
@@ -54,13 +57,11 @@ function readArtifacts(value: unknown): Artifact[] {
       contentType: text(one['contentType']) ?? 'application/octet-stream',
       digest: one['digest'],
       sizeBytes: typeof one['sizeBytes'] === 'number' ? one['sizeBytes'] : 0,
-      variables: Array.isArray(one['variables']) ? one['variables'].filter(isVariable) : [],
+      variables,
       includedFrom: text(one['includedFrom']),
     };
   });
 }
-
-const isVariable = (value: unknown): value is PromptVariable => isObject(value) && typeof value['name'] === 'string';
 
 function readDeprecation(value: unknown): Deprecation | undefined {
   return isObject(value) && typeof value['at'] === 'string' ? (value as unknown as Deprecation) : undefined;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { tryRead } from './cache';
 import type { Artifact } from './models';
 import { isDigest, isKind, isLocale, isPath } from './names';
+import { readVariables, variablesOf } from './prompts';
 import { digestOf } from './selection';
 import { compareVersions, parseVersion, type Version } from './versions';
 
@@ -77,12 +78,16 @@ export class LocalBundles {
     if (!Array.isArray(manifest.artifacts) || manifest.artifacts.length === 0) return refuse('it lists no artifacts');
     const artifacts: Artifact[] = [];
     for (const one of manifest.artifacts as Record<string, unknown>[]) {
-      const { kind, path, role, locale, contentType, digest } = one;
+      const { kind, path, role, locale, contentType, digest, variables } = one;
       if (!isKind(kind) || !isPath(path) || (locale != null && !isLocale(locale)) || (digest != null && !isDigest(digest))) {
         return refuse(`an artifact has a kind, path, locale or digest that none has (${String(path)})`);
       }
       const content = digest == null ? await tryRead(join(place, path)) : undefined;
       if (digest == null && content === undefined) continue;
+      const declared = variables == null ? undefined : readVariables(variables);
+      if (variables != null && declared === undefined) return refuse(`${path} declares variables that none has`);
+      // What declares nothing declares what its text names, as on the server.
+      const inferred = typeof role === 'string' && content !== undefined ? variablesOf(content.toString('utf8')).map((name) => ({ name })) : [];
       artifacts.push({
         kind,
         path,
@@ -91,7 +96,7 @@ export class LocalBundles {
         contentType: typeof contentType === 'string' ? contentType : 'application/octet-stream',
         digest: digest ?? digestOf(content!),
         sizeBytes: content?.length ?? 0,
-        variables: [],
+        variables: declared ?? inferred,
       });
     }
     return { folder: place, version, artifacts };

@@ -9,4 +9,5 @@ export type {
   PromptVariable,
   ResolvedArtifact,
 } from './models';
+export { estimateTokens, PromptRefusedError, type Refusal, type RenderedPrompt } from './prompts';
 export { bucketOf, chooseArtifact, isCandidate } from './selection';

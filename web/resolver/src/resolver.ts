@@ -3,6 +3,7 @@ import { readResolution, MalformedError } from './answers';
 import { LocalBundles, type LocalBundle } from './files';
 import type { Artifact, ArtifactRequest, ByteSource, PointerSource, Resolution, ResolvedArtifact, Trial } from './models';
 import { isTemplateName } from './names';
+import { estimateTokens, includesOf, PromptRefusedError, render, type RenderedPrompt } from './prompts';
 import { Registry, RegistryError } from './registry';
 import { cacheName, chooseArtifact, digestOf, isCandidate } from './selection';
 import { highestIn, isRange, parseVersion } from './versions';
@@ -64,6 +65,9 @@ interface Pointer {
   readonly isStale: boolean;
 }
 
+/** What a prompt's parts are taken from: the version that it was chosen of. */
+type Bundle = Pick<Resolution, 'version' | 'artifacts'>;
+
 const FIRST_PAUSE_MS = 100;
 const MOST_ANSWERS = 10_000;
 
@@ -101,6 +105,38 @@ export class TemplateResolver {
 
   /** Resolves a file. Throws `TemplateUnresolvedError` when no source has it, or it is switched off. */
   async resolve(request: ArtifactRequest): Promise<ResolvedArtifact> {
+    return (await this.find(request)).artifact;
+  }
+
+  /**
+   * Resolves a prompt and fills it in, with the parts that its version includes, pinned as they were when it was pushed; a part in several
+   * languages comes in the one that suits the request. Throws `PromptRefusedError` when a value is missing, or is for a variable that is not
+   * declared, and what `resolve` throws.
+   */
+  async render(request: ArtifactRequest, values: Readonly<Record<string, string>> = {}): Promise<RenderedPrompt> {
+    const { artifact: prompt, bundle } = await this.find(request);
+    const parts = new Map<string, string>();
+    for (const name of includesOf(prompt.text)) {
+      const part = await this.partOf(prompt, bundle, name, request.locale);
+      if (part !== undefined) parts.set(name, part);
+    }
+    const rendered = render(prompt.text, prompt.artifact.variables, values, (name) => parts.get(name));
+    if (typeof rendered !== 'string') {
+      throw new PromptRefusedError(`${prompt.template}@${prompt.version} ${prompt.artifact.path}`, rendered);
+    }
+    return { prompt, text: rendered, sizeBytes: Buffer.byteLength(rendered, 'utf8'), estimatedTokens: estimateTokens(rendered) };
+  }
+
+  /** A part of the version that the prompt is of, wherever its channel has moved since; undefined when it has none. */
+  private async partOf(prompt: ResolvedArtifact, { version, artifacts }: Bundle, name: string, locale: string | undefined): Promise<string | undefined> {
+    const parts = artifacts.filter((one) => one.includedFrom !== undefined && one.path.startsWith(`includes/${name}/`));
+    const { artifact: part } = chooseArtifact(parts.map((one) => ({ ...one, includedFrom: undefined })), { locale });
+    if (part === undefined) return undefined;
+    const { bytes } = await this.bytesOf(prompt.template, version, part, cacheName(part, artifacts));
+    return Buffer.from(bytes).toString('utf8');
+  }
+
+  private async find(request: ArtifactRequest): Promise<{ artifact: ResolvedArtifact; bundle: Bundle }> {
     if (!isTemplateName(request.template)) throw new TemplateUnresolvedError(`'${request.template}' is not a template's name.`, []);
     const pointer = await this.pointerOf(request.template, request.version);
     const resolution = pointer.resolution!;
@@ -117,7 +153,7 @@ export class TemplateResolver {
       const { reason, successor } = result.deprecation;
       this.warn(`${result.template}@${result.version} is deprecated: ${reason ?? ''} Successor: ${successor ?? 'none'}`);
     }
-    return result;
+    return { artifact: result, bundle: candidate ?? resolution };
   }
 
   /** Follows the template's events, so that a move is known here as it happens, until the signal ends it or the connection is lost. */

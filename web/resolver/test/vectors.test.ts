@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import * as cldr from '../src/cldr';
 import { bestLanguage } from '../src/languages';
+import { estimateTokens, readVariables, render } from '../src/prompts';
 import { bucketOf, chooseArtifact, digestOf } from '../src/selection';
 import { highestIn, parseVersion } from '../src/versions';
 import type { Artifact, ArtifactQuery } from '../src/models';
@@ -45,6 +46,36 @@ test('files are chosen as the vectors say', () => {
       if (choice.artifact === undefined) assert.equal(choice.paths.length, several);
     }
   }
+});
+
+test('prompts are filled in as the vectors say', () => {
+  interface Case {
+    text: string;
+    declared: unknown[];
+    values: Record<string, string>;
+    includes?: Record<string, string>;
+    rendered?: string;
+    tokens?: number;
+    missing?: string[];
+    unknown?: string[];
+    missingIncludes?: string[];
+  }
+  for (const { text, declared, values, includes = {}, rendered, tokens, missing, unknown, missingIncludes } of vectors<Case>('rendering')) {
+    const result = render(text, readVariables(declared)!, values, (name) => includes[name]);
+    assert.deepEqual(result, rendered ?? { missing, unknown, missingIncludes }, text);
+    if (rendered !== undefined) assert.equal(estimateTokens(rendered), tokens, text);
+  }
+});
+
+test('what declares no variable is not read as one', () => {
+  for (const list of [{}, 'a', [1], [null], [{}], ['1a'], ['a', 'a'], [{ name: 'a', required: 'yes' }], [{ name: 'a', default: 1 }]]) {
+    assert.equal(readVariables(list), undefined, JSON.stringify(list));
+  }
+  assert.deepEqual(readVariables(['a', { name: 'b', required: false, default: 'x', description: 'y' }, { name: 'c', default: null }]), [
+    { name: 'a' },
+    { name: 'b', required: false, default: 'x', description: 'y' },
+    { name: 'c' },
+  ]);
 });
 
 test('what is no version and no range is neither', () => {
