@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Npgsql;
+using Platen.Kernel.Templates;
 using Platen.Platform.Postgres;
 
 namespace Platen.Templates.Tests;
@@ -211,6 +212,52 @@ public sealed class VersionTests(ServerFixture server)
             "/manifest/artifacts/0/variables",
             "/manifest/artifacts/0/variables/0",
         ]);
+    }
+
+    [Fact]
+    public async Task An_include_that_would_have_no_place_of_its_own_is_refused_with_its_reason()
+    {
+        var (name, tone) = (ServerFixture.NewName(), ServerFixture.NewName());
+        var path = string.Join('/', Enumerable.Repeat(new string('d', 50), 4)) + "/tone.md";
+        (
+            await server.Owner.PushAsync(
+                tone,
+                "1.0.0",
+                [
+                    (Person.Prompt("long", path, role: null), "Be kind."),
+                    (Person.Prompt("short", "Tone.md", role: null), "Be kind."),
+                ]
+            )
+        ).Status.ShouldBe(201);
+        var longest = new string('n', TemplateLimits.PathLength - "includes//".Length - path.Length);
+        var far = await IncludeAsync(longest + "n", "long", Person.Prompt("master_prompt", "p.md"));
+        (far.Status, far.Problem).ShouldBe((422, "invalid"), far.Text);
+        far.FaultPointers.ShouldBe(["/manifest/includes/0/name"]);
+        far.Text.ShouldContain("a path has at most 256");
+
+        var twice = await IncludeAsync("tone", "short", Person.Prompt("master_prompt", "includes/tone/tone.md"));
+        (twice.Status, twice.Problem).ShouldBe((422, "invalid"), twice.Text);
+        twice.Text.ShouldContain("Another file has the path");
+
+        // As long as a path may be, it is taken in.
+        (await IncludeAsync(longest, "long", Person.Prompt("master_prompt", "p.md"))).Status.ShouldBe(201);
+
+        Task<Answer> IncludeAsync(string called, string kind, JsonObject own) =>
+            server.Owner.PushAsync(
+                name,
+                "1.0.0",
+                [(own, $"{{{{> {called}}}}}")],
+                includes:
+                [
+                    new JsonObject
+                    {
+                        ["name"] = called,
+                        ["template"] = tone.Value,
+                        ["version"] = "1.0.0",
+                        ["kind"] = kind,
+                    },
+                ]
+            );
     }
 
     [Fact]

@@ -242,6 +242,7 @@ internal sealed class CommitVersion(PostgresPools pools, IBlobStore blobs, Store
         if (manifest.Includes.IsEmpty)
             return [];
         var included = new List<TemplateArtifact>();
+        var paths = new HashSet<string>(manifest.Artifacts.Select(a => a.Path), StringComparer.OrdinalIgnoreCase);
         var faults = new List<Fault>();
         await using var session = await pools.OpenAsync(caller.Operation("pin includes"), ct);
         foreach (var (index, include) in manifest.Includes.Index())
@@ -260,20 +261,33 @@ internal sealed class CommitVersion(PostgresPools pools, IBlobStore blobs, Store
                 faults.Add(new Fault(at + "/kind", $"{include.Template}@{include.Version} has no '{include.Kind}'."));
             foreach (var file in files)
             {
+                var path = $"includes/{include.Name}/{file.Path}";
+                if (path.Length > TemplateLimits.PathLength)
+                    faults.Add(
+                        new Fault(
+                            at + "/name",
+                            $"'{file.Path}' is included as '{path}', which has {path.Length} characters; a path has at most {TemplateLimits.PathLength}."
+                        )
+                    );
+                if (!paths.Add(path))
+                    faults.Add(
+                        new Fault(at + "/name", $"Another file has the path '{path}' (upper and lower case are one).")
+                    );
                 if (file.Variables.Length > 0)
                     faults.Add(
                         new Fault(at, $"'{file.Path}' has variables of its own; only plain parts can be included.")
                     );
-                included.Add(
-                    file with
-                    {
-                        Path = $"includes/{include.Name}/{file.Path}",
-                        IncludedFrom = $"{include.Template}@{include.Version}",
-                    }
-                );
+                included.Add(file with { Path = path, IncludedFrom = $"{include.Template}@{include.Version}" });
             }
         }
-        return faults.Count == 0 ? included : throw Invalid(faults);
+        if (manifest.Artifacts.Length + included.Count > TemplateLimits.Artifacts)
+            faults.Add(
+                new Fault(
+                    "/manifest/includes",
+                    $"With what is included there are {manifest.Artifacts.Length + included.Count} files; a version has at most {TemplateLimits.Artifacts}."
+                )
+            );
+        return faults.Count == 0 ? included : throw Invalid(faults.Take(Limits.Faults));
     }
 
     private static ReleaseManifest MakeRelease(TemplateName name, SemVer version, List<TemplateArtifact> artifacts)

@@ -17,10 +17,14 @@ internal sealed class StoreBlobs(PostgresPools pools, IBlobStore blobs, TimeProv
 
     public sealed record MissingView(IReadOnlyList<Digest> Missing);
 
-    /// <summary>Stores bytes that must have the digest. They count with the owner's storage, whether a version refers to them or not.</summary>
+    /// <summary>
+    /// Stores bytes that must have the digest. They count with the owner's storage, whether a version refers to them or not; room for them
+    /// is held before they come, so that of several at once none is refused after it has arrived.
+    /// </summary>
     /// <returns>Whether they were not there before.</returns>
     public async Task<bool> PutAsync(
         Caller caller,
+        TemplateName name,
         Digest digest,
         long? lengthBytes,
         Stream content,
@@ -30,33 +34,92 @@ internal sealed class StoreBlobs(PostgresPools pools, IBlobStore blobs, TimeProv
         if (lengthBytes > TemplateLimits.ArtifactBytes)
             throw TooLarge();
         var operation = caller.Operation("push template file");
-        bool isRecorded;
-        await using (var session = await pools.OpenAsync(operation, ct))
+        var isHeld = await HoldAsync(operation, name, digest, lengthBytes, ct);
+        try
         {
-            isRecorded = await BlobRecord.ExistsAsync(session, digest, ct);
-            if (!isRecorded)
-                await Entitlements.RequireStorageAsync(session, lengthBytes ?? 1, ct);
+            switch (await blobs.PutAsync(caller.Owner, digest, lengthBytes, content, ct))
+            {
+                case PutOutcome.Stored:
+                    await RecordAsync(operation, digest, isNew: true, ct);
+                    isHeld = false;
+                    return true;
+                case PutOutcome.AlreadyStored:
+                    if (isHeld)
+                        await RecordAsync(operation, digest, isNew: false, ct);
+                    isHeld = false;
+                    return false;
+                case PutOutcome.TooLarge:
+                    throw TooLarge();
+                case PutOutcome.WrongDigest(var actual):
+                    throw TemplatesProblems
+                        .WrongDigest.Because($"The bytes that came are {actual}, not {digest}. Nothing was stored.")
+                        .With("actual", actual)
+                        .AsException();
+                default:
+                    throw KernelProblems.Malformed.Because("Fewer bytes came than Content-Length said.").AsException();
+            }
         }
-        switch (await blobs.PutAsync(caller.Owner, digest, lengthBytes, content, ct))
+        finally
         {
-            case PutOutcome.Stored:
-                await RecordAsync(operation, digest, isNew: true, ct);
-                return true;
-            case PutOutcome.AlreadyStored:
-                if (!isRecorded)
-                    await RecordAsync(operation, digest, isNew: false, ct);
-                return false;
-            case PutOutcome.TooLarge:
-                throw TooLarge();
-            case PutOutcome.WrongDigest(var actual):
-                throw TemplatesProblems
-                    .WrongDigest.Because($"The bytes that came are {actual}, not {digest}. Nothing was stored.")
-                    .With("actual", actual)
-                    .AsException();
-            default:
-                throw KernelProblems.Malformed.Because("Fewer bytes came than Content-Length said.").AsException();
+            if (isHeld)
+                await LetGoAsync(operation, digest);
         }
     }
+
+    /// <summary>
+    /// Holds room for bytes that are not recorded yet, until they are recorded or given up. What the same bytes held when they were last on
+    /// their way, and a killed server left behind, is held on.
+    /// </summary>
+    /// <returns>Whether they are to be recorded.</returns>
+    /// <exception cref="ProblemException"><see cref="KernelProblems.LimitReached"/>.</exception>
+    private async Task<bool> HoldAsync(
+        OperationContext operation,
+        TemplateName name,
+        Digest digest,
+        long? lengthBytes,
+        CancellationToken ct
+    )
+    {
+        await using var session = await pools.OpenAsync(operation, ct);
+        if (await BlobRecord.ExistsAsync(session, digest, ct))
+            return false;
+        var upload = UploadOf(digest);
+        await session.ExecuteAsync(
+            "insert into platform.repository_upload (owner, id, subject) values ($1, $2, $3) on conflict do nothing",
+            ct,
+            Sql.Owner(operation.Owner),
+            Sql.Uuid(upload.Value),
+            Sql.Text(name.Subject)
+        );
+        // Of a length that nobody has said, as much as a file may have, or as there is: the commit says the last word.
+        await Entitlements.HoldStorageAsync(
+            session,
+            upload,
+            lengthBytes ?? 1,
+            lengthBytes ?? TemplateLimits.ArtifactBytes,
+            ct
+        );
+        await session.CommitAsync(ct);
+        return true;
+    }
+
+    // Also when the client is gone: what is held is room that nobody else has.
+    private async Task LetGoAsync(OperationContext operation, Digest digest)
+    {
+        await using var session = await pools.OpenAsync(operation, CancellationToken.None);
+        await LetGoAsync(session, digest, CancellationToken.None);
+        await session.CommitAsync(CancellationToken.None);
+    }
+
+    private static Task LetGoAsync(Session session, Digest digest, CancellationToken ct) =>
+        session.ExecuteAsync(
+            "delete from platform.repository_upload where id = $1",
+            ct,
+            Sql.Uuid(UploadOf(digest).Value)
+        );
+
+    // The digest is its name: the same bytes, sent again or twice at once, hold their room once.
+    private static UploadId UploadOf(Digest digest) => new(new Guid(digest.Bytes[..16]));
 
     private async Task RecordAsync(OperationContext operation, Digest digest, bool isNew, CancellationToken ct)
     {
@@ -65,6 +128,8 @@ internal sealed class StoreBlobs(PostgresPools pools, IBlobStore blobs, TimeProv
         {
             await using var session = await pools.OpenAsync(operation, ct);
             var size = (await blobs.StatAsync(operation.Owner, digest, ct))?.SizeBytes;
+            // Before the counter's row, which the commit locks: whoever holds room locks them in this order too.
+            await LetGoAsync(session, digest, ct);
             await BlobRecord.AddAsync(session, digest, size ?? 0, ct);
             // Whoever was removing the bytes has been waited for by now.
             if (size is null || await blobs.StatAsync(operation.Owner, digest, ct) is null)

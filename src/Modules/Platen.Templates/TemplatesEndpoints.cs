@@ -599,6 +599,7 @@ internal static class TemplatesEndpoints
         // The bytes are their own precondition: the address says what they must be.
         var isNew = await store.PutAsync(
             context.Caller(),
+            id,
             parsed,
             context.Request.ContentLength,
             context.Request.Body,
