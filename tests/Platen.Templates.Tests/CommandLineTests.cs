@@ -337,6 +337,83 @@ public sealed class CommandLineTests(ServerFixture server) : IDisposable
     }
 
     [Fact]
+    public async Task A_folder_of_texts_becomes_one_template_with_the_kinds_roles_and_languages_of_its_names()
+    {
+        Put("My Prompts/system.md", "Be brief, {{who}}.");
+        Put("My Prompts/System.fr-CA.md", "Sois bref, {{who}}.");
+        Put("My Prompts/parts/User Question.txt", "{{question}}");
+        Put("My Prompts/config.json", "{}");
+        Put("My Prompts/.git/HEAD", "not a prompt");
+        Put("My Prompts/.env", "SECRET=1");
+        Put("My Prompts/manifest.json", "not read");
+
+        (await RunAsync("import", "folder", "My Prompts", "--template", name.Value, "--out", "written")).ShouldBe(
+            0,
+            error.ToString()
+        );
+        (await RunAsync("templates", "show", name.Value)).ShouldBe(1, "only written to a folder");
+        File.ReadAllText(Path.Combine(folder, "written", name.Value, "parts", "User Question.txt"))
+            .ShouldBe("{{question}}");
+
+        string[] order =
+        [
+            "import",
+            "folder",
+            "My Prompts",
+            "--template",
+            name.Value,
+            "--version",
+            "2.1.0",
+            "--set-default",
+            "--json",
+        ];
+        (await RunAsync(order)).ShouldBe(0, error.ToString());
+        var result = JsonNode.Parse(Out)!["results"]!.AsArray().ShouldHaveSingleItem()!;
+        (result["version"]!.GetValue<string>(), result["files"]!.GetValue<int>()).ShouldBe(("2.1.0", 4));
+        var artifacts = (await server.Owner.ResolveAsync(name)).Json["artifacts"]!.AsArray();
+        artifacts
+            .Select(a => string.Join(' ', a!["path"], a["kind"], a["role"], a["locale"]))
+            .ShouldBe(
+                [
+                    "system.md system system ",
+                    "System.fr-CA.md system system fr-CA",
+                    "parts/User Question.txt user_question user ",
+                    "config.json config  ",
+                ],
+                ignoreOrder: true
+            );
+        (await server.Owner.ResolveAsync(name, "?kind=system&locale=fr-CA")).Json["artifact"]!["path"]!
+            .GetValue<string>()
+            .ShouldBe("System.fr-CA.md");
+        (await RunAsync(order)).ShouldBe(0, error.ToString());
+        Out.ShouldContain("unchanged");
+        // The same version of other content is not made.
+        Put("My Prompts/system.md", "Be long.");
+        (await RunAsync(order)).ShouldBe(5, error.ToString());
+        error.ToString().ShouldContain("version-is-immutable");
+    }
+
+    [Fact]
+    public async Task A_folder_that_cannot_be_imported_is_refused_with_its_reason()
+    {
+        Directory.CreateDirectory(Path.Combine(folder, "empty"));
+        (await RunAsync("import", "folder", "empty")).ShouldBe(2);
+        error.ToString().ShouldContain("nothing in it");
+        (await RunAsync("import", "folder", "nowhere")).ShouldBe(2);
+        error.ToString().ShouldContain("nowhere cannot be imported");
+        Put("large/system.md", "");
+        await using (var large = File.OpenWrite(Path.Combine(folder, "large", "system.md")))
+            large.SetLength(TemplateLimits.ArtifactBytes + 1);
+        (await RunAsync("import", "folder", "large")).ShouldBe(2);
+        error.ToString().ShouldContain($"at most {TemplateLimits.ArtifactBytes} bytes");
+        Put("broken/system.md", "");
+        await File.WriteAllBytesAsync(Path.Combine(folder, "broken", "system.md"), [0xFF, 0xFE, 0xFD], Ct);
+        (await RunAsync("import", "folder", "broken", "--template", name.Value)).ShouldNotBe(0);
+        error.ToString().ShouldContain("UTF-8");
+        (await RunAsync("templates", "show", name.Value)).ShouldBe(1, "nothing was made of any of them");
+    }
+
+    [Fact]
     public async Task Real_patterns_are_pushed_and_resolve_byte_for_byte()
     {
         var corpus = CorpusFolder();
@@ -407,6 +484,13 @@ public sealed class CommandLineTests(ServerFixture server) : IDisposable
             TimeProvider.System
         );
         return PlatenCommandLine.RunAsync(args, terminal, Ct);
+    }
+
+    private void Put(string path, string text)
+    {
+        var file = Path.Combine(folder, path);
+        Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+        File.WriteAllText(file, text, new UTF8Encoding(false));
     }
 
     private void WriteBundle(string prompt)

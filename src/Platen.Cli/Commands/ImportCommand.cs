@@ -184,6 +184,13 @@ internal static class ImportCommand
             var relative = Path.GetRelativePath(source, path).Replace('\\', '/');
             if (relative.Split('/').Any(part => part.StartsWith('.')) || relative == "manifest.json")
                 continue;
+            if (files.Count == TemplateLimits.Artifacts)
+                throw Unusable(
+                    source,
+                    $"it has more than {TemplateLimits.Artifacts} files, which is the most of a version."
+                );
+            if (new FileInfo(path).Length > TemplateLimits.ArtifactBytes)
+                throw Unusable(path, $"a file has at most {TemplateLimits.ArtifactBytes} bytes.");
             var (stem, locale) = SplitLocale(Path.GetFileNameWithoutExtension(relative));
             var type = TemplateManifest.ContentTypeOf(relative);
             var artifact = new JsonObject { ["kind"] = KindOf(stem), ["path"] = relative };
