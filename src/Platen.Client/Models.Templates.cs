@@ -120,11 +120,19 @@ public sealed record TemplateVersionChange(
 /// <param name="DraftsOlderThanDays">Drafts that nobody changed for so long; null for none.</param>
 /// <param name="UnusedOlderThanDays">Versions that are so old and that nothing names; null for none.</param>
 /// <param name="DryRun">Only tells.</param>
+/// <param name="AfterSunset">Whether deprecated versions go after their sunset.</param>
 public sealed record TemplateExpiryOrder(
     int? DraftsOlderThanDays = null,
     int? UnusedOlderThanDays = null,
-    bool DryRun = false
+    bool DryRun = false,
+    bool AfterSunset = true
 );
+
+/// <summary>Which versions of its templates an owner loses by themselves, every day. Nothing, unless it was said.</summary>
+/// <param name="DraftsOlderThanDays">Drafts that nobody changed for so many days, 1 to 3,650; null: none.</param>
+/// <param name="UnusedOlderThanDays">Stable and deprecated versions that are so many days old and that nothing names, 1 to 3,650; null: none.</param>
+/// <param name="AfterSunset">Whether deprecated versions go after their sunset.</param>
+public sealed record TemplateRetention(int? DraftsOlderThanDays, int? UnusedOlderThanDays, bool AfterSunset);
 
 /// <summary>A version that was removed, or that is past its time and stays.</summary>
 /// <param name="Version">Which.</param>
@@ -394,6 +402,7 @@ internal sealed record MoveDecision(bool Approve, string? Reason);
 [JsonSerializable(typeof(TemplateDifference))]
 [JsonSerializable(typeof(TemplateExpiryOrder))]
 [JsonSerializable(typeof(TemplateExpiry))]
+[JsonSerializable(typeof(TemplateRetention))]
 [JsonSerializable(typeof(TemplateChannelOrder))]
 [JsonSerializable(typeof(TemplateChannel))]
 [JsonSerializable(typeof(TemplateChannelList))]

@@ -142,6 +142,30 @@ public sealed partial class PlatenClient
         return await ReadAsync(answer, TemplatesJson.Default.TemplateExpiry, ct);
     }
 
+    /// <summary>Which versions go by themselves, with its version.</summary>
+    public async Task<Versioned<TemplateRetention>> GetTemplateRetentionAsync(CancellationToken ct)
+    {
+        using var answer = await SendAsync(HttpMethod.Get, TemplateRetentionPath, null, null, ct);
+        return await ReadVersionedAsync(answer, TemplatesJson.Default.TemplateRetention, ct);
+    }
+
+    /// <summary>Says which versions go by themselves; what is past its time goes at once.</summary>
+    public async Task<TemplateRetention> SetTemplateRetentionAsync(
+        TemplateRetention retention,
+        Precondition condition,
+        CancellationToken ct
+    )
+    {
+        using var answer = await PutAsync(
+            TemplateRetentionPath,
+            retention,
+            TemplatesJson.Default.TemplateRetention,
+            condition,
+            ct
+        );
+        return await ReadAsync(answer, TemplatesJson.Default.TemplateRetention, ct);
+    }
+
     /// <summary>Uploads bytes under their digest. Sending what is there already is harmless.</summary>
     public async Task PutTemplateBlobAsync(TemplateName name, Digest digest, byte[] bytes, CancellationToken ct)
     {
@@ -481,6 +505,11 @@ public sealed partial class PlatenClient
 
     private string TemplatesPath =>
         options.TemplatesOf is { } workspace ? $"v1/workspaces/{Segment(workspace)}/templates" : "v1/templates";
+
+    private string TemplateRetentionPath =>
+        options.TemplatesOf is { } workspace
+            ? $"v1/workspaces/{Segment(workspace)}/template-retention"
+            : "v1/template-retention";
 
     private string TemplatePath(TemplateName name) => $"{TemplatesPath}/{Segment(name.Value)}";
 

@@ -321,6 +321,30 @@ public sealed class CommandLineTests(ServerFixture server) : IDisposable
     }
 
     [Fact]
+    public async Task What_goes_by_itself_is_shown_tried_and_said()
+    {
+        using var person = await server.NewPersonAsync();
+        await person.PushPromptAsync(name, "0.1.0", "a draft", "draft");
+        string[] command = ["templates", "retention"];
+        (await RunAsAsync(person.Key, command)).ShouldBe(0, error.ToString());
+        Out.ShouldContain("drafts that nobody changes\tnever");
+        (await RunAsAsync(person.Key, [.. command, "--drafts-older-than", "30", "--dry-run"])).ShouldBe(0);
+        Out.ShouldContain("0 versions would be removed");
+        (await RunAsAsync(person.Key, command)).ShouldBe(0);
+        Out.ShouldContain("drafts that nobody changes\tnever", Case.Sensitive, "a dry run says nothing");
+        (
+            await RunAsAsync(person.Key, [.. command, "--drafts-older-than", "30", "--after-sunset", "true", "--json"])
+        ).ShouldBe(0, error.ToString());
+        JsonNode
+            .Parse(Out)!
+            .ToJsonString()
+            .ShouldBe("""{"draftsOlderThanDays":30,"unusedOlderThanDays":null,"afterSunset":true}""");
+        (await RunAsAsync(person.Key, [.. command, "--drafts-older-than", "never"])).ShouldBe(0);
+        Out.ShouldContain("deprecated ones\tafter their sunset");
+        (await RunAsAsync(person.Key, [.. command, "--drafts-older-than", "soon"])).ShouldBe(2);
+    }
+
+    [Fact]
     public async Task Prompts_of_langfuse_become_versions_and_labels_channels()
     {
         File.WriteAllText(

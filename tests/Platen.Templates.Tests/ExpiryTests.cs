@@ -120,6 +120,84 @@ public sealed class ExpiryTests(ServerFixture server)
     }
 
     [Fact]
+    public async Task A_rule_removes_at_once_and_every_day_and_ends_when_it_is_changed()
+    {
+        using var person = await server.NewPersonAsync();
+        var first = await PushOldDraftAsync(person, "0.1.0");
+        await person.PushPromptAsync(name, "1.0.0", "stable " + name);
+        var deprecated = await person.PushPromptAsync(name, "1.1.0", "deprecated " + name);
+        (
+            await person.SendAsync(
+                HttpMethod.Patch,
+                $"/v1/templates/{name}/versions/1.1.0",
+                new
+                {
+                    status = "deprecated",
+                    reason = "old",
+                    sunsetAt = "2020-01-01T00:00:00Z",
+                },
+                deprecated.Tag
+            )
+        ).Status.ShouldBe(200);
+
+        var none = await person.GetAsync(Rule);
+        (none.Status, none.Json["draftsOlderThanDays"], none.Json["afterSunset"]!.GetValue<bool>()).ShouldBe(
+            (200, null, false),
+            none.Text
+        );
+        (await person.SendAsync(HttpMethod.Put, Rule, new { draftsOlderThanDays = 30 })).Problem.ShouldBe(
+            "precondition-required"
+        );
+        var wrong = await person.SendAsync(
+            HttpMethod.Put,
+            Rule,
+            new { draftsOlderThanDays = 0, unusedOlderThanDays = 4_000 },
+            none.Tag
+        );
+        wrong.FaultPointers.ShouldBe(["/draftsOlderThanDays", "/unusedOlderThanDays"]);
+
+        var set = await person.SendAsync(HttpMethod.Put, Rule, new { draftsOlderThanDays = 30 }, none.Tag);
+        set.Status.ShouldBe(200, set.Text);
+        await GoneAsync(person, first);
+        (await person.ResolveAsync(name, "?version=1.1.0")).Status.ShouldBe(200, "its sunset is no end by this rule");
+
+        // The next run waits for its day; on that day what has become old goes too.
+        var second = await PushOldDraftAsync(person, "0.2.0");
+        await MakeDueAsync(person);
+        await GoneAsync(person, second);
+        var audit = await person.GetAsync("/v1/audit?limit=200");
+        audit.Text.ShouldContain("template.retention-changed");
+        audit.Text.ShouldContain("a draft that nobody changed for 30 days");
+
+        // Another rule has runs of its own; those of the former one end.
+        (await person.SendAsync(HttpMethod.Put, Rule, new { draftsOlderThanDays = 1 }, none.Tag)).Status.ShouldBe(412);
+        var third = await PushOldDraftAsync(person, "0.3.0");
+        var changed = await person.SendAsync(HttpMethod.Put, Rule, new { afterSunset = true }, set.Tag);
+        changed.Status.ShouldBe(200, changed.Text);
+        await GoneAsync(person, "1.1.0");
+        await MakeDueAsync(person);
+        await ServerFixture.UntilAsync(async () => await WaitingAsync(person) == 1);
+        (await person.ResolveAsync(name, "?version=" + third)).Status.ShouldBe(200);
+        (await person.ResolveAsync(name, "?version=1.0.0")).Status.ShouldBe(200);
+    }
+
+    [Fact]
+    public async Task A_rule_is_of_its_owner_and_of_nobody_else()
+    {
+        using var one = await server.NewPersonAsync();
+        using var two = await server.NewPersonAsync();
+        using var reader = await server.NewPersonAsync(one.OwnerId, "templates:read");
+        var draft = await PushOldDraftAsync(two, "0.1.0");
+        var none = await one.GetAsync(Rule);
+        (await one.SendAsync(HttpMethod.Put, Rule, new { draftsOlderThanDays = 1 }, none.Tag)).Status.ShouldBe(200);
+        (await reader.GetAsync(Rule)).Json["draftsOlderThanDays"]!.GetValue<int>().ShouldBe(1);
+        (await reader.SendAsync(HttpMethod.Put, Rule, new { }, (await reader.GetAsync(Rule)).Tag)).Status.ShouldBe(403);
+        (await two.GetAsync(Rule)).Json["draftsOlderThanDays"].ShouldBeNull();
+        await ServerFixture.UntilAsync(async () => await WaitingAsync(one) == 1);
+        (await two.ResolveAsync(name, "?version=" + draft)).Status.ShouldBe(200);
+    }
+
+    [Fact]
     public async Task The_bytes_of_what_went_are_not_referred_to_any_more_and_shared_ones_are()
     {
         await server.Owner.PushPromptAsync(name, "1.0.0", "only here " + name);
@@ -203,5 +281,46 @@ public sealed class ExpiryTests(ServerFixture server)
         );
         age.Parameters.Add(Sql.Text(name.Value));
         await age.ExecuteNonQueryAsync(Ct);
+    }
+
+    private const string Rule = "/v1/template-retention";
+
+    private async Task<string> PushOldDraftAsync(Person person, string version)
+    {
+        (await person.PushPromptAsync(name, version, "a draft", "draft")).Status.ShouldBe(201);
+        await AgeAsync($"semver = '{version}'");
+        return version;
+    }
+
+    private Task GoneAsync(Person person, string version) =>
+        ServerFixture.UntilAsync(async () => (await person.ResolveAsync(name, "?version=" + version)).Status == 404);
+
+    /// <summary>Lets a day go by for the runs that wait.</summary>
+    private async Task MakeDueAsync(Person person)
+    {
+        await using var admin = await server.Postgres.OpenAdminAsync(Ct);
+        await using var due = new NpgsqlCommand(
+            "update platform.job set run_at = clock_timestamp() where owner = $1 and kind = 'templates.expire' and state = 'queued'",
+            admin
+        );
+        due.Parameters.Add(Sql.Owner(person.OwnerId));
+        (await due.ExecuteNonQueryAsync(Ct)).ShouldBePositive();
+        await using var wake = new NpgsqlCommand("select pg_notify('platen_job', 'templates.expire')", admin);
+        await wake.ExecuteNonQueryAsync(Ct);
+    }
+
+    /// <summary>Runs that wait for their day; none when one is under way.</summary>
+    private async Task<long> WaitingAsync(Person person)
+    {
+        await using var admin = await server.Postgres.OpenAdminAsync(Ct);
+        await using var count = new NpgsqlCommand(
+            """
+            select case when bool_or(state = 'running' or run_at <= clock_timestamp()) then 0 else count(*) end
+            from platform.job where owner = $1 and kind = 'templates.expire' and state in ('queued', 'running')
+            """,
+            admin
+        );
+        count.Parameters.Add(Sql.Owner(person.OwnerId));
+        return (long)(await count.ExecuteScalarAsync(Ct))!;
     }
 }

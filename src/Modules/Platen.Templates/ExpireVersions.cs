@@ -16,8 +16,14 @@ internal sealed class ExpireVersions(PostgresPools pools, TimeProvider clock)
 {
     /// <param name="DraftsOlderThanDays">Drafts that nobody changed for so long go; null leaves drafts alone.</param>
     /// <param name="UnusedOlderThanDays">Stable and deprecated versions that are so old and that nothing names go; null leaves them alone.</param>
+    /// <param name="AfterSunset">Whether deprecated versions go after their sunset.</param>
     /// <param name="DryRun">Only tells what would go.</param>
-    public sealed record Body(int? DraftsOlderThanDays = null, int? UnusedOlderThanDays = null, bool DryRun = false);
+    public sealed record Body(
+        int? DraftsOlderThanDays = null,
+        int? UnusedOlderThanDays = null,
+        bool AfterSunset = true,
+        bool DryRun = false
+    );
 
     /// <param name="Version">Which.</param>
     /// <param name="Status">What it was.</param>
@@ -33,10 +39,20 @@ internal sealed class ExpireVersions(PostgresPools pools, TimeProvider clock)
 
     public async Task<View> RunAsync(Caller caller, TemplateName name, Body body, CancellationToken ct)
     {
-        Check(body);
+        Check(body.DraftsOlderThanDays, body.UnusedOlderThanDays, leastDays: 0);
         await using var session = await pools.OpenAsync(caller.Operation("expire versions"), ct);
+        var done = await ExpireAsync(session, name, body, ct) ?? throw TemplateRequests.NotFound(name);
+        if (!body.DryRun && done.Removed.Count > 0)
+            await session.CommitAsync(ct);
+        return done;
+    }
+
+    /// <summary>Removes them in the session, which the caller commits unless it is a dry run; null when there is no such template.</summary>
+    public async Task<View?> ExpireAsync(Session session, TemplateName name, Body body, CancellationToken ct)
+    {
         // Moves and pushes of the template wait, so nothing is named between the look and the removal.
-        _ = await Template.LockAsync(session, name, ct) ?? throw TemplateRequests.NotFound(name);
+        if (await Template.LockAsync(session, name, ct) is null)
+            return null;
         var now = clock.GetUtcNow();
         var (removed, kept) = (new List<Line>(), new List<Line>());
         var hasMore = false;
@@ -57,8 +73,6 @@ internal sealed class ExpireVersions(PostgresPools pools, TimeProvider clock)
             // Also in a dry run, which is rolled back: what one removal sets free, the next one sees.
             await RemoveAsync(session, name, version, because, ct);
         }
-        if (!body.DryRun && removed.Count > 0)
-            await session.CommitAsync(ct);
         return new View(body.DryRun, removed, kept, hasMore);
     }
 
@@ -67,7 +81,7 @@ internal sealed class ExpireVersions(PostgresPools pools, TimeProvider clock)
             ? body.DraftsOlderThanDays is { } days && version.UpdatedAt < now.AddDays(-days)
                 ? $"a draft that nobody changed for {days} days"
                 : null
-            : version.Status == VersionStatus.Deprecated && version.SunsetAt < now
+            : body.AfterSunset && version.Status == VersionStatus.Deprecated && version.SunsetAt < now
                 ? $"deprecated, and its sunset was on {version.SunsetAt:yyyy-MM-dd}"
                 : body.UnusedOlderThanDays is { } unused && version.CreatedAt < now.AddDays(-unused)
                     ? $"older than {unused} days, and nothing names it"
@@ -138,18 +152,19 @@ internal sealed class ExpireVersions(PostgresPools pools, TimeProvider clock)
         );
     }
 
-    private static void Check(Body body)
+    /// <exception cref="ProblemException"><see cref="KernelProblems.Invalid"/>: days out of their range.</exception>
+    public static void Check(int? draftsOlderThanDays, int? unusedOlderThanDays, int leastDays)
     {
         var faults = new List<Fault>();
-        Check(body.DraftsOlderThanDays, "/draftsOlderThanDays");
-        Check(body.UnusedOlderThanDays, "/unusedOlderThanDays");
+        CheckOne(draftsOlderThanDays, "/draftsOlderThanDays");
+        CheckOne(unusedOlderThanDays, "/unusedOlderThanDays");
         if (faults.Count > 0)
             throw KernelProblems.Invalid.Because("Nothing can be removed by this.", faults).AsException();
 
-        void Check(int? days, string pointer)
+        void CheckOne(int? days, string pointer)
         {
-            if (days is < 0 or > TemplatesLimits.ExpiryDays)
-                faults.Add(new Fault(pointer, $"0 to {TemplatesLimits.ExpiryDays} days."));
+            if (days < leastDays || days > TemplatesLimits.ExpiryDays)
+                faults.Add(new Fault(pointer, $"{leastDays} to {TemplatesLimits.ExpiryDays} days."));
         }
     }
 }

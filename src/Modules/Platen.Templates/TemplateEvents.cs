@@ -33,5 +33,8 @@ public static class TemplateEvents
     /// <summary>A channel moves only when a second person agrees: channel.</summary>
     public const string ChannelProtected = "template.channel-protected";
 
+    /// <summary>In the audit log only: which versions go by themselves was said anew.</summary>
+    public const string RetentionChanged = "template.retention-changed";
+
     public static StreamId Stream(TemplateName name) => new(name.Stream);
 }

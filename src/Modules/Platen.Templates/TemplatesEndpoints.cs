@@ -30,6 +30,35 @@ internal static class TemplatesEndpoints
             "InWorkspace",
             (route, scope) => route.NeedsWorkspace(scope)
         );
+        MapRetention(app, "/v1/template-retention", "", (route, scope) => route.NeedsScope(scope));
+        MapRetention(
+            app,
+            "/v1/workspaces/{ws}/template-retention",
+            "InWorkspace",
+            (route, scope) => route.NeedsWorkspace(scope, platformToo: true)
+        );
+    }
+
+    private static void MapRetention(
+        IEndpointRouteBuilder app,
+        string path,
+        string where,
+        Func<IEndpointConventionBuilder, string, IEndpointConventionBuilder> needs
+    )
+    {
+        needs(
+            app.MapGet(path, ReadRetention).WithName("getTemplateRetention" + where).WithTags("templates"),
+            Scopes.TemplatesRead
+        );
+        // Whoever may remove versions may say when they go by themselves.
+        needs(
+            app.MapPut(path, ChangeRetention)
+                .WithName("setTemplateRetention" + where)
+                .WithTags("templates")
+                .Audited(TemplateEvents.RetentionChanged)
+                .Accepts<SetRetention.Body>("application/json"),
+            Scopes.TemplatesPush
+        );
     }
 
     private static void Map(
@@ -353,6 +382,29 @@ internal static class TemplatesEndpoints
         var id = TemplateRequests.ParseName(name);
         var body = await JsonBody.ReadAsync<ExpireVersions.Body>(context, Limits.JsonBodyBytes, JsonBody.Shape, ct);
         return TypedResults.Ok(await expire.RunAsync(context.Caller(), id, body, ct));
+    }
+
+    private static async Task<Ok<Retention>> ReadRetention(
+        SetRetention retention,
+        HttpContext context,
+        CancellationToken ct
+    ) => Answer(context, await retention.ReadAsync(context.Caller(), ct));
+
+    private static async Task<Ok<Retention>> ChangeRetention(
+        SetRetention retention,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        var precondition = context.RequirePrecondition();
+        var body = await JsonBody.ReadAsync<SetRetention.Body>(context, Limits.JsonBodyBytes, JsonBody.Shape, ct);
+        return Answer(context, await retention.RunAsync(context.Caller(), body, precondition, ct));
+    }
+
+    private static Ok<Retention> Answer(HttpContext context, Retention retention)
+    {
+        SetVersion(context, retention.Tag);
+        return TypedResults.Ok(retention);
     }
 
     private static async Task<Ok<DifferenceView>> Diff(

@@ -27,6 +27,9 @@ internal static class TemplatesLimits
     /// <summary>Versions that one request removes; the next one goes on.</summary>
     public const int Expired = 100;
 
+    /// <summary>Templates whose names a run of the retention reads at once.</summary>
+    public const int ExpiryPage = 500;
+
     /// <summary>Ten years: nobody who writes more means days.</summary>
     public const int ExpiryDays = 3_650;
 

@@ -22,6 +22,7 @@ public static class TemplatesModule
             .AddSingleton<CommitVersion>()
             .AddSingleton<ChangeVersion>()
             .AddSingleton<ExpireVersions>()
+            .AddSingleton<SetRetention>()
             .AddSingleton<MoveChannel>()
             .AddSingleton<DecideMove>()
             .AddSingleton<PinTemplate>()
@@ -32,6 +33,7 @@ public static class TemplatesModule
             .AddSingleton<IReleaseIntake, TakeInRelease>()
             .AddSingleton<IJobHandler, GuardTrials>()
             .AddSingleton<IJobHandler, ForgetOutcomes>()
+            .AddSingleton<IJobHandler, RunRetention>()
             .AddWebhookType(TellOfMove.Type, TellOfMove.Description);
 
     /// <summary>

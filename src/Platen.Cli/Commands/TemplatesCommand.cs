@@ -139,6 +139,30 @@ internal static class TemplatesCommand
 
     private static readonly Option<bool> DryRun = new("--dry-run") { Description = "Only tell what would be removed." };
 
+    private static readonly Option<string?> KeepDrafts = new("--drafts-older-than")
+    {
+        Description = "Every day, remove drafts that nobody changed for so many days; 'never' for none.",
+        HelpName = "DAYS",
+    };
+
+    private static readonly Option<string?> KeepUnused = new("--unused-older-than")
+    {
+        Description =
+            "Every day, remove stable and deprecated versions that are so many days old and that no channel, pin, trial or successor names; 'never' for none.",
+        HelpName = "DAYS",
+    };
+
+    private static readonly Option<bool?> AfterSunset = new("--after-sunset")
+    {
+        Description = "Every day, remove deprecated versions whose sunset has come: true or false.",
+        HelpName = "BOOL",
+    };
+
+    private static readonly Option<bool> RetentionDryRun = new("--dry-run")
+    {
+        Description = "Only tell what the rule would remove now; it is left as it is.",
+    };
+
     public static Command Create() =>
         new Command("templates", "Templates: what there is, and which version is live where.")
         {
@@ -225,6 +249,16 @@ internal static class TemplatesCommand
                 UnusedOlderThan,
                 DryRun,
             }.Runs(ExpireAsync),
+            new Command(
+                "retention",
+                "Show which versions go by themselves, or change it: what is past its time then goes at once, and from then on every day."
+            )
+            {
+                KeepDrafts,
+                KeepUnused,
+                AfterSunset,
+                RetentionDryRun,
+            }.Runs(RetentionAsync),
             new Command("enable", "Let a template resolve again.") { Name, Reason }.Runs(
                 (run, ct) => SwitchAsync(run, enabled: true, ct)
             ),
@@ -427,17 +461,80 @@ internal static class TemplatesCommand
 
     private static async Task<int> ExpireAsync(Invocation run, CancellationToken ct)
     {
-        var names = new List<TemplateName>();
-        if (run.Optional(OptionalName) is { } one)
-        {
-            names.Add(ReadName(one));
-        }
-        else
-        {
-            await foreach (var template in run.Client.ListTemplatesAsync(null, ct))
-                names.Add(TemplateName.Parse(template.Name));
-        }
+        var names = run.Optional(OptionalName) is { } one ? [ReadName(one)] : await NamesAsync(run, ct);
         var order = new TemplateExpiryOrder(run.Value(DraftsOlderThan), run.Value(UnusedOlderThan), run.Value(DryRun));
+        run.Output.Document(new JsonObject { ["items"] = await ExpireAsync(run, names, order, ct) });
+        return ExitCode.Ok;
+    }
+
+    private static async Task<int> RetentionAsync(Invocation run, CancellationToken ct)
+    {
+        var current = await run.Client.GetTemplateRetentionAsync(ct);
+        var rule = new TemplateRetention(
+            run.Value(KeepDrafts) is { } drafts ? ReadDays(drafts) : current.Value.DraftsOlderThanDays,
+            run.Value(KeepUnused) is { } unused ? ReadDays(unused) : current.Value.UnusedOlderThanDays,
+            run.Value(AfterSunset) ?? current.Value.AfterSunset
+        );
+        var isDryRun = run.Value(RetentionDryRun);
+        if (rule != current.Value && !isDryRun)
+        {
+            rule = await run.Client.SetTemplateRetentionAsync(
+                rule,
+                new Precondition.OneOf([current.Tag!.ToString()]),
+                ct
+            );
+        }
+        run.Output.Table(
+            ["versions", "removed"],
+            [
+                ["drafts that nobody changes", After(rule.DraftsOlderThanDays)],
+                ["stable and deprecated ones that nothing names", After(rule.UnusedOlderThanDays)],
+                ["deprecated ones", rule.AfterSunset ? "after their sunset" : "never"],
+            ]
+        );
+        var document = JsonSerializer.SerializeToNode(rule, JsonSerializerOptions.Web)!.AsObject();
+        if (isDryRun)
+        {
+            var order = new TemplateExpiryOrder(
+                rule.DraftsOlderThanDays,
+                rule.UnusedOlderThanDays,
+                DryRun: true,
+                rule.AfterSunset
+            );
+            document["items"] = await ExpireAsync(run, await NamesAsync(run, ct), order, ct);
+        }
+        run.Output.Document(document);
+        return ExitCode.Ok;
+
+        static string After(int? days) =>
+            days is null ? "never" : string.Create(CultureInfo.InvariantCulture, $"after {days} days");
+    }
+
+    private static int? ReadDays(string text) =>
+        text == "never" ? null
+        : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var days) ? days
+        : throw new CliException(
+            ExitCode.Usage,
+            "usage",
+            $"'{text}' is not a number of days.",
+            "Write a number such as 30, or never."
+        );
+
+    private static async Task<List<TemplateName>> NamesAsync(Invocation run, CancellationToken ct)
+    {
+        var names = new List<TemplateName>();
+        await foreach (var template in run.Client.ListTemplatesAsync(null, ct))
+            names.Add(TemplateName.Parse(template.Name));
+        return names;
+    }
+
+    private static async Task<JsonArray> ExpireAsync(
+        Invocation run,
+        List<TemplateName> names,
+        TemplateExpiryOrder order,
+        CancellationToken ct
+    )
+    {
         var documents = new JsonArray();
         var removed = 0;
         foreach (var name in names)
@@ -460,10 +557,9 @@ internal static class TemplatesCommand
             if (done.HasMore)
                 run.Output.Line($"{name}: and more than a dry run tells");
         }
-        run.Output.Document(new JsonObject { ["items"] = documents });
         var what = order.DryRun ? "would be removed" : "removed, their bytes with the next garbage collection";
         run.Output.Line($"{removed} {(removed == 1 ? "version" : "versions")} {what}");
-        return ExitCode.Ok;
+        return documents;
     }
 
     private static async Task<int> DefaultAsync(Invocation run, CancellationToken ct)
