@@ -30,22 +30,29 @@ public sealed class CrashTests
         await using var ceph = await CephFixture.StartAsync(Ct);
         var bucket = await ceph.CreateBucketAsync(Ct);
         var folder = PostgresFixture.NewFolder();
+        // Which region a bucket is in is what the store says, and not what the setting does.
+        var (exitCode, output) = await PlatenServer.RunToEndAsync(folder, Ct, Settings("ca-central-1"));
+        exitCode.ShouldNotBe(0, output);
+        output.ShouldContain("ca-central-1");
+        output.ShouldContain(CephFixture.Region);
         await KilledWhilePublishingAsync(
             rounds: 3,
-            () =>
-                PlatenServer.StartAsync(
-                    folder,
-                    Ct,
-                    ("PLATEN_SAMPLES", "off"),
-                    (
-                        "PLATEN_BLOBS",
-                        $"s3://{bucket}/blobs?endpoint={ceph.Endpoint}&region={CephFixture.Region}&pathStyle=true"
-                    ),
-                    ("AWS_ACCESS_KEY_ID", ceph.AccessKey),
-                    ("AWS_SECRET_ACCESS_KEY", ceph.SecretKey)
-                )
+            () => PlatenServer.StartAsync(folder, Ct, Settings(CephFixture.Region))
         );
+
         Directory.Exists(Path.Combine(folder, "blobs")).ShouldBeFalse("the bytes are in the bucket");
+
+        (string, string)[] Settings(string region) =>
+            [
+                ("PLATEN_SAMPLES", "off"),
+                (
+                    "PLATEN_BLOBS",
+                    $"s3://{bucket}/blobs?endpoint={ceph.Endpoint}&region={CephFixture.Region}&pathStyle=true"
+                ),
+                ("PLATEN_BLOBS_REGION", region),
+                ("AWS_ACCESS_KEY_ID", ceph.AccessKey),
+                ("AWS_SECRET_ACCESS_KEY", ceph.SecretKey),
+            ];
     }
 
     [Fact]

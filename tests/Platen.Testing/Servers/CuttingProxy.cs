@@ -5,7 +5,7 @@ namespace Platen.Testing.Servers;
 
 /// <summary>
 /// Stands between a client and a server, and cuts the connection each time that so many bytes have passed from the client: without
-/// a farewell, as a network does.
+/// a farewell, as a network does. Or lets nothing more through, so that what was on its way stays there.
 /// </summary>
 public sealed class CuttingProxy : IAsyncDisposable
 {
@@ -15,6 +15,8 @@ public sealed class CuttingProxy : IAsyncDisposable
     private readonly Task accepting;
     private long untilCut;
     private int cuts;
+    private long untilSwallow;
+    private TaskCompletionSource? swallowing;
 
     /// <param name="target">Where it leads.</param>
     /// <param name="port">Where it listens, such as where a former one did; 0 for a free port.</param>
@@ -34,6 +36,15 @@ public sealed class CuttingProxy : IAsyncDisposable
 
     /// <summary>Cuts once after so many bytes from now on.</summary>
     public void CutAfter(long bytes) => Volatile.Write(ref untilCut, bytes);
+
+    /// <summary>Lets nothing of any client through after so many bytes from now on; who sends goes on sending. Ends when that begins.</summary>
+    public Task SwallowAfter(long bytes)
+    {
+        var begins = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Volatile.Write(ref untilSwallow, bytes);
+        Volatile.Write(ref swallowing, begins);
+        return begins.Task;
+    }
 
     public async ValueTask DisposeAsync()
     {
@@ -84,6 +95,15 @@ public sealed class CuttingProxy : IAsyncDisposable
         {
             while (await from.GetStream().ReadAsync(buffer, both.Token) is > 0 and var count)
             {
+                if (
+                    counts
+                    && Volatile.Read(ref swallowing) is { } begins
+                    && Interlocked.Add(ref untilSwallow, -count) <= 0
+                )
+                {
+                    begins.TrySetResult();
+                    continue;
+                }
                 await to.GetStream().WriteAsync(buffer.AsMemory(0, count), both.Token);
                 if (counts && Volatile.Read(ref untilCut) > 0 && Interlocked.Add(ref untilCut, -count) <= 0)
                 {
