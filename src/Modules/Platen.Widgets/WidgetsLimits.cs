@@ -30,8 +30,8 @@ internal static class WidgetsLimits
     /// <summary>Links to previews of one owner at a time.</summary>
     public const int PreviewLinks = 1_000;
 
-    /// <summary>Instances that one link shows: a person looks at them one by one, and each is rendered for it.</summary>
-    public const int PreviewedInstances = 200;
+    /// <summary>Instances on a page of a link to several: a page that is read at a glance and loads at once.</summary>
+    public const int PreviewedTogether = 100;
 
     /// <summary>Locales of one instance: more than any real site translates to, and a publish renders each.</summary>
     public const int Locales = 60;

@@ -49,8 +49,14 @@ internal sealed class PreviewLinks(
     /// <summary>A page of a release, with its whole policy.</summary>
     public sealed record Page(ReadOnlyMemory<byte> Html, string Policy, string? Locale) : Sight;
 
-    /// <summary>Several instances, of which one is to be chosen.</summary>
-    public sealed record Choice(IReadOnlyList<Shown> Items) : Sight;
+    /// <summary>Several instances, of which one is to be chosen: a page of them.</summary>
+    /// <param name="Items">In the order of their ids.</param>
+    /// <param name="Before">How many stand on the pages before.</param>
+    /// <param name="Total">How many there are.</param>
+    /// <param name="Former">After which id the page before begins, empty for the first page; null when this is the first.</param>
+    /// <param name="Next">After which id the next page begins; null when this is the last.</param>
+    public sealed record Choice(IReadOnlyList<Shown> Items, int Before, int Total, string? Former, string? Next)
+        : Sight;
 
     public async Task<Link> MakeAsync(Caller caller, PublicId id, Body body, CancellationToken ct)
     {
@@ -100,12 +106,6 @@ internal sealed class PreviewLinks(
             cutover = await Cutover.FindAsync(asking, id, ct) ?? throw Cutover.NotFound(id);
         if (cutover.State != Cutover.Scheduled)
             throw KernelProblems.Conflict.Because($"The cut-over is {cutover.State}.").AsException();
-        if (cutover.Order.Items.Count > WidgetsLimits.PreviewedInstances)
-        {
-            throw KernelProblems
-                .Conflict.Because($"A link shows at most {WidgetsLimits.PreviewedInstances} instances.")
-                .AsException();
-        }
         var sights = await cutovers.RenderAsync(operation, cutover.Order, ct);
         if (sights.Count == 0)
             throw KernelProblems.Conflict.Because("The cut-over shows nothing.").AsException();
@@ -148,12 +148,14 @@ internal sealed class PreviewLinks(
     /// <summary>What the link shows; null when it does not hold (any more).</summary>
     /// <param name="token">From the address.</param>
     /// <param name="publicId">Of a link to several instances, which; null to choose.</param>
+    /// <param name="after">Of those to choose from, only what comes after this id; null for the first page.</param>
     /// <param name="locale">A locale that the release has; null for its first.</param>
     /// <param name="theme"><c>auto</c>, <c>light</c> or <c>dark</c>.</param>
     /// <param name="ct">Cancels.</param>
     public async Task<Sight?> ShowAsync(
         string token,
         string? publicId,
+        string? after,
         string? locale,
         string theme,
         CancellationToken ct
@@ -164,7 +166,7 @@ internal sealed class PreviewLinks(
         var found = await FindAsync(Hash(token), ct);
         var wanted = found.FindAll(f => publicId is null || f.PublicId == publicId);
         if (wanted.Count > 1)
-            return new Choice([.. wanted.Select(f => new Shown(f.PublicId, f.Release))]);
+            return ChoiceOf(wanted, after);
         if (wanted is not [var one])
             return null;
         ReleaseManifest manifest;
@@ -195,6 +197,23 @@ internal sealed class PreviewLinks(
                 page.Annotation("dev.platen.locale")
             )
             : throw new InvalidDataException($"The blob {page.Digest} of a recorded release is missing or damaged.");
+    }
+
+    private static Choice ChoiceOf(List<Found> all, string? after)
+    {
+        all.Sort((a, b) => string.CompareOrdinal(a.PublicId, b.PublicId));
+        var before = string.IsNullOrEmpty(after) ? 0 : all.Count(f => string.CompareOrdinal(f.PublicId, after) <= 0);
+        var items = all.Skip(before).Take(WidgetsLimits.PreviewedTogether).ToList();
+        var former = before - WidgetsLimits.PreviewedTogether;
+        return new Choice(
+            [.. items.Select(f => new Shown(f.PublicId, f.Release))],
+            before,
+            all.Count,
+            before == 0 ? null
+                : former <= 0 ? ""
+                : all[former - 1].PublicId,
+            before + items.Count < all.Count ? items[^1].PublicId : null
+        );
     }
 
     private async Task<ReleaseDraft> MakeReleaseAsync(OperationContext operation, PublicId id, CancellationToken ct)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
@@ -238,12 +239,13 @@ internal static class StagesEndpoints
         HttpContext context,
         CancellationToken ct,
         string? id = null,
+        string? after = null,
         string? locale = null,
         string theme = "auto"
     )
     {
         var sight =
-            await links.ShowAsync(token, id, locale, theme, ct)
+            await links.ShowAsync(token, id, after, locale, theme, ct)
             ?? throw KernelProblems.NotFound.Because("The link does not hold, or not any more.").AsException();
         var result = sight switch
         {
@@ -268,7 +270,9 @@ internal static class StagesEndpoints
         HtmlPage.Of(
             context,
             "Before it is live",
-            "<h1>Before it is live</h1><p class=\"soft\">These change together. Nothing of it is shown to visitors yet.</p><dl>"
+            "<h1>Before it is live</h1><p class=\"soft\">These change together. Nothing of it is shown to visitors yet.</p>"
+                + PlaceIn(choice)
+                + "<dl>"
                 + string.Concat(
                     choice.Items.Select(item =>
                         $"<div><dt><a href=\"?id={Uri.EscapeDataString(item.PublicId)}\">{HtmlPage.Text(item.PublicId)}</a></dt>"
@@ -276,7 +280,26 @@ internal static class StagesEndpoints
                     )
                 )
                 + "</dl>"
+                + Onwards(choice)
         );
+
+    private static string PlaceIn(PreviewLinks.Choice choice) =>
+        choice.Items.Count == choice.Total
+            ? ""
+            : string.Create(
+                CultureInfo.InvariantCulture,
+                $"<p>{choice.Before + 1:N0} to {choice.Before + choice.Items.Count:N0} of {choice.Total:N0}, in the order of their ids.</p>"
+            );
+
+    private static string Onwards(PreviewLinks.Choice choice)
+    {
+        var links = new List<string>();
+        if (choice.Former is { } former)
+            links.Add($"<a rel=\"prev\" href=\"?after={Uri.EscapeDataString(former)}\">Those before</a>");
+        if (choice.Next is { } next)
+            links.Add($"<a rel=\"next\" href=\"?after={Uri.EscapeDataString(next)}\">Those after</a>");
+        return links.Count == 0 ? "" : $"<nav aria-label=\"More\"><p>{string.Concat(links)}</p></nav>";
+    }
 }
 
 /// <summary>Loads the widget types that were published to this server, at start and whenever one arrives at another node.</summary>
