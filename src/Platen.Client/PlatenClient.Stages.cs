@@ -7,6 +7,18 @@ namespace Platen.Client;
 
 public sealed partial class PlatenClient
 {
+    /// <summary>
+    /// The version of the stage protocol that requests between stages are of, as agreed with the server; null states none. Set it before
+    /// the first of them: it is no other request's.
+    /// </summary>
+    public int? StageProtocolVersion { get; set; }
+
+    private static bool IsBetweenStages(string path) =>
+        path.StartsWith("v1/snapshots", StringComparison.Ordinal)
+        || path.StartsWith("v1/widget-types", StringComparison.Ordinal)
+        || path.StartsWith("v1/cutovers", StringComparison.Ordinal)
+        || path.EndsWith("/snapshot", StringComparison.Ordinal);
+
     /// <summary>The snapshots of these instances; those that do not exist are left out.</summary>
     /// <param name="ids">A few: they travel in the address.</param>
     /// <param name="content">Whether with their bytes.</param>

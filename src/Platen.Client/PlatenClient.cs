@@ -219,6 +219,8 @@ public sealed partial class PlatenClient : IDisposable
         SetCondition(request.Headers, condition);
         if (once is not null)
             request.Headers.Add("Idempotency-Key", once);
+        if (StageProtocolVersion is { } version && IsBetweenStages(path))
+            request.Headers.Add(StageProtocol.Field, version.ToString(CultureInfo.InvariantCulture));
         if (body is not null)
         {
             request.Content = new ByteArrayContent(body);

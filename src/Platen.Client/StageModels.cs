@@ -9,11 +9,13 @@ namespace Platen.Client;
 /// <param name="Profile"><c>standalone</c>, <c>authoring</c> or <c>cloud</c>.</param>
 /// <param name="Items">In the order of their ids.</param>
 /// <param name="NextCursor">Where the next page starts; null on the last.</param>
+/// <param name="Protocol">Which versions of the stage protocol the server speaks; null for a server from before it said so.</param>
 public sealed record SnapshotPage(
     Guid Stage,
     string Profile,
     ImmutableArray<SnapshotSummary> Items,
-    string? NextCursor
+    string? NextCursor,
+    StageProtocol? Protocol = null
 );
 
 /// <summary>The content of a curated instance in a digest.</summary>

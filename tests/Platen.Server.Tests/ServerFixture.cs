@@ -173,10 +173,13 @@ internal static class Requests
         string path,
         object? body = null,
         string? ifMatch = null,
-        bool create = false
+        bool create = false,
+        (string Name, string Value)? header = null
     )
     {
         using var request = new HttpRequestMessage(method, path);
+        if (header is var (name, value))
+            request.Headers.TryAddWithoutValidation(name, value);
         request.Content = body switch
         {
             null => null,

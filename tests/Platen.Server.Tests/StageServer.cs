@@ -146,10 +146,18 @@ internal sealed class StageServer : IAsyncDisposable
     public async Task<string> StageIdAsync() =>
         (await Publisher.SendAsync(HttpMethod.Get, "/v1/snapshots?limit=1")).Json["stage"]!.GetValue<string>();
 
-    public async Task<Dictionary<string, JsonNode?>> StateAsync(params string[] ids) =>
-        (await Publisher.SendAsync(HttpMethod.Get, "/v1/snapshots?ids=" + string.Join(',', ids))).Json["items"]!
-            .AsArray()
-            .ToDictionary(i => i!["publicId"]!.GetValue<string>());
+    public async Task<Dictionary<string, JsonNode?>> StateAsync(params string[] ids)
+    {
+        var states = new Dictionary<string, JsonNode?>();
+        // They travel in the address, which has a length.
+        foreach (var some in ids.Chunk(25))
+        {
+            var page = await Publisher.SendAsync(HttpMethod.Get, "/v1/snapshots?ids=" + string.Join(',', some));
+            foreach (var item in page.Json["items"]!.AsArray())
+                states.Add(item!["publicId"]!.GetValue<string>(), item);
+        }
+        return states;
+    }
 
     /// <summary>Waits until visitors get this text (null: nothing).</summary>
     public Task ShowsAsync(string id, string? text) =>

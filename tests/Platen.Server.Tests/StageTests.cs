@@ -546,6 +546,116 @@ public sealed class StageTests(ServerFixture server)
         ).Status.ShouldBe(404);
     }
 
+    [Fact]
+    public async Task What_is_of_a_protocol_that_the_server_does_not_speak_is_refused_before_anything_is_done()
+    {
+        await using var source = await StageServer.StartAsync(server.Postgres, "authoring");
+        await using var cloud = await StageServer.StartAsync(server.Postgres, "cloud");
+        await source.SaveAsync(A, "A");
+        var (digest, version) = await cloud.PushAsync(source, A);
+        var order = new JsonObject
+        {
+            ["items"] = new JsonArray(
+                new JsonObject
+                {
+                    ["publicId"] = A,
+                    ["snapshot"] = digest,
+                    ["version"] = version,
+                }
+            ),
+            ["stage"] = await source.StageIdAsync(),
+        };
+        var place = $"/v1/cutovers/{Guid.CreateVersion7()}";
+        (HttpMethod, string, JsonNode?)[] requests =
+        [
+            (HttpMethod.Get, "/v1/snapshots", null),
+            (HttpMethod.Get, $"/v1/instances/{A}/snapshot", null),
+            (HttpMethod.Get, "/v1/widget-types", null),
+            (HttpMethod.Get, "/v1/widget-types/content.faq/package", null),
+            (HttpMethod.Get, "/v1/cutovers", null),
+            (HttpMethod.Put, place, order),
+        ];
+        foreach (var (method, path, body) in requests)
+        {
+            var newer = await StatingAsync("2", method, path, body);
+            (newer.Status, newer.Problem).ShouldBe((409, "stage-protocol-not-spoken"), path);
+            (newer.Json["oldest"]!.GetValue<int>(), newer.Json["newest"]!.GetValue<int>()).ShouldBe((1, 1));
+            foreach (var wrong in (string[])["0", "-1", "one", "1.0", "99999999999"])
+                (await StatingAsync(wrong, method, path, body)).Problem.ShouldBe("malformed", wrong);
+        }
+        (await cloud.StateAsync(A)).ShouldBeEmpty("nothing was taken in");
+
+        // One that states the version it was built for is served, and so is one from before there was a field to state it.
+        var told = await StatingAsync("1", HttpMethod.Get, "/v1/snapshots", null);
+        told.Json["protocol"]!.ToJsonString().ShouldBe("""{"oldest":1,"newest":1}""");
+        (await StatingAsync("1", HttpMethod.Put, place, order)).Status.ShouldBe(200);
+        await cloud.ShowsAsync(A, "A");
+        await source.SaveAsync(A, "A again", "\"1\"");
+        (await cloud.PublishAsync(source, [A])).Status.ShouldBe(200);
+
+        // What a later version would carry is none of the artifacts that this one knows.
+        var artifact = (await source.Publisher.SendAsync(HttpMethod.Get, $"/v1/instances/{A}/snapshot")).Json;
+        using var later = await cloud.PushManifestAsync(
+            artifact["repository"]!.GetValue<string>(),
+            "sha256:" + new string('0', 64),
+            artifact["manifest"]!
+                .GetValue<string>()
+                .Replace("widget-snapshot.v1", "widget-snapshot.v2", StringComparison.Ordinal)
+        );
+        ((int)later.StatusCode).ShouldBeInRange(400, 422);
+
+        Task<Answer> StatingAsync(string stated, HttpMethod method, string path, JsonNode? body) =>
+            cloud.Publisher.SendAsync(method, path, body, header: (StageProtocol.Field, stated));
+    }
+
+    [Fact]
+    public async Task A_link_to_more_instances_than_a_page_holds_has_them_on_several()
+    {
+        await using var source = await StageServer.StartAsync(server.Postgres, "authoring");
+        await using var cloud = await StageServer.StartAsync(server.Postgres, "cloud");
+        var ids = Enumerable.Range(0, 103).Select(i => $"wgt_curated_many-{i:D3}").ToArray();
+        foreach (var some in ids.Chunk(20))
+            await Task.WhenAll(some.Select(id => source.SaveAsync(id, id)));
+        var scheduled = await cloud.PublishAsync(
+            source,
+            ids,
+            new JsonObject { ["at"] = TimeProvider.System.GetUtcNow().AddDays(1).ToString("O") }
+        );
+        scheduled.Json["state"]!.GetValue<string>().ShouldBe("scheduled", scheduled.Text);
+        var link = await cloud.Publisher.SendAsync(
+            HttpMethod.Post,
+            $"/v1/cutovers/{scheduled.Json["id"]}/preview-links",
+            new { minutes = 5 }
+        );
+        link.Json["items"]!.AsArray().Count.ShouldBe(ids.Length, link.Text);
+        using var visitor = new HttpClient { BaseAddress = cloud.Address };
+        var url = link.Json["url"]!.GetValue<string>();
+        var seen = new List<string>();
+        var told = new List<string>();
+        for (string? query = ""; query is not null; )
+        {
+            var html = await visitor.GetStringAsync(url + query, Ct);
+            seen.AddRange(Matches(html, "href=\"\\?id=([^\"]+)\""));
+            told.AddRange(Matches(html, "<p>([^<]+), in the order of their ids"));
+            query = Matches(html, "rel=\"next\" href=\"([^\"]+)\"").SingleOrDefault();
+        }
+        seen.ShouldBe(ids);
+        told.ShouldBe(["1 to 100 of 103", "101 to 103 of 103"]);
+        var last = await visitor.GetStringAsync(url + "?after=" + ids[99], Ct);
+        Matches(last, "rel=\"prev\" href=\"([^\"]+)\"").ShouldBe(["?after="]);
+        (await visitor.GetStringAsync($"{url}?id={ids[102]}", Ct)).ShouldContain(ids[102]);
+
+        static IEnumerable<string> Matches(string html, string pattern) =>
+            System
+                .Text.RegularExpressions.Regex.Matches(
+                    html,
+                    pattern,
+                    System.Text.RegularExpressions.RegexOptions.None,
+                    TimeSpan.FromSeconds(5)
+                )
+                .Select(match => match.Groups[1].Value);
+    }
+
     private static async Task InsertUserAsync(NpgsqlConnection admin, string profile)
     {
         await using var insert = new NpgsqlCommand(

@@ -68,6 +68,13 @@ public static class WidgetsProblems
         "Publish to a cloud or a standalone server: content travels one way."
     );
 
+    public static readonly ProblemType StageProtocolNotSpoken = new(
+        "stage-protocol-not-spoken",
+        409,
+        "The server does not speak this version of the stage protocol",
+        "'oldest' and 'newest' say what it speaks: bring the side that is behind up to date, the server or what publishes to it."
+    );
+
     public static readonly ProblemType GateClosed = new(
         "gate-closed",
         422,

@@ -65,9 +65,10 @@ internal sealed class StagePublisher(Invocation run, PlatenClient stage, StageTa
     {
         run.Output.Progress($"comparing {run.Connection.Server} with {target.Server}");
         var reading = SnapshotsAsync(run.Client, ids, ct);
-        var (there, (stageId, profile)) = await SnapshotsAsync(stage, ids, ct);
-        var (here, (sourceId, _)) = await reading;
+        var (there, (stageId, profile, theirs)) = await SnapshotsAsync(stage, ids, ct);
+        var (here, (sourceId, _, ours)) = await reading;
         RefuseStage(stageId, sourceId, profile);
+        Agree(ours, theirs);
         if (ids?.FirstOrDefault(id => !here.ContainsKey(id.ToString())) is { } missing)
             throw Invocation.NoSuchInstance(missing);
         var pairs = here
@@ -98,7 +99,7 @@ internal sealed class StagePublisher(Invocation run, PlatenClient stage, StageTa
 
     private static async Task<(
         Dictionary<string, SnapshotSummary> Items,
-        (Guid Id, string Profile) Stage
+        (Guid Id, string Profile, StageProtocol Protocol) Stage
     )> SnapshotsAsync(PlatenClient client, IReadOnlyList<PublicId>? ids, CancellationToken ct)
     {
         var items = new Dictionary<string, SnapshotSummary>(StringComparer.Ordinal);
@@ -112,7 +113,7 @@ internal sealed class StagePublisher(Invocation run, PlatenClient stage, StageTa
                 foreach (var item in page.Items)
                     items[item.PublicId] = item;
             }
-            return (items, (page.Stage, page.Profile));
+            return (items, StageOf(page));
         }
         string? cursor = null;
         do
@@ -122,7 +123,27 @@ internal sealed class StagePublisher(Invocation run, PlatenClient stage, StageTa
                 items[item.PublicId] = item;
             cursor = page.NextCursor;
         } while (cursor is not null);
-        return (items, (page.Stage, page.Profile));
+        return (items, StageOf(page));
+
+        // A server that says nothing of it is from before it did.
+        static (Guid, string, StageProtocol) StageOf(SnapshotPage page) =>
+            (page.Stage, page.Profile, page.Protocol ?? new StageProtocol(StageProtocol.First, StageProtocol.First));
+    }
+
+    /// <summary>From here on, requests state the newest version of the protocol that all three speak.</summary>
+    private void Agree(StageProtocol here, StageProtocol there)
+    {
+        if (StageProtocol.Agree(StageProtocol.Spoken, here, there) is not { } agreed)
+        {
+            throw new CliException(
+                ExitCode.No,
+                "stage-protocol-not-spoken",
+                $"'{target.Name}' speaks version {there} of the stage protocol, {run.Connection.Server} {here}, this command {StageProtocol.Spoken}; nothing was published.",
+                "Bring the one that is behind up to date. A server speaks the former version too, so servers first, one after the other."
+            );
+        }
+        run.Client.StageProtocolVersion = agreed;
+        stage.StageProtocolVersion = agreed;
     }
 
     private void RefuseStage(Guid stageId, Guid sourceId, string profile)

@@ -12,7 +12,14 @@ internal sealed class ReadSnapshots(PostgresPools pools, Stage stage, WidgetRegi
 {
     /// <param name="Stage">This database's own id.</param>
     /// <param name="Profile">What it is bound to.</param>
-    public sealed record Page(Guid Stage, string Profile, IReadOnlyList<Line> Items, string? NextCursor);
+    /// <param name="Protocol">Which versions of the stage protocol the server speaks.</param>
+    public sealed record Page(
+        Guid Stage,
+        string Profile,
+        StageProtocol Protocol,
+        IReadOnlyList<Line> Items,
+        string? NextCursor
+    );
 
     /// <param name="Snapshot">Of what stands in the tables now.</param>
     /// <param name="Version">Grows with every change here; compared within one database only.</param>
@@ -85,6 +92,7 @@ internal sealed class ReadSnapshots(PostgresPools pools, Stage stage, WidgetRegi
         return new Page(
             own,
             stage.Name,
+            StageProtocol.Spoken,
             [.. ids.Select(id => states[id]).Where(s => s.Instance is not null).Select(s => LineOf(s, content))],
             next
         );

@@ -46,23 +46,27 @@ internal static class StagesEndpoints
         app.MapGet("/v1/snapshots", ListSnapshots)
             .WithName("listSnapshots")
             .WithTags("stages")
+            .SpeaksStageProtocol()
             .NeedsScope(Scopes.CuratedPublish);
         app.MapGet("/v1/instances/{publicId}/snapshot", ReadSnapshot)
             .WithName("getSnapshot")
             .WithTags("stages")
+            .SpeaksStageProtocol()
             .NeedsScope(Scopes.CuratedPublish);
         app.MapGet("/v1/widget-types", ListTypes)
             .WithName("listWidgetTypePackages")
             .WithTags("stages")
+            .SpeaksStageProtocol()
             .NeedsScope(Scopes.CuratedPublish);
         app.MapGet("/v1/widget-types/{type}/package", ReadPackage)
             .WithName("getWidgetTypePackage")
             .Refuses(KernelProblems.Invalid)
             .WithTags("stages")
+            .SpeaksStageProtocol()
             .NeedsScope(Scopes.CuratedPublish);
 
         // What is live of several instances is moved by publishers.
-        var cutovers = app.MapGroup("/v1/cutovers").WithTags("stages");
+        var cutovers = app.MapGroup("/v1/cutovers").WithTags("stages").SpeaksStageProtocol();
         cutovers.MapGet("", List).WithName("listCutovers").NeedsScope(Scopes.CuratedPublish);
         cutovers.MapGet("/{id:guid}", Read).WithName("getCutover").NeedsScope(Scopes.CuratedPublish);
         cutovers
@@ -103,6 +107,43 @@ internal static class StagesEndpoints
             .MovesInstance();
         app.MapGet("/preview/{token}", Show).ExcludeFromDescription().AllowAnonymous();
     }
+
+    /// <summary>
+    /// Refuses requests of a version of the stage protocol that this build does not speak, before anything is read or written by them.
+    /// </summary>
+    private static TBuilder SpeaksStageProtocol<TBuilder>(this TBuilder endpoint)
+        where TBuilder : IEndpointConventionBuilder =>
+        endpoint
+            .AddEndpointFilter(
+                async (invocation, next) =>
+                {
+                    var stated = invocation.HttpContext.Request.Headers[StageProtocol.Field];
+                    if (stated.Count == 0)
+                        return await next(invocation);
+                    if (
+                        stated.Count != 1
+                        || !int.TryParse(stated[0], NumberStyles.None, CultureInfo.InvariantCulture, out var version)
+                        || version < StageProtocol.First
+                    )
+                    {
+                        throw KernelProblems
+                            .Malformed.Because(
+                                $"{StageProtocol.Field} is one whole number, such as {StageProtocol.First}."
+                            )
+                            .AsException();
+                    }
+                    return StageProtocol.Spoken.Has(version)
+                        ? await next(invocation)
+                        : throw WidgetsProblems
+                            .StageProtocolNotSpoken.Because(
+                                $"The request is of version {version}; this server speaks {StageProtocol.Spoken}. Nothing was done."
+                            )
+                            .With("oldest", StageProtocol.Spoken.Oldest)
+                            .With("newest", StageProtocol.Spoken.Newest)
+                            .AsException();
+                }
+            )
+            .Refuses(KernelProblems.Malformed, WidgetsProblems.StageProtocolNotSpoken);
 
     private static async Task<Ok<ReadSnapshots.Page>> ListSnapshots(
         ReadSnapshots read,
