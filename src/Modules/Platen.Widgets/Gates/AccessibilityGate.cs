@@ -19,7 +19,7 @@ internal static class AccessibilityGate
         foreach (var element in page.Elements)
         {
             CheckLanguage(page, element);
-            if (PageReading.IsHidden(element))
+            if (page.IsHidden(element))
                 continue;
             CheckName(page, element);
             CheckAria(page, element);
@@ -81,7 +81,7 @@ internal static class AccessibilityGate
         var hasFirst = false;
         foreach (var element in page.Elements)
         {
-            if (LevelOf(element) is not { } level || PageReading.IsHidden(element))
+            if (LevelOf(element) is not { } level || page.IsHidden(element))
                 continue;
             hasFirst |= level == 1;
             if (before > 0 && level > before + 1)
@@ -117,7 +117,7 @@ internal static class AccessibilityGate
         IElement? main = null;
         foreach (var element in page.Elements)
         {
-            if (LandmarkOf(page, element) is not { } role || PageReading.IsHidden(element))
+            if (LandmarkOf(page, element) is not { } role || page.IsHidden(element))
                 continue;
             if (role == "main")
             {
@@ -168,7 +168,7 @@ internal static class AccessibilityGate
             }
             if (
                 node is IElement element
-                && !PageReading.IsHidden(element)
+                && !page.IsHidden(element)
                 && LandmarkOf(page, element) is null
                 && element.LocalName != "dialog"
                 && element.GetAttribute("role") is not ("dialog" or "alertdialog" or "alert" or "status" or "log")
@@ -447,9 +447,7 @@ internal static class AccessibilityGate
             (
                 element.LocalName == "button"
                 || (element.GetAttribute("role") is { } role && AriaVocabulary.Opaque.Contains(role))
-            )
-            && element.Descendants<IElement>().FirstOrDefault(d => IsFocusable(d) && !PageReading.IsHidden(d))
-                is { } inner
+            ) && element.Descendants<IElement>().FirstOrDefault(d => IsFocusable(d) && !page.IsHidden(d)) is { } inner
         )
             Report(page, "nested-interactive", element, $"What is in it, {page.SelectorOf(inner)}, cannot be reached.");
     }

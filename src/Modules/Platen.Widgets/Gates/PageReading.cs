@@ -16,6 +16,7 @@ internal sealed class PageReading : IDisposable
 
     private readonly JsonElement config;
     private readonly JsonPointer configAt;
+    private readonly HashSet<IElement> hidden = [];
 
     /// <param name="html">The page.</param>
     /// <param name="publicId">The instance it is of.</param>
@@ -48,6 +49,9 @@ internal sealed class PageReading : IDisposable
         {
             if (element.Id is { Length: > 0 } id)
                 ById.TryAdd(id, element);
+            // In the order of the document, so what is around an element has been looked at.
+            if (HidesItself(element) || (element.ParentElement is { } around && hidden.Contains(around)))
+                hidden.Add(element);
         }
     }
 
@@ -97,22 +101,15 @@ internal sealed class PageReading : IDisposable
     }
 
     /// <summary>Whether it is kept from everybody: by an attribute of itself or around it, or because it is no content.</summary>
-    public static bool IsHidden(IElement element)
-    {
-        for (var at = element; at is not null; at = at.ParentElement)
-        {
-            if (
-                at.HasAttribute("hidden")
-                || at.HasAttribute("inert")
-                || at.GetAttribute("aria-hidden") == "true"
-                || at.LocalName is "template" or "head" or "script" or "style" or "noscript"
-                || (at.LocalName == "dialog" && !at.HasAttribute("open"))
-                || (at.LocalName == "input" && at.GetAttribute("type") == "hidden")
-            )
-                return true;
-        }
-        return false;
-    }
+    public bool IsHidden(IElement element) => hidden.Contains(element);
+
+    private static bool HidesItself(IElement element) =>
+        element.HasAttribute("hidden")
+        || element.HasAttribute("inert")
+        || element.GetAttribute("aria-hidden") == "true"
+        || element.LocalName is "template" or "head" or "script" or "style" or "noscript"
+        || (element.LocalName == "dialog" && !element.HasAttribute("open"))
+        || (element.LocalName == "input" && element.GetAttribute("type") == "hidden");
 
     /// <summary>A CSS selector that leads to this element and no other.</summary>
     public string SelectorOf(IElement element)
