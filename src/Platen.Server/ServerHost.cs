@@ -153,7 +153,6 @@ public static class ServerHost
         if (settings.Roles.HasFlag(ServerRoles.Delivery))
             app.UseDelivery();
 
-        app.UseServerTiming();
         app.UseRequestSpans();
         app.UseSafetyHeaders();
         app.UseProblems(log);
@@ -163,6 +162,7 @@ public static class ServerHost
             app.UseTemplates();
             app.UseRegistry();
         }
+        app.UseServerTiming();
         app.UseHeadRequests();
         app.UsePreflightRouting();
         app.UseRouting();

@@ -73,16 +73,16 @@ public static class RateLimitStages
             {
                 if (!IsPublished(context.Request.Path.Value) || KeyOf(context) is not { } key)
                     return next(context);
-                var take = limiter.TakeAsync(policy, key, context.RequestAborted);
-                return take is { IsCompletedSuccessfully: true, Result.Allowed: true }
-                    ? next(context)
-                    : FinishAsync(take, context, next);
+                // Asking for the request's token makes the server allocate a source for it.
+                if (limiter.TryTake(policy, key, out var decision))
+                    return decision.Allowed ? next(context) : RefuseAsync(context, policy, decision);
+                return AskAsync(key, context, next);
             }
         );
 
-        async Task FinishAsync(ValueTask<RateLimitDecision> take, HttpContext context, RequestDelegate next)
+        async Task AskAsync(RateLimitKey key, HttpContext context, RequestDelegate next)
         {
-            var decision = await take;
+            var decision = await limiter.TakeAsync(policy, key, context.RequestAborted);
             if (decision.Allowed)
                 await next(context);
             else
@@ -240,7 +240,9 @@ public static class RateLimitStages
         HttpContext context
     )
     {
-        var decision = await limiter.TakeAsync(policy, key, context.RequestAborted);
+        // Asking for the request's token makes the server allocate a source for it.
+        if (!limiter.TryTake(policy, key, out var decision))
+            decision = await limiter.TakeAsync(policy, key, context.RequestAborted);
         if (!decision.Allowed)
         {
             await RefuseAsync(context, policy, decision);

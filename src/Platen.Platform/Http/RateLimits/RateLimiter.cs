@@ -107,19 +107,48 @@ public sealed class RateLimiter : BackgroundService
             {
                 if (account.Forgotten)
                     continue;
-                account.WholeAt = Math.Max(account.WholeAt, now);
-                if (account.WholeAt + policy.Interval - now > policy.Burst)
-                    return new(Decide(account, now, allowed: false));
-                // What is being told is not known to be told: it counts against the credit until it is.
-                if (account.Debt < policy.Credit - account.Sent)
-                {
-                    Pass(account);
-                    return new(Decide(account, now, allowed: true));
-                }
+                if (TryDecide(account, policy, now, out var decision))
+                    return new(decision);
                 charge = Charge(account, now, wants: true);
             }
             return AskAsync(account, charge, now, ct);
         }
+    }
+
+    /// <summary>
+    /// Counts one request when memory can decide on it; otherwise it is not counted, and <see cref="TakeAsync"/> decides. For callers to whom
+    /// a token that cancels costs something.
+    /// </summary>
+    public bool TryTake(RateLimitPolicy policy, RateLimitKey key, out RateLimitDecision decision)
+    {
+        while (true)
+        {
+            var account = Find(policy, key);
+            lock (account)
+            {
+                if (!account.Forgotten)
+                    return TryDecide(account, policy, Now, out decision);
+            }
+        }
+    }
+
+    private bool TryDecide(Account account, RateLimitPolicy policy, long now, out RateLimitDecision decision)
+    {
+        account.WholeAt = Math.Max(account.WholeAt, now);
+        if (account.WholeAt + policy.Interval - now > policy.Burst)
+        {
+            decision = Decide(account, now, allowed: false);
+            return true;
+        }
+        // What is being told is not known to be told: it counts against the credit until it is.
+        if (account.Debt < policy.Credit - account.Sent)
+        {
+            Pass(account);
+            decision = Decide(account, now, allowed: true);
+            return true;
+        }
+        decision = default;
+        return false;
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
