@@ -271,8 +271,8 @@ internal static class TemplatesBench
                 from generate_series(1, {Templates}) t, generate_series(1, {Versions}) v;
             alter table seed add column digest text;
             update seed set digest = 'sha256:' || encode(sha256(manifest), 'hex');
-            insert into templates.template (owner, name, id, created_by, created_by_name, updated_by_name)
-                select distinct on (name) '00000000-0000-0000-0000-000000000001'::uuid, name, gen_random_uuid(), gen_random_uuid(), 'bench', 'bench' from seed;
+            insert into templates.template (owner, name, id, versions, created_by, created_by_name, updated_by_name)
+                select distinct on (name) '00000000-0000-0000-0000-000000000001'::uuid, name, gen_random_uuid(), {Versions}, gen_random_uuid(), 'bench', 'bench' from seed;
             insert into platform.release (owner, subject, digest, artifact_type, manifest, created_by, created_by_name)
                 select '00000000-0000-0000-0000-000000000001'::uuid, 'templates/' || name, digest, 'application/vnd.platen.template.v1', manifest, gen_random_uuid(), 'bench' from seed;
             insert into templates.template_version (owner, template, semver, release_digest, status, changelog, created_by, created_by_name)

@@ -59,6 +59,9 @@ public sealed class ExpiryTests(ServerFixture server)
         (await person.ResolveAsync(name, "?environment=production")).Member("version").ShouldBe("1.3.0");
         var audit = await server.Owner.GetAsync("/v1/audit?limit=200");
         audit.Text.ShouldContain("template.version-removed");
+        (await server.Owner.GetAsync($"/v1/templates?q={name}")).Json["items"]![0]!["versions"]!
+            .GetValue<int>()
+            .ShouldBe(5, "eight were pushed, and three have gone");
         Lines(await ExpireAsync(server.Owner, new { draftsOlderThanDays = 30, unusedOlderThanDays = 30 }), "removed")
             .ShouldBeEmpty();
     }

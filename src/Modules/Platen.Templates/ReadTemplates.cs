@@ -74,9 +74,7 @@ internal sealed class ReadTemplates(PostgresPools pools, TemplateStates states)
                     on v.owner = p.owner and v.template = p.name and v.release_digest = c.release_digest
                 group by p.name
             )
-            select p.name, p.description, p.enabled,
-                (select count(*) from templates.template_version v where v.owner = p.owner and v.template = p.name),
-                x.on_default, x.on_stable, x.on_latest, p.updated_at, p.updated_by_name
+            select p.name, p.description, p.enabled, p.versions, x.on_default, x.on_stable, x.on_latest, p.updated_at, p.updated_by_name
             from page p
             left join pointed x using (name)
             order by p.name

@@ -68,3 +68,22 @@ $$;
 drop trigger if exists file_of_stable_is_immutable on templates.artifact;
 create trigger file_of_stable_is_immutable before delete on templates.artifact
     for each row execute function templates.refuse_change_of_stable_file();
+
+-- A template says how many versions it has. Whoever adds or removes one has the template's row locked already.
+create or replace function templates.count_versions() returns trigger
+    language plpgsql
+    set search_path = ''
+as $$
+begin
+    if tg_op = 'INSERT' then
+        update templates.template t set versions = t.versions + 1 where t.owner = new.owner and t.name = new.template;
+    -- A workspace that is purged takes its templates along.
+    elsif platform.purged_owner() is distinct from old.owner then
+        update templates.template t set versions = t.versions - 1 where t.owner = old.owner and t.name = old.template;
+    end if;
+    return null;
+end;
+$$;
+drop trigger if exists versions_are_counted on templates.template_version;
+create trigger versions_are_counted after insert or delete on templates.template_version
+    for each row execute function templates.count_versions();

@@ -11,6 +11,8 @@ create table templates.template (
     enabled boolean not null default true,
     -- Grows with everything that can change what a resolve answers, so that one number tells whether an answer still holds.
     revision bigint not null default 1 check (revision > 0),
+    -- How many versions it has, so that a list of templates counts none; kept by a trigger of templates.template_version.
+    versions bigint not null default 0 check (versions >= 0),
     created_by uuid not null,
     created_by_name text not null,
     created_at timestamptz not null default clock_timestamp(),

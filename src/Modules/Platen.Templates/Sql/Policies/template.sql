@@ -6,7 +6,7 @@ drop policy if exists of_owner on templates.template;
 create policy of_owner on templates.template to platen_app
     using (owner = platform.current_owner()) with check (owner = platform.current_owner());
 grant select, insert on templates.template to platen_app;
-grant update (description, enabled, revision, updated_at, updated_by_name) on templates.template to platen_app;
+grant update (description, enabled, revision, versions, updated_at, updated_by_name) on templates.template to platen_app;
 
 alter table templates.template_version enable row level security;
 alter table templates.template_version force row level security;
