@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Platen.Client;
 using Platen.Kernel;
 using Platen.Kernel.Templates;
 using Platen.Kernel.Versions;
@@ -50,6 +51,35 @@ internal sealed class TemplateFolder
             artifacts.Add(json);
         }
         return JsonSerializer.SerializeToElement(WithHead(artifacts));
+    }
+
+    /// <summary>Whether a version is of these files in this order, described alike, and includes the same: then a push would change nothing.</summary>
+    public bool Is(TemplateVersionDetail version)
+    {
+        var own = version.Artifacts.Where(artifact => artifact.IncludedFrom is null).ToList();
+        return own.Count == Files.Length
+            && own.Zip(Files).All(pair => IsAs(pair.First, pair.Second))
+            && version
+                .Artifacts.Where(artifact => artifact.IncludedFrom is not null)
+                // Pinned: of a version that cannot change, all files of the kind.
+                .Select(artifact => (artifact.Path.Split('/')[1], artifact.IncludedFrom!, artifact.Kind))
+                .ToHashSet()
+                .SetEquals(Manifest.Includes.Select(i => (i.Name, $"{i.Template}@{i.Version}", i.Kind)));
+    }
+
+    private bool IsAs(TemplateArtifact there, (ManifestArtifact Artifact, byte[] Bytes, Digest Digest) here)
+    {
+        var (artifact, bytes, digest) = here;
+        if (
+            (there.Kind, there.Path, there.Role, there.Locale, there.ContentType, there.Digest)
+            != (artifact.Kind, artifact.Path, artifact.Role, artifact.Locale, artifact.ContentType, digest)
+        )
+            return false;
+        var includes = Manifest.Includes.Select(include => include.Name).ToHashSet(StringComparer.Ordinal);
+        var variables = artifact.Role is null
+            ? artifact.Variables ?? []
+            : artifact.CheckPrompt(System.Text.Encoding.UTF8.GetString(bytes), includes, []);
+        return variables.SequenceEqual(there.Variables.IsDefault ? [] : there.Variables);
     }
 
     /// <summary>An artifact as a manifest writes it.</summary>

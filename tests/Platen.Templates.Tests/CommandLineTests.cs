@@ -361,6 +361,77 @@ public sealed class CommandLineTests(ServerFixture server) : IDisposable
     }
 
     [Fact]
+    public async Task A_stable_version_is_unchanged_only_by_the_same_files_described_alike_in_the_same_order()
+    {
+        var tone = ServerFixture.NewName();
+        await server.Owner.PushAsync(tone, "1.0.0", [(Person.Prompt("snippet", "t.md"), "Be kind.")]);
+        Put("bundle/a.md", "{{> tone}} {{who}}");
+        Put("bundle/b.md", "b");
+        var manifest = new JsonObject
+        {
+            ["template"] = name.Value,
+            ["version"] = "1.0.0",
+            ["artifacts"] = new JsonArray(
+                Person.Prompt("master_prompt", "a.md"),
+                Person.Prompt("note", "b.md", "fr", role: null)
+            ),
+            ["includes"] = new JsonArray(
+                new JsonObject
+                {
+                    ["name"] = "tone",
+                    ["template"] = tone.Value,
+                    ["version"] = "1.0.0",
+                    ["kind"] = "snippet",
+                }
+            ),
+        };
+        (await PushAsync(manifest)).ShouldBe(0, error.ToString());
+        Out.ShouldContain("committed");
+        // What is said of the version, and not of its files, is no other content.
+        (await PushAsync(manifest, m => m["changelog"] = "said later")).ShouldBe(0, error.ToString());
+        Out.ShouldContain("unchanged");
+        (await PushAsync(manifest, m => First(m)["variables"] = new JsonArray("who"))).ShouldBe(0, error.ToString());
+        Out.ShouldContain("unchanged");
+
+        (string, Action<JsonNode>)[] others =
+        [
+            ("kind", m => First(m)["kind"] = "other"),
+            ("role", m => First(m)["role"] = "user"),
+            ("locale", m => First(m)["locale"] = "de"),
+            ("content type", m => First(m)["contentType"] = "text/plain"),
+            (
+                "variables",
+                m => First(m)["variables"] = new JsonArray(new JsonObject { ["name"] = "who", ["default"] = "you" })
+            ),
+            (
+                "order",
+                m =>
+                {
+                    var list = m["artifacts"]!.AsArray();
+                    var first = list[0]!;
+                    list.RemoveAt(0);
+                    list.Add(first);
+                }
+            ),
+            ("one file less", m => m["artifacts"]!.AsArray().RemoveAt(1)),
+        ];
+        foreach (var (what, change) in others)
+        {
+            (await PushAsync(manifest, change)).ShouldBe(5, what + ": " + Out + error);
+        }
+
+        static JsonNode First(JsonNode manifest) => manifest["artifacts"]![0]!;
+
+        Task<int> PushAsync(JsonObject given, Action<JsonNode>? change = null)
+        {
+            var changed = given.DeepClone();
+            change?.Invoke(changed);
+            Put("bundle/manifest.json", changed.ToJsonString());
+            return RunAsync("push", "--dir", "bundle");
+        }
+    }
+
+    [Fact]
     public async Task A_folder_of_texts_becomes_one_template_with_the_kinds_roles_and_languages_of_its_names()
     {
         Put("My Prompts/system.md", "Be brief, {{who}}.");

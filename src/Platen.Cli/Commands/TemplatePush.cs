@@ -27,9 +27,14 @@ internal sealed class TemplatePush(Invocation run, string status, bool setDefaul
 
     public async Task<Result> RunAsync(TemplateFolder bundle, Action<int, int> progress, CancellationToken ct)
     {
+        var finding = run.Client.FindTemplateVersionAsync(bundle.Name, bundle.Version, ct);
         var missing = await MissingAsync(bundle, ct);
+        var before = await finding;
         var done = 0;
         progress(0, missing.Count);
+        // Bytes that the store has lost travel again, whatever the version says.
+        if (missing.Count == 0 && before is { Value.Status: not "draft" } && bundle.Is(before.Value))
+            return new Result("unchanged", before.Value, 0, 0, await PointAsync(bundle, ct));
         await Parallel.ForEachAsync(
             missing,
             new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = ct },
@@ -39,7 +44,6 @@ internal sealed class TemplatePush(Invocation run, string status, bool setDefaul
                 progress(Interlocked.Increment(ref done), missing.Count);
             }
         );
-        var before = await run.Client.FindTemplateVersionAsync(bundle.Name, bundle.Version, ct);
         var committed = await run.Client.CommitTemplateVersionAsync(
             bundle.Name,
             bundle.Version,
@@ -47,7 +51,17 @@ internal sealed class TemplatePush(Invocation run, string status, bool setDefaul
             before is null ? new Precondition.Absent() : before.Tag.StillCurrent(),
             ct
         );
-        var pointed = setDefault
+        return new Result(
+            committed.Value.Outcome,
+            committed.Value.Version,
+            missing.Count,
+            missing.Sum(file => (long)file.Bytes.Length),
+            await PointAsync(bundle, ct)
+        );
+    }
+
+    private async Task<string?> PointAsync(TemplateFolder bundle, CancellationToken ct) =>
+        setDefault
             ? await PointAsync(
                 run,
                 bundle.Name,
@@ -57,14 +71,6 @@ internal sealed class TemplatePush(Invocation run, string status, bool setDefaul
                 ct
             )
             : null;
-        return new Result(
-            committed.Value.Outcome,
-            committed.Value.Version,
-            missing.Count,
-            missing.Sum(file => (long)file.Bytes.Length),
-            pointed
-        );
-    }
 
     /// <summary>What a push would do, found without writing.</summary>
     public async Task<int> CompareAsync(TemplateFolder bundle, CancellationToken ct)
