@@ -33,6 +33,9 @@ public static class BlobLimits
     /// </summary>
     internal const int ConcurrentParts = 16;
 
+    /// <summary>Puts of one batch that the S3 store has under way at once: each waits for an answer more than it works.</summary>
+    internal const int PutsAtOnce = 8;
+
     /// <summary>How many of those an owner's clients may have; more wait. A push sends a few layers at a time.</summary>
     internal const int ConcurrentArrivals = 4;
 

@@ -365,21 +365,23 @@ public sealed partial class FileBlobStore : IBlobStore
     /// <summary>Renames a synced file into its place and tells whether there was none before.</summary>
     private async Task<bool> PublishAsync(string temporary, OwnerId owner, Digest digest, CancellationToken ct)
     {
-        var target = At(BlobPaths.Blob(owner, digest));
-        var folder = Path.GetDirectoryName(target)!;
-        bool isNew;
-        using (await EnterAsync(digest, ct))
-        {
-            isNew = OnDisk(() =>
-            {
-                DurableFolder.Ensure(folder);
-                var isFirst = !File.Exists(target);
-                File.Move(temporary, target, overwrite: true);
-                return isFirst;
-            });
-        }
-        OnDisk(() => DurableFolder.Sync(folder));
+        var isNew = await MoveIntoPlaceAsync(temporary, owner, digest, ct);
+        OnDisk(() => DurableFolder.Sync(Path.GetDirectoryName(At(BlobPaths.Blob(owner, digest)))!));
         return isNew;
+    }
+
+    /// <summary>As <see cref="PublishAsync"/>; that it is there is durable once its folder is synced.</summary>
+    private async Task<bool> MoveIntoPlaceAsync(string temporary, OwnerId owner, Digest digest, CancellationToken ct)
+    {
+        var target = At(BlobPaths.Blob(owner, digest));
+        using var gate = await EnterAsync(digest, ct);
+        return OnDisk(() =>
+        {
+            DurableFolder.Ensure(Path.GetDirectoryName(target)!);
+            var isFirst = !File.Exists(target);
+            File.Move(temporary, target, overwrite: true);
+            return isFirst;
+        });
     }
 
     /// <summary>

@@ -30,6 +30,16 @@ public interface IBlobStore
     Task<PutOutcome> PutAsync(OwnerId owner, Digest digest, long? sizeBytes, Stream content, CancellationToken ct);
 
     /// <summary>
+    /// Stores blobs that are in memory, as so many puts would, and sooner: what is slow about a put is waited for once. When it returns all of
+    /// them are durable and whole; when it throws, each of them is or is not.
+    /// </summary>
+    /// <param name="owner">Whose blobs they are.</param>
+    /// <param name="blobs">Each digest once; at most <see cref="BlobLimits.BlobBytes"/> each.</param>
+    /// <param name="ct">Ends the operation.</param>
+    /// <exception cref="ArgumentException">Bytes do not hash to their digest.</exception>
+    Task PutAllAsync(OwnerId owner, IReadOnlyCollection<BlobBytes> blobs, CancellationToken ct);
+
+    /// <summary>
     /// Opens a whole blob. Its stream hashes what it hands out and keeps the last bytes back until the digest is proven, so
     /// a wrong blob never arrives complete: reading then ends with <see cref="BlobCorruptException"/> and the stored bytes are
     /// set aside.
@@ -108,6 +118,11 @@ public interface IBlobStore
     /// <summary>Writes, reads and deletes a few bytes: returns when the store works and throws as every member does.</summary>
     Task CheckAsync(CancellationToken ct);
 }
+
+/// <summary>A blob in memory.</summary>
+/// <param name="Digest">What the bytes hash to.</param>
+/// <param name="Bytes">Not changed by anybody any more.</param>
+public readonly record struct BlobBytes(Digest Digest, ReadOnlyMemory<byte> Bytes);
 
 /// <summary>Names a resumable upload. New ones are version-7 UUIDs (RFC 9562 section 5.7).</summary>
 public readonly record struct UploadId(Guid Value) : IParsable<UploadId>

@@ -91,6 +91,18 @@ internal sealed partial class S3BlobStore : IBlobStore, IDisposable
             turn.Dispose();
     }
 
+    public Task PutAllAsync(OwnerId owner, IReadOnlyCollection<BlobBytes> blobs, CancellationToken ct) =>
+        Parallel.ForEachAsync(
+            blobs,
+            new ParallelOptions { MaxDegreeOfParallelism = BlobLimits.PutsAtOnce, CancellationToken = ct },
+            async (one, each) =>
+            {
+                if (Digest.Of(one.Bytes.Span) is var actual && actual != one.Digest)
+                    throw new ArgumentException($"The bytes are {actual}, not {one.Digest}.", nameof(blobs));
+                await this.PutBytesAsync(owner, one.Bytes, each);
+            }
+        );
+
     public Task<PutOutcome> PutAsync(
         OwnerId owner,
         Digest digest,

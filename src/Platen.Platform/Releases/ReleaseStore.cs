@@ -83,15 +83,12 @@ public static class ReleaseStore
     public static async Task StoreBytesAsync(IBlobStore blobs, OwnerId owner, ReleaseDraft draft, CancellationToken ct)
     {
         var distinct = draft
-            .Files.Select(f => (f.Digest, f.Bytes))
-            .Append((ReleaseManifest.EmptyConfigDigest, ReleaseManifest.EmptyConfig))
-            .Append((draft.Digest, draft.ManifestBytes))
-            .DistinctBy(f => f.Item1);
-        await Parallel.ForEachAsync(
-            distinct,
-            new ParallelOptions { MaxDegreeOfParallelism = 8, CancellationToken = ct },
-            async (file, token) => await blobs.PutBytesAsync(owner, file.Item2, token)
-        );
+            .Files.Select(f => new BlobBytes(f.Digest, f.Bytes))
+            .Append(new BlobBytes(ReleaseManifest.EmptyConfigDigest, ReleaseManifest.EmptyConfig))
+            .Append(new BlobBytes(draft.Digest, draft.ManifestBytes))
+            .DistinctBy(f => f.Digest)
+            .ToList();
+        await blobs.PutAllAsync(owner, distinct, ct);
     }
 
     /// <summary>Records a draft whose bytes are stored. Recording the same content again changes nothing.</summary>

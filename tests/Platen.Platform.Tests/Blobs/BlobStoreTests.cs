@@ -84,6 +84,30 @@ public abstract class BlobStoreTests
             })
             .Check(Config.QuickThrowOnFailure.WithMaxTest(25));
 
+    [Fact]
+    public async Task Many_are_put_in_one_go_those_that_are_there_and_those_that_are_not()
+    {
+        // More than one batch, and one of them is there.
+        var contents = Enumerable.Range(0, 70).Select(i => Random(i * 100)).ToList();
+        await PutAsync(contents[3]);
+        var blobs = contents.ConvertAll(bytes => new BlobBytes(Digest.Of(bytes), bytes));
+        await Task.WhenAll(
+            Store.PutAllAsync(Owner, blobs, Ct),
+            Store.PutAllAsync(Owner, blobs, Ct),
+            Store.PutAllAsync(Owner, [.. blobs.Take(10)], Ct)
+        );
+        foreach (var (digest, bytes) in blobs)
+            (await ReadAsync(digest)).AsSpan().SequenceEqual(bytes.Span).ShouldBeTrue();
+        (await KeysAsync()).ShouldBe(blobs.Select(one => Key("blobs", one.Digest)), ignoreOrder: true);
+        await Store.PutAllAsync(Owner, [], Ct);
+
+        var other = Digest.Of("something else"u8);
+        await Should.ThrowAsync<ArgumentException>(() =>
+            Store.PutAllAsync(Owner, [new BlobBytes(other, Random(10))], Ct)
+        );
+        (await Store.StatAsync(Owner, other, Ct)).ShouldBeNull();
+    }
+
     [Theory]
     [InlineData(1000)]
     [InlineData(Part + 1000)]

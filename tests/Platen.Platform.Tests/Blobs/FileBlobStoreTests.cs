@@ -87,6 +87,11 @@ public sealed class FileBlobStoreTests : BlobStoreTests, IDisposable
             );
 
             full.Problem.Type.ShouldBe(KernelProblems.StorageFull);
+            byte[][] many = [Random(400_000), Random(400_000), Random(400_000)];
+            var fullOfMany = await Should.ThrowAsync<ProblemException>(() =>
+                store.PutAllAsync(Owner, [.. many.Select(bytes => new BlobBytes(Digest.Of(bytes), bytes))], Ct)
+            );
+            fullOfMany.Problem.Type.ShouldBe(KernelProblems.StorageFull);
             Directory.EnumerateFiles(disk, "*", SearchOption.AllDirectories).Count().ShouldBe(1);
             (await store.ReadAllAsync(Owner, small, 100_000, Ct)).ShouldBeOfType<ReadOutcome.Read>();
             await store.CheckAsync(Ct);
