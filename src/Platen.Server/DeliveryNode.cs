@@ -82,6 +82,7 @@ internal static class DeliveryNode
         app.UseDelivery(explains: settings.Api is not null);
         app.UseRequestSpans();
         app.UseSafetyHeaders();
+        app.UseRequestTrace();
         app.UseProblems(log);
         app.UseApiRelay();
         app.UseHeadRequests();

@@ -75,6 +75,8 @@ public static class ServerHost
         logging.SetMinimumLevel(LogLevel.Information);
         logging.AddFilter("Microsoft", LogLevel.Warning);
         logging.AddFilter("Npgsql", LogLevel.Warning);
+        // It begins a trace for each request as soon as it may log anything: RequestTrace says where ours begins.
+        logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
         // Refused credentials are answered and counted; a line for each would let anybody fill the log.
         logging.AddFilter("Platen.Access.MachineKeyAuthentication", LogLevel.Warning);
         logging.AddFilter("Microsoft.AspNetCore.Http.Timeouts", LogLevel.Error);
@@ -155,13 +157,13 @@ public static class ServerHost
 
         app.UseRequestSpans();
         app.UseSafetyHeaders();
+        // Programs resolve with every request of theirs: what was answered before and still holds costs no trace and no routing either.
+        if (settings.Roles.HasFlag(ServerRoles.Api))
+            app.UseTemplates();
+        app.UseRequestTrace();
         app.UseProblems(log);
         if (settings.Roles.HasFlag(ServerRoles.Api))
-        {
-            // Programs resolve with every request of theirs: what was answered before and still holds costs no routing either.
-            app.UseTemplates();
             app.UseRegistry();
-        }
         app.UseServerTiming();
         app.UseHeadRequests();
         app.UsePreflightRouting();

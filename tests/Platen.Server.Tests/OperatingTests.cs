@@ -44,6 +44,24 @@ public sealed class OperatingTests(ServerFixture server)
         missing.Json["traceId"]!.GetValue<string>().Length.ShouldBe(32);
     }
 
+    [Theory]
+    [InlineData("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", true)]
+    [InlineData("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00", true)]
+    [InlineData("00-00000000000000000000000000000000-00f067aa0ba902b7-01", false)]
+    [InlineData("00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01", false)]
+    [InlineData("nonsense", false)]
+    public async Task A_callers_trace_goes_on_when_it_is_one(string stated, bool goesOn)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/v1/instances/wgt_curated_missing");
+        request.Headers.TryAddWithoutValidation("traceparent", stated);
+        using var response = await server.Owner.SendAsync(request, Ct);
+        var named = response.Headers.GetValues("traceparent").Single();
+        named.ShouldMatch("^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$");
+        (named[3..35] == "4bf92f3577b34da6a3ce929d0e0e4736").ShouldBe(goesOn, named);
+        named[36..52].ShouldNotBe("00f067aa0ba902b7");
+        (await response.Content.ReadAsStringAsync(Ct)).ShouldContain($"\"traceId\":\"{named[3..35]}\"");
+    }
+
     [Fact]
     public async Task An_address_that_nothing_is_at_is_a_problem_and_each_problem_has_a_page()
     {

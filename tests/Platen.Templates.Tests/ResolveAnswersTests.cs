@@ -37,7 +37,8 @@ public sealed class ResolveAnswersTests(ResolveAnswersTests.OwnServer own)
                 ignoreOrder: true
             );
         again.Headers.ShouldContainKey("RateLimit");
-        again.Headers.ShouldContainKey("traceparent");
+        again.Headers["traceparent"].ShouldMatch("^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$");
+        again.Headers["traceparent"].ShouldNotBe(first.Headers["traceparent"]);
         (await AskAsync(server.Owner, ifNoneMatch: first.Tag)).Status.ShouldBe(304);
         (await AskAsync(server.Owner, ifNoneMatch: $"\"other\", W/{first.Tag}")).Status.ShouldBe(304);
         (await AskAsync(server.Owner, ifNoneMatch: "\"other\"")).Status.ShouldBe(200);

@@ -1,5 +1,4 @@
 using System.Collections.Frozen;
-using System.Diagnostics;
 using System.IO.Pipelines;
 using System.Text.Encodings.Web;
 using System.Text.Json;
@@ -64,7 +63,7 @@ internal sealed class RegistryErrorFormat : IProblemFormat
         json.WriteNumber("status", problem.Type.Status);
         json.WriteString("detail", problem.Detail);
         json.WriteString("advice", problem.Type.Advice);
-        json.WriteString("traceId", Activity.Current?.TraceId.ToString() ?? context.TraceIdentifier);
+        json.WriteString("traceId", RequestTrace.IdOf(context));
         if (!problem.Faults.IsDefaultOrEmpty)
         {
             json.WriteStartArray("faults");

@@ -7,6 +7,7 @@ using Platen.Access;
 using Platen.Kernel;
 using Platen.Kernel.Templates;
 using Platen.Platform.Events;
+using Platen.Platform.Http;
 using Platen.Platform.Http.RateLimits;
 
 namespace Platen.Templates;
@@ -111,6 +112,7 @@ internal sealed class ResolveAnswers : IDisposable
 
     private async Task SendAsync(ResolveAnswer answer, Caller caller, HttpContext context)
     {
+        RequestTrace.NameTrace(context);
         if (!await context.CountCallerAsync(limiter, caller.Actor.Id, caller.Owner))
             return;
         Resolves.Add(1, FromMemory);

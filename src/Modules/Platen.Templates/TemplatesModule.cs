@@ -37,8 +37,8 @@ public static class TemplatesModule
             .AddWebhookType(TellOfMove.Type, TellOfMove.Description);
 
     /// <summary>
-    /// Answers resolves that this node has answered before and that still hold; hands everything else on. Stands before routing and
-    /// authentication, behind whatever words problems.
+    /// Answers resolves that this node has answered before and that still hold; hands everything else on. Stands before traces, routing
+    /// and authentication.
     /// </summary>
     public static IApplicationBuilder UseTemplates(this IApplicationBuilder app)
     {

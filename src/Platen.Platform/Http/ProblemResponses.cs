@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.IO.Pipelines;
 using System.Text.Encodings.Web;
 using System.Text.Json;
@@ -85,7 +84,7 @@ public static partial class ProblemResponses
         json.WriteString("detail", problem.Detail);
         json.WriteString("advice", problem.Type.Advice);
         json.WriteString("instance", WrittenPath.Of(context));
-        json.WriteString("traceId", Activity.Current?.TraceId.ToString() ?? context.TraceIdentifier);
+        json.WriteString("traceId", RequestTrace.IdOf(context));
         if (!problem.Faults.IsDefaultOrEmpty)
         {
             json.WriteStartArray("faults");

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Primitives;
 
@@ -33,8 +32,7 @@ public static class SafetyHeaders
 
     /// <summary>
     /// On every answer of the API, problems included: it is data, so it is not sniffed, framed, embedded elsewhere, nor does it
-    /// load anything. A page sets its own Content-Security-Policy over it. Adds <c>traceparent</c>, which finds the request in
-    /// logs and traces.
+    /// load anything. A page sets its own Content-Security-Policy over it.
     /// </summary>
     public static IApplicationBuilder UseSafetyHeaders(this IApplicationBuilder app) =>
         app.Use(next =>
@@ -48,8 +46,6 @@ public static class SafetyHeaders
                 headers["Cross-Origin-Resource-Policy"] = sameOrigin;
                 headers["Cross-Origin-Opener-Policy"] = sameOrigin;
                 headers["Permissions-Policy"] = noFeatures;
-                if (Activity.Current?.Id is { } traceParent)
-                    headers.TraceParent = traceParent;
                 return next(context);
             }
         );
