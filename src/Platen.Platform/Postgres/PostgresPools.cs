@@ -102,7 +102,7 @@ public sealed class PostgresPools : IAsyncDisposable
             App(app),
             SessionRole.App,
             context,
-            () => [first.Copy(), second.Copy(), third.Copy(), fourth.Copy()],
+            [first.Copy, second.Copy, third.Copy, fourth.Copy],
             async (reader, ct) =>
                 (
                     await first.NextRowsAsync(reader, ct),
@@ -119,7 +119,7 @@ public sealed class PostgresPools : IAsyncDisposable
         OperationContext context,
         Query<T> query,
         CancellationToken ct
-    ) => Session.ReadAsync(pool, role, context, () => [query.Copy()], query.NextRowsAsync, ct);
+    ) => Session.ReadAsync(pool, role, context, [query.Copy], query.NextRowsAsync, ct);
 
     /// <summary>
     /// A connection outside any transaction and outside the pools, for LISTEN; it goes to the server itself, also when the

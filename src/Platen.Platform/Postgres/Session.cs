@@ -130,20 +130,20 @@ public sealed class Session : IAsyncDisposable
         NpgsqlDataSource pool,
         SessionRole role,
         OperationContext context,
-        Func<IEnumerable<NpgsqlBatchCommand>> queries,
+        Func<SessionRole, NpgsqlBatchCommand>[] queries,
         Func<NpgsqlDataReader, CancellationToken, Task<T>> read,
         CancellationToken ct
     )
     {
         try
         {
-            return await ReadOnceAsync(pool, role, context, queries(), read, ct);
+            return await ReadOnceAsync(pool, role, context, queries, read, ct);
         }
         catch (NpgsqlException exception) when (IsBroken(exception))
         {
             // As when a session is opened; and to read again changes nothing.
             pool.Clear();
-            return await ReadOnceAsync(pool, role, context, queries(), read, ct);
+            return await ReadOnceAsync(pool, role, context, queries, read, ct);
         }
     }
 
@@ -151,7 +151,7 @@ public sealed class Session : IAsyncDisposable
         NpgsqlDataSource pool,
         SessionRole role,
         OperationContext context,
-        IEnumerable<NpgsqlBatchCommand> queries,
+        Func<SessionRole, NpgsqlBatchCommand>[] queries,
         Func<NpgsqlDataReader, CancellationToken, Task<T>> read,
         CancellationToken ct
     )
@@ -162,7 +162,7 @@ public sealed class Session : IAsyncDisposable
         scope.Parameters.AddRange(ScopeOf(role, context));
         batch.BatchCommands.Add(scope);
         foreach (var query in queries)
-            batch.BatchCommands.Add(query);
+            batch.BatchCommands.Add(query(role));
         await using var reader = await batch.ExecuteReaderAsync(ct);
         return await read(reader, ct);
     }
@@ -176,7 +176,7 @@ public sealed class Session : IAsyncDisposable
     /// <summary>A command in this transaction; parameters are positional, <c>$1</c> onwards.</summary>
     public NpgsqlCommand Command(string sql, params ReadOnlySpan<NpgsqlParameter> parameters)
     {
-        var command = new NpgsqlCommand(Rewritten(sql), connection, transaction);
+        var command = new NpgsqlCommand(Rewritten(role, sql), connection, transaction);
         foreach (var parameter in parameters)
             command.Parameters.Add(parameter);
         return command;
@@ -186,9 +186,16 @@ public sealed class Session : IAsyncDisposable
     public NpgsqlBatch Batch() => new(connection, transaction);
 
     /// <summary>A statement for <see cref="Batch"/>; parameters are positional, <c>$1</c> onwards.</summary>
-    public NpgsqlBatchCommand Statement(string sql, params ReadOnlySpan<NpgsqlParameter> parameters)
+    public NpgsqlBatchCommand Statement(string sql, params ReadOnlySpan<NpgsqlParameter> parameters) =>
+        Statement(role, sql, parameters);
+
+    internal static NpgsqlBatchCommand Statement(
+        SessionRole role,
+        string sql,
+        params ReadOnlySpan<NpgsqlParameter> parameters
+    )
     {
-        var statement = new NpgsqlBatchCommand(Rewritten(sql));
+        var statement = new NpgsqlBatchCommand(Rewritten(role, sql));
         foreach (var parameter in parameters)
             statement.Parameters.Add(parameter);
         return statement;
@@ -348,7 +355,7 @@ public sealed class Session : IAsyncDisposable
     {
         try
         {
-            var rows = await CommitAfterAsync([last.Statement()], last.RowsAsync, ct);
+            var rows = await CommitAfterAsync([Statement(last.Text, last.Parameters)], last.RowsAsync, ct);
             committed = true;
             return rows;
         }
@@ -398,7 +405,7 @@ public sealed class Session : IAsyncDisposable
         await connection.DisposeAsync();
     }
 
-    private string Rewritten(string sql) => Rewrite is null ? sql : Rewrite(role, sql);
+    private static string Rewritten(SessionRole role, string sql) => Rewrite is null ? sql : Rewrite(role, sql);
 
     private static string RoleName(SessionRole role) =>
         role switch
@@ -417,10 +424,9 @@ public sealed class Session : IAsyncDisposable
 /// <remarks>For one use: the parameters go to one command.</remarks>
 public sealed record Query<T>(string Text, Func<NpgsqlDataReader, T> Read, params NpgsqlParameter[] Parameters)
 {
-    internal NpgsqlBatchCommand Statement() => Session.Statement(Text, Parameters);
-
-    /// <summary>The statement once more, for what may have to be asked again.</summary>
-    internal NpgsqlBatchCommand Copy() => Session.Statement(Text, [.. Parameters.Select(p => p.Clone())]);
+    /// <summary>A statement of its own: what is only read may have to be asked again.</summary>
+    internal NpgsqlBatchCommand Copy(SessionRole role) =>
+        Session.Statement(role, Text, [.. Parameters.Select(p => p.Clone())]);
 
     /// <summary>The rows of the reader's current result.</summary>
     internal Task<List<T>> RowsAsync(NpgsqlDataReader reader, CancellationToken ct) => RowsAsync(reader, Read, ct);
