@@ -153,6 +153,7 @@ public sealed class RealServerTests(RealServer real) : IClassFixture<RealServer>
             ["templates changelog"] = ([RealServer.Template], 0),
             ["templates pins"] = ([RealServer.Template], 0),
             ["templates trials"] = ([RealServer.Template, "default"], 0),
+            ["templates retention"] = ([], 0),
             ["submissions list"] = ([RealServer.Form], 0),
             ["submissions retention"] = ([], 0),
             ["embed token"] = ([RealServer.Faq], 0),

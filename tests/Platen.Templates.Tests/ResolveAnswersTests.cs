@@ -20,15 +20,24 @@ public sealed class ResolveAnswersTests(ResolveAnswersTests.OwnServer own)
         await using var admin = await server.Postgres.OpenAdminAsync(Ct);
         Answer first;
         Answer again;
-        do
+        Answer[] unchanged;
+        Answer changed;
+        while (true)
         {
             first = await AskAsync(server.Owner);
             await RunAsync("begin; lock templates.template in access exclusive mode");
             again = await AskAsync(server.Owner);
+            unchanged =
+            [
+                await AskAsync(server.Owner, ifNoneMatch: first.Tag),
+                await AskAsync(server.Owner, ifNoneMatch: $"\"other\", W/{first.Tag}"),
+            ];
+            changed = await AskAsync(server.Owner, ifNoneMatch: "\"other\"");
             // The word of the push may arrive only now, and ends what was kept before it.
-            if (again.Status == 503)
-                await RunAsync("rollback");
-        } while (again.Status == 503);
+            if (!unchanged.Append(again).Append(changed).Any(answer => answer.Status == 503))
+                break;
+            await RunAsync("rollback");
+        }
         (again.Status, again.Text, again.Tag).ShouldBe((200, first.Text, first.Tag));
         again
             .Headers.Where(h => h.Key is not ("Date" or "traceparent" or "RateLimit" or "Server-Timing"))
@@ -39,9 +48,8 @@ public sealed class ResolveAnswersTests(ResolveAnswersTests.OwnServer own)
         again.Headers.ShouldContainKey("RateLimit");
         again.Headers["traceparent"].ShouldMatch("^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$");
         again.Headers["traceparent"].ShouldNotBe(first.Headers["traceparent"]);
-        (await AskAsync(server.Owner, ifNoneMatch: first.Tag)).Status.ShouldBe(304);
-        (await AskAsync(server.Owner, ifNoneMatch: $"\"other\", W/{first.Tag}")).Status.ShouldBe(304);
-        (await AskAsync(server.Owner, ifNoneMatch: "\"other\"")).Status.ShouldBe(200);
+        unchanged.ShouldAllBe(answer => answer.Status == 304);
+        changed.Status.ShouldBe(200);
 
         async Task RunAsync(string sql)
         {
