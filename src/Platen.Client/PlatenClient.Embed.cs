@@ -25,6 +25,21 @@ public sealed partial class PlatenClient
             ct
         );
 
+    /// <summary>Takes back the right to show one instance; every node refuses it as soon as it hears of it.</summary>
+    /// <param name="id">The instance.</param>
+    /// <param name="token">The token's id; null for every token made so far.</param>
+    /// <param name="ct">Cancels.</param>
+    public async Task RevokeEmbedTokensAsync(PublicId id, Guid? token, CancellationToken ct)
+    {
+        using var answer = await SendAsync(
+            HttpMethod.Delete,
+            $"v1/instances/{id}/embed-tokens" + (token is { } one ? $"/{one:D}" : ""),
+            null,
+            null,
+            ct
+        );
+    }
+
     /// <summary>Says who sees an instance from its next publish on.</summary>
     /// <param name="id">The instance.</param>
     /// <param name="access"><c>public</c>, or <c>token</c>: who has an embed token.</param>

@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Primitives;
 using Platen.Kernel;
+using Platen.Platform.Embedding;
 using Platen.Platform.Http;
 
 namespace Platen.Delivery;
@@ -16,8 +17,8 @@ internal sealed class AnswerVisitor(
     InstanceCache cache,
     DeliveryMetrics metrics,
     TimeProvider time,
-    ILogger<AnswerVisitor> logger,
-    EmbedTokenRule? embedTokens = null
+    EmbedTokenVerifier embedTokens,
+    ILogger<AnswerVisitor> logger
 )
 {
     private static readonly StringValues revalidated = "public, max-age=0, must-revalidate, stale-if-error=86400";
@@ -123,7 +124,7 @@ internal sealed class AnswerVisitor(
             if (grant.Status != 200)
             {
                 if (grant.Status == 401)
-                    context.Response.Headers.WWWAuthenticate = "Bearer realm=\"platen\"";
+                    context.Response.Headers.WWWAuthenticate = PrivateAccess.Challenge;
                 await RefuseAsync(context, grant.Status, id, grant.Why);
                 return;
             }

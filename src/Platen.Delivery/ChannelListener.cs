@@ -2,12 +2,13 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using Platen.Kernel;
+using Platen.Platform.Embedding;
 using Platen.Platform.Postgres;
 
 namespace Platen.Delivery;
 
 /// <summary>
-/// Hears of channel moves over LISTEN with the delivery login. Whenever it had to reconnect it compares every instance in
+/// Hears of channel moves, and of embed tokens that end, over LISTEN with the delivery login. Whenever it had to reconnect it compares every instance in
 /// memory with the database, and has the disk compared, because what was announced meanwhile is lost.
 /// </summary>
 internal sealed class ChannelListener(
@@ -16,6 +17,7 @@ internal sealed class ChannelListener(
     InstanceCache cache,
     DiskReview disk,
     DatabaseReach database,
+    EmbedTokenVerifier embedTokens,
     TimeProvider time,
     ILogger<ChannelListener> logger
 ) : BackgroundService
@@ -33,6 +35,7 @@ internal sealed class ChannelListener(
                 await using var connection = await pools.ListenEdgeAsync(stop);
                 connection.Notification += (_, note) => Hear(note.Payload);
                 await RunAsync(connection, "listen platen_event", stop);
+                embedTokens.ReadAgain();
                 await RevalidateAsync(stop);
                 disk.AskAll();
                 if (database.Trouble is not null)
@@ -88,6 +91,7 @@ internal sealed class ChannelListener(
     // Payload: {owner} {revision} {stream_id}
     private void Hear(string payload)
     {
+        embedTokens.Hear(payload);
         var afterOwner = payload.IndexOf(' ', StringComparison.Ordinal);
         var afterRevision = afterOwner < 0 ? -1 : payload.IndexOf(' ', afterOwner + 1);
         if (

@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Platen.Platform.Embedding;
 using Platen.Platform.Usage;
 
 namespace Platen.Delivery;
@@ -47,6 +48,10 @@ public static class DeliveryModule
         services.AddSingleton<DiskCache>();
         services.AddHostedService(provider => provider.GetRequiredService<DiskCache>());
         services.AddUsage();
+        // Beside the folders of the disk cache, whose names are other ones: what a node needs for a start without the database.
+        services.AddEmbedTokens(
+            options is { DiskFolder: { } folder, DiskBytes: > 0 } ? Path.Combine(folder, "embed-tokens.json") : null
+        );
         services.AddSingleton<PixelVisitor>();
         services.AddSingleton<ChannelLookup>();
         services.AddSingleton<InstanceLoader>();

@@ -2,15 +2,21 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Primitives;
 using Platen.Kernel;
+using Platen.Platform.Embedding;
 using Platen.Platform.Http;
 
 namespace Platen.Delivery;
 
 /// <summary>
 /// Answers <c>/p/{publicId}</c>: a picture of one transparent dot, or nothing for a beacon, which counts a view for whoever shows an instance by
-/// other means than its page. Nothing of the visitor is looked at, kept or passed on.
+/// other means than its page. Nothing of the visitor is looked at, kept or passed on; for an instance that is not public, its token is.
 /// </summary>
-internal sealed class PixelVisitor(InstanceCache cache, DeliveryMetrics metrics, ILogger<PixelVisitor> logger)
+internal sealed class PixelVisitor(
+    InstanceCache cache,
+    EmbedTokenVerifier embedTokens,
+    DeliveryMetrics metrics,
+    ILogger<PixelVisitor> logger
+)
 {
     private static readonly byte[] dot =
     [
@@ -94,6 +100,14 @@ internal sealed class PixelVisitor(InstanceCache cache, DeliveryMetrics metrics,
             if (slot.Item is not PublishedInstance instance)
             {
                 await RefuseAsync(context, KernelProblems.NotFound.Because($"Nothing is published as {id}."));
+                return;
+            }
+            // Whoever may not see it has not viewed it, and is told as much of it as its page tells.
+            if (
+                instance.IsPrivate && PrivateAccess.Judge(request, instance, embedTokens) is { Status: not 200 } refused
+            )
+            {
+                await RefuseAsync(context, PrivateAccess.Problem(context.Response, refused));
                 return;
             }
             if (!HttpMethods.IsHead(request.Method))

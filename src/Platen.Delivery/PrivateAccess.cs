@@ -1,5 +1,7 @@
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Primitives;
+using Platen.Kernel;
+using Platen.Platform.Embedding;
 using Platen.Platform.Http;
 
 namespace Platen.Delivery;
@@ -20,23 +22,25 @@ internal static class PrivateAccess
     private const string Bearer = "Bearer ";
     private const string FrameAncestors = "frame-ancestors ";
 
+    public static readonly StringValues Challenge = "Bearer realm=\"platen\"";
+
     /// <summary>What such an answer depends on.</summary>
     public static readonly StringValues Vary = "Accept-Encoding, Accept-Language, Authorization, X-Embed-Token, Origin";
 
     /// <summary>Nobody but the visitor keeps it, and asks again each time.</summary>
     public static readonly StringValues NotShared = "private, no-cache";
 
-    public static PrivateGrant Judge(HttpRequest request, PublishedInstance instance, EmbedTokenRule? rule)
+    public static PrivateGrant Judge(HttpRequest request, PublishedInstance instance, EmbedTokenVerifier tokens)
     {
-        if (rule is null)
-            return new PrivateGrant(503, "This node cannot verify tokens: ask one that serves the API.", []);
         if (TokenOf(request) is not { } token)
             return new PrivateGrant(401, "The widget is not public: present an embed token.", []);
-        switch (rule(token, instance.Owner, instance.Id.ToString()))
+        switch (tokens.Verify(token, instance.Owner, instance.Id.ToString()))
         {
             case EmbedTokenCheck.Refused(var why):
                 return new PrivateGrant(401, why, []);
-            case EmbedTokenCheck.Valid(var origins):
+            case EmbedTokenCheck.Unknown:
+                return new PrivateGrant(503, "This node has not read yet what tokens are verified with.", []);
+            case EmbedTokenCheck.Valid({ Origins: var origins }):
                 // A sandboxed frame has no origin of its own; what frames it is asked by the browser.
                 return
                     request.Headers.Origin is [{ } origin]
@@ -47,6 +51,22 @@ internal static class PrivateAccess
                     : new PrivateGrant(200, "", origins);
             default:
                 throw new System.Diagnostics.UnreachableException();
+        }
+    }
+
+    /// <summary>A refusal's words, with the fields that go with it.</summary>
+    public static Problem Problem(HttpResponse response, PrivateGrant refused)
+    {
+        switch (refused.Status)
+        {
+            case StatusCodes.Status401Unauthorized:
+                response.Headers.WWWAuthenticate = Challenge;
+                return KernelProblems.Unauthenticated.Because(refused.Why);
+            case StatusCodes.Status403Forbidden:
+                return KernelProblems.Forbidden.Because(refused.Why);
+            default:
+                response.Headers.RetryAfter = "2";
+                return KernelProblems.Unavailable.Because(refused.Why);
         }
     }
 

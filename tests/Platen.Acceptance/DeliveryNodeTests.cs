@@ -30,6 +30,12 @@ public sealed class DeliveryNodeTests
         var blobs = Path.Combine(server.DataFolder, "blobs");
         var nodeFolder = PostgresFixture.NewFolder();
         using var visitor = new HttpClient();
+        var hidden = await HiddenInstance.PublishAsync(server);
+        var (good, revoked, revokedLater) = (
+            await hidden.TokenAsync(),
+            await hidden.TokenAsync(),
+            await hidden.TokenAsync()
+        );
         byte[] original;
         int port;
         await using (var proxy = new CuttingProxy(database))
@@ -45,9 +51,40 @@ public sealed class DeliveryNodeTests
                 Ct
             );
             (await ReadinessAsync(visitor, node)).ShouldBe((HttpStatusCode.OK, "ready"));
+            // It looks at tokens itself, with what is public of their keys.
+            (await ShownAsync(node, good, revoked, revokedLater, ("", ""))).ShouldBe([
+                HttpStatusCode.OK,
+                HttpStatusCode.OK,
+                HttpStatusCode.OK,
+                HttpStatusCode.Unauthorized,
+            ]);
+            await hidden.RevokeAsync(revoked);
+            await ServerProcess.WaitUntilAsync(
+                "the node to hear of the revocation",
+                TimeSpan.FromSeconds(60),
+                async _ => (await ShownAsync(node, revoked))[0] == HttpStatusCode.Unauthorized,
+                Ct
+            );
+            (await visitor.GetAsync(new Uri(node.Address, "/p/" + hidden.Id), Ct)).StatusCode.ShouldBe(
+                HttpStatusCode.Unauthorized
+            );
             // No other part of the server is here.
             using var api = await visitor.GetAsync(new Uri(node.Address, "/v1/curated-instances"), Ct);
             api.StatusCode.ShouldBe(HttpStatusCode.NotFound);
+            // Written where only its user reads and writes, before the process ends without a word.
+            var file = new FileInfo(Path.Combine(nodeFolder, "delivery-cache", "embed-tokens.json"));
+            await ServerProcess.WaitUntilAsync(
+                "the revocation to be on the disk",
+                TimeSpan.FromSeconds(60),
+                async ct =>
+                    file.Exists
+                    && (await File.ReadAllTextAsync(file.FullName, ct)).Contains(
+                        revoked.Id,
+                        StringComparison.OrdinalIgnoreCase
+                    ),
+                Ct
+            );
+            file.UnixFileMode.ShouldBe(UnixFileMode.UserRead | UnixFileMode.UserWrite);
             await node.KillAsync(Ct);
         }
 
@@ -57,6 +94,13 @@ public sealed class DeliveryNodeTests
             (await visitor.GetByteArrayAsync(new Uri(alone.Address, "/e/" + Asked), Ct)).ShouldBe(original);
             foreach (var path in new[] { $"/e/{Unasked}", $"/w/{Unasked}/manifest.json", "/embed/v1/loader.js" })
                 (await visitor.GetAsync(new Uri(alone.Address, path), Ct)).StatusCode.ShouldBe(HttpStatusCode.OK, path);
+            // With the database away from the start, it lets in whom it let in, and whom it did not it does not.
+            (await ShownAsync(alone, good, revoked, revokedLater, ("", ""))).ShouldBe([
+                HttpStatusCode.OK,
+                HttpStatusCode.Unauthorized,
+                HttpStatusCode.OK,
+                HttpStatusCode.Unauthorized,
+            ]);
             using (var manifest = await visitor.GetAsync(new Uri(alone.Address, $"/w/{Asked}/manifest.json"), Ct))
             {
                 var locales = JsonNode.Parse(await manifest.Content.ReadAsStringAsync(Ct))!["locales"]!.AsObject();
@@ -80,6 +124,7 @@ public sealed class DeliveryNodeTests
             Directory.Delete(blobs, recursive: true);
             Directory.Move(blobs + ".away", blobs);
             await PublishChangedAsync(server);
+            await hidden.RevokeAsync(revokedLater);
             using (var client = server.OpenClient())
             {
                 using var instance = await client.GetAsync("v1/instances/" + Withdrawn, Ct);
@@ -103,9 +148,24 @@ public sealed class DeliveryNodeTests
                     )
                     && (await visitor.GetAsync(new Uri(alone.Address, "/e/" + Withdrawn), ct)).StatusCode
                         == HttpStatusCode.NotFound
+                    && (await ShownAsync(alone, revokedLater, good)).SequenceEqual([
+                        HttpStatusCode.Unauthorized,
+                        HttpStatusCode.OK,
+                    ])
                     && await ReadinessAsync(visitor, alone) == (HttpStatusCode.OK, "ready"),
                 Ct
             );
+        }
+
+        async Task<HttpStatusCode[]> ShownAsync(PlatenServer node, params (string Id, string Token)[] tokens)
+        {
+            var shown = new List<HttpStatusCode>();
+            foreach (var (_, token) in tokens)
+            {
+                using var answer = await visitor.GetAsync(new Uri(node.Address, $"/e/{hidden.Id}?token={token}"), Ct);
+                shown.Add(answer.StatusCode);
+            }
+            return [.. shown];
         }
     }
 
@@ -409,5 +469,59 @@ public sealed class DeliveryNodeTests
         await connection.OpenAsync(Ct);
         await using var command = new NpgsqlCommand(sql, connection);
         await command.ExecuteNonQueryAsync(Ct);
+    }
+
+    /// <summary>An instance of a workspace that is shown to who has a token for it.</summary>
+    private sealed record HiddenInstance(PlatenServer Server, string Id)
+    {
+        public static async Task<HiddenInstance> PublishAsync(PlatenServer server)
+        {
+            using var client = server.OpenClient();
+            using (
+                var made = await client.PostAsJsonAsync(
+                    "v1/workspaces",
+                    new { name = "Hidden", slug = "hidden-one" },
+                    Ct
+                )
+            )
+                made.StatusCode.ShouldBe(HttpStatusCode.Created);
+            var sample = JsonNode.Parse(
+                await File.ReadAllTextAsync(Path.Combine(Build.Repository, "samples", "widgets", Asked + ".json"), Ct)
+            )!;
+            using var created = await client.PostAsJsonAsync(
+                "v1/workspaces/hidden-one/instances",
+                new JsonObject
+                {
+                    ["widgetType"] = "content.faq",
+                    ["access"] = "token",
+                    ["config"] = sample["config"]!.DeepClone(),
+                },
+                Ct
+            );
+            created.StatusCode.ShouldBe(HttpStatusCode.Created);
+            var id = (await created.Content.ReadFromJsonAsync<JsonNode>(Ct))!["publicId"]!.GetValue<string>();
+            using var publish = new HttpRequestMessage(HttpMethod.Put, $"v1/instances/{id}/publication");
+            publish.Content = JsonContent.Create(new { });
+            publish.Headers.TryAddWithoutValidation("If-Match", created.Headers.ETag!.ToString());
+            using var published = await client.SendAsync(publish, Ct);
+            published.StatusCode.ShouldBe(HttpStatusCode.OK);
+            return new HiddenInstance(server, id);
+        }
+
+        public async Task<(string Id, string Token)> TokenAsync()
+        {
+            var made = await Server.RunCliAsync(Ct, "embed", "token", Id, "--json");
+            made.ExitCode.ShouldBe(0, made.Errors);
+            var json = JsonNode.Parse(made.Output)!;
+            return (json["id"]!.GetValue<string>(), json["token"]!.GetValue<string>());
+        }
+
+        /// <summary>By the token itself: what somebody has who finds it where it should not be.</summary>
+        public async Task RevokeAsync((string Id, string Token) token)
+        {
+            var ended = await Server.RunCliAsync(Ct, "embed", "revoke", Id, "--token", token.Token, "--json");
+            ended.ExitCode.ShouldBe(0, ended.Errors);
+            JsonNode.Parse(ended.Output)!["token"]!.GetValue<string>().ShouldBe(token.Id);
+        }
     }
 }

@@ -37,14 +37,14 @@ public sealed class TokenTests(PostgresFixture postgres) : IAsyncLifetime
     {
         var actor = new Actor(new ActorId(Guid.CreateVersion7()), "Ada \"the first\" Ł");
         var token = node.Signer.Issue(
-            TokenPurpose.Embed,
+            TokenPurpose.Snapshot,
             Owner,
             "wgt_content.faq_u_mine",
             TimeSpan.FromMinutes(10),
             new Dictionary<string, string> { ["origin"] = "https://example.org" },
             actor
         );
-        var claims = other.Signer.Verify(token, TokenPurpose.Embed).ShouldBeOfType<TokenCheck.Valid>().Claims;
+        var claims = other.Signer.Verify(token, TokenPurpose.Snapshot).ShouldBeOfType<TokenCheck.Valid>().Claims;
         (claims.Owner, claims.Subject, claims.Actor, claims.Facts["origin"]).ShouldBe(
             (Owner, "wgt_content.faq_u_mine", actor, "https://example.org")
         );
@@ -248,11 +248,11 @@ public sealed class TokenTests(PostgresFixture postgres) : IAsyncLifetime
         Should.Throw<ArgumentException>(() => Issue(TimeSpan.Zero));
         Should.Throw<ArgumentException>(() => Issue(TimeSpan.FromHours(25)));
         Should.Throw<ArgumentException>(() =>
-            node.Signer.Issue(TokenPurpose.Embed, Owner, "", TimeSpan.FromMinutes(1))
+            node.Signer.Issue(TokenPurpose.Snapshot, Owner, "", TimeSpan.FromMinutes(1))
         );
         Should.Throw<ArgumentException>(() =>
             node.Signer.Issue(
-                TokenPurpose.Embed,
+                TokenPurpose.Snapshot,
                 Owner,
                 "x",
                 TimeSpan.FromMinutes(1),

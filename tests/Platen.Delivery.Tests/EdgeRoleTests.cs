@@ -59,6 +59,8 @@ public sealed class EdgeRoleTests(PostgresFixture postgres) : IAsyncLifetime
             "platform.edge_artifact SELECT",
             "platform.edge_channel SELECT",
             "platform.edge_closed_owner SELECT",
+            "platform.edge_embed_key SELECT",
+            "platform.edge_embed_revocation SELECT",
         ]);
     }
 
@@ -81,6 +83,9 @@ public sealed class EdgeRoleTests(PostgresFixture postgres) : IAsyncLifetime
     [InlineData("select * from platform.blob")]
     [InlineData("select * from platform.event")]
     [InlineData("select * from platform.job")]
+    [InlineData("select * from platform.embed_key")]
+    [InlineData("insert into platform.embed_key (id, public_key) values ('aaaaaaaaaaaa', '')")]
+    [InlineData("select platform.revoke_embed_tokens('wgt_main_content.faq', gen_random_uuid(), 1)")]
     [InlineData(
         "insert into platform.channel (owner, subject, name, revision) values (gen_random_uuid(), 'x/y', 'live', 1)"
     )]

@@ -109,6 +109,8 @@ public sealed class EmbedTokenTests(ServerFixture server)
             ["another instance's"] = await other.TokenAsync(Site),
             ["another purpose"] = realtime,
             ["a key"] = server.OwnerKeyText,
+            ["signed with what verifies"] = await mine.MisuseAsync(),
+            ["unsigned"] = token[..(token.LastIndexOf('.') + 1)],
             ["cut"] = token[..^1],
             ["changed"] = token.Replace(token[token.IndexOf('.', StringComparison.Ordinal) + 5], '_'),
             ["ended"] = await mine.ForgeAsync(TimeSpan.FromMinutes(-10)),
@@ -281,6 +283,107 @@ public sealed class EmbedTokenTests(ServerFixture server)
     }
 
     [Fact]
+    public async Task The_pixel_counts_no_view_of_what_is_not_public_without_a_token_for_it()
+    {
+        var mine = await Private.PublishAsync(server);
+        using (var nobody = await mine.GetAsync("/p/" + mine.Id))
+        {
+            ((int)nobody.StatusCode).ShouldBe(401);
+            nobody.Headers.WwwAuthenticate.ShouldNotBeEmpty();
+        }
+        using (var beacon = await server.Nobody.PostAsync("/p/" + mine.Id, null, Ct))
+            ((int)beacon.StatusCode).ShouldBe(401);
+        using (
+            var other = await mine.GetAsync(
+                "/p/" + mine.Id,
+                await (await Private.PublishAsync(server)).TokenAsync(Site),
+                "query"
+            )
+        )
+            ((int)other.StatusCode).ShouldBe(401);
+        using (
+            var foreign = await mine.GetAsync(
+                "/p/" + mine.Id,
+                await mine.TokenAsync(Site),
+                "query",
+                origin: "https://evil.example"
+            )
+        )
+            ((int)foreign.StatusCode).ShouldBe(403);
+        using var counted = await mine.GetAsync("/p/" + mine.Id, await mine.TokenAsync(Site), "query");
+        ((int)counted.StatusCode).ShouldBe(200);
+        counted.Content.Headers.ContentType!.MediaType.ShouldBe("image/gif");
+    }
+
+    [Fact]
+    public async Task One_token_is_taken_back_and_the_others_go_on()
+    {
+        var mine = await Private.PublishAsync(server);
+        var (id, token) = await mine.MakeAsync(Site);
+        var (_, other) = await mine.MakeAsync(Site);
+        await using var node = await server.StartNodeAsync();
+        using var visitor = new HttpClient { BaseAddress = node.Address };
+        (await StatusAsync(visitor, mine.Id, token)).ShouldBe(200);
+        var path = $"/v1/instances/{mine.Id}/embed-tokens/";
+
+        // Only by who may make them, and of one's own.
+        using (var reader = Private.NewClient(server, await server.CreateKeyAsync(mine.Owner, "instances:read")))
+            (await reader.SendAsync(HttpMethod.Delete, path + id)).Status.ShouldBe(403);
+        var stranger = await Private.PublishAsync(server);
+        (await stranger.Client.SendAsync(HttpMethod.Delete, path + id)).Status.ShouldBe(404);
+        (await mine.Client.SendAsync(HttpMethod.Delete, path + "nonsense")).Status.ShouldBe(404);
+        (await StatusAsync(server.Nobody, mine.Id, token)).ShouldBe(200);
+
+        (await mine.Client.SendAsync(HttpMethod.Delete, path + id)).Status.ShouldBe(204);
+        // Where it was done, from that answer on; elsewhere, as soon as it is heard of.
+        (await StatusAsync(server.Nobody, mine.Id, token)).ShouldBe(401);
+        await Platen.Testing.Servers.ServerProcess.WaitUntilAsync(
+            "the other node to hear of it",
+            TimeSpan.FromSeconds(60),
+            async _ => await StatusAsync(visitor, mine.Id, token) == 401,
+            Ct
+        );
+        (await StatusAsync(server.Nobody, mine.Id, other)).ShouldBe(200);
+        (await StatusAsync(visitor, mine.Id, other)).ShouldBe(200);
+        (await mine.Client.SendAsync(HttpMethod.Delete, path + id)).Status.ShouldBe(204);
+    }
+
+    [Fact]
+    public async Task All_tokens_made_so_far_are_taken_back_and_the_next_works()
+    {
+        var mine = await Private.PublishAsync(server);
+        var untouched = await Private.PublishAsync(server);
+        var (id, token) = await mine.MakeAsync(Site);
+        var theirs = await untouched.TokenAsync(Site);
+        var path = $"/v1/instances/{mine.Id}/embed-tokens";
+        (await mine.Client.SendAsync(HttpMethod.Delete, $"{path}/{id}")).Status.ShouldBe(204);
+        for (var round = 0; round < 3; round++)
+        {
+            (await mine.Client.SendAsync(HttpMethod.Delete, path)).Status.ShouldBe(204);
+            (await StatusAsync(server.Nobody, mine.Id, token)).ShouldBe(401);
+            // However soon after.
+            token = await mine.TokenAsync(Site);
+            (await StatusAsync(server.Nobody, mine.Id, token)).ShouldBe(200);
+        }
+        (await StatusAsync(server.Nobody, untouched.Id, theirs)).ShouldBe(200);
+
+        await using var late = await server.StartNodeAsync();
+        using var visitor = new HttpClient { BaseAddress = late.Address };
+        (await StatusAsync(visitor, mine.Id, token)).ShouldBe(200);
+        var audit = await server.Owner.SendAsync(
+            HttpMethod.Get,
+            $"/v1/workspaces/{mine.Workspace}/audit?action=widget.tokens-revoked"
+        );
+        audit.Json["items"]!.AsArray().Count.ShouldBe(4, audit.Text);
+    }
+
+    private static async Task<int> StatusAsync(HttpClient visitor, string id, string token)
+    {
+        using var answer = await visitor.GetAsync($"/e/{id}?token={token}", Ct);
+        return (int)answer.StatusCode;
+    }
+
+    [Fact]
     public async Task Every_node_verifies_what_another_signed()
     {
         var mine = await Private.PublishAsync(server);
@@ -340,11 +443,13 @@ public sealed class EmbedTokenTests(ServerFixture server)
             return new Private(server, client, owner, slug, id);
         }
 
-        public async Task<string> TokenAsync(params string[] origins)
+        public async Task<string> TokenAsync(params string[] origins) => (await MakeAsync(origins)).Token;
+
+        public async Task<(Guid Id, string Token)> MakeAsync(params string[] origins)
         {
             var made = await Client.SendAsync(HttpMethod.Post, $"/v1/instances/{Id}/embed-tokens", new { origins });
             made.Status.ShouldBe(200, made.Text);
-            return made.Json["token"]!.GetValue<string>();
+            return (made.Json["id"]!.GetValue<Guid>(), made.Json["token"]!.GetValue<string>());
         }
 
         public async Task<HttpResponseMessage> PostAsync(string email, string token)
@@ -383,12 +488,32 @@ public sealed class EmbedTokenTests(ServerFixture server)
             return await Server.Nobody.SendAsync(request, Ct);
         }
 
+        /// <summary>What somebody signs who has the public key only: as if it were the secret of the server's other tokens.</summary>
+        public async Task<string> MisuseAsync()
+        {
+            await using var admin = await Server.Postgres.OpenAdminAsync(Ct);
+            await using var command = new NpgsqlCommand(
+                "select id, public_key from platform.edge_embed_key limit 1",
+                admin
+            );
+            await using var reader = await command.ExecuteReaderAsync(Ct);
+            await reader.ReadAsync(Ct);
+            var token = await TokenAsync(Site);
+            var header = $$"""{"alg":"HS256","kid":"{{reader.GetString(0)}}","typ":"JWT"}""";
+            var signed =
+                System.Buffers.Text.Base64Url.EncodeToString(Encoding.UTF8.GetBytes(header))
+                + "."
+                + token.Split('.')[1];
+            var mac = HMACSHA256.HashData(reader.GetFieldValue<byte[]>(1), Encoding.ASCII.GetBytes(signed));
+            return signed + "." + System.Buffers.Text.Base64Url.EncodeToString(mac);
+        }
+
         /// <summary>What the server would have signed at another time, with its own key.</summary>
         public async Task<string> ForgeAsync(TimeSpan ends)
         {
             await using var admin = await Server.Postgres.OpenAdminAsync(Ct);
             await using var command = new NpgsqlCommand(
-                "select id, secret from access.signing_key order by signs_from limit 1",
+                "select id, embed_key from access.signing_key order by signs_from limit 1",
                 admin
             );
             await using var reader = await command.ExecuteReaderAsync(Ct);
@@ -404,14 +529,19 @@ public sealed class EmbedTokenTests(ServerFixture server)
                 ["jti"] = Guid.CreateVersion7(),
                 ["act"] = Guid.CreateVersion7(),
                 ["nam"] = "test",
-                ["f"] = new JsonObject { ["o"] = Site },
+                ["o"] = Site,
             };
             var signed = string.Create(
                 CultureInfo.InvariantCulture,
-                $"{Encode($$"""{"alg":"HS256","kid":"{{reader.GetString(0)}}","typ":"JWT"}""")}.{Encode(claims.ToJsonString())}"
+                $"{Encode($$"""{"alg":"ES256","kid":"{{reader.GetString(0)}}","typ":"JWT"}""")}.{Encode(claims.ToJsonString())}"
             );
-            var mac = HMACSHA256.HashData(reader.GetFieldValue<byte[]>(1), Encoding.ASCII.GetBytes(signed));
-            return signed + "." + System.Buffers.Text.Base64Url.EncodeToString(mac);
+            using var key = ECDsa.Create();
+            key.ImportPkcs8PrivateKey(reader.GetFieldValue<byte[]>(1), out _);
+            return signed
+                + "."
+                + System.Buffers.Text.Base64Url.EncodeToString(
+                    key.SignData(Encoding.ASCII.GetBytes(signed), HashAlgorithmName.SHA256)
+                );
 
             static string Encode(string text) =>
                 System.Buffers.Text.Base64Url.EncodeToString(Encoding.UTF8.GetBytes(text));

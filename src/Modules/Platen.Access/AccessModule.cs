@@ -11,6 +11,7 @@ using Platen.Access.Members;
 using Platen.Access.Snapshots;
 using Platen.Access.Tokens;
 using Platen.Access.Workspaces;
+using Platen.Platform.Embedding;
 using Platen.Platform.Events;
 using Platen.Platform.Http;
 using Platen.Platform.Jobs;
@@ -28,6 +29,7 @@ public static class AccessModule
     public static IServiceCollection AddAccess(this IServiceCollection services, AccessOptions? options = null)
     {
         services.AddEvents();
+        services.AddEmbedTokens();
         services.TryAddSingleton(options ?? new AccessOptions());
         // The parts of AddAuthentication that a bearer key needs: the rest would write a key ring to the home folder.
         services.AddWebEncoders();
@@ -54,7 +56,6 @@ public static class AccessModule
                 provider.GetRequiredService<ClosedOwners>(),
                 provider.GetRequiredService<TimeProvider>()
             ))
-            .AddSingleton(provider => EmbedTokens.RuleOf(provider.GetRequiredService<TokenSigner>()))
             .AddSingleton(provider => new LongRequests(
                 provider.GetRequiredService<PostgresPools>(),
                 provider.GetRequiredService<WorkspaceDirectory>(),

@@ -74,7 +74,7 @@ public static class Scopes
     /// <summary>See, make, change and remove webhooks, and what became of their messages.</summary>
     public const string WebhooksManage = "webhooks:manage";
 
-    /// <summary>Hand out tokens that show an instance which the credential may read.</summary>
+    /// <summary>Hand out tokens that show an instance which the credential may read, and take them back.</summary>
     public const string EmbedIssue = "embed:issue";
 
     /// <summary>Go past a gate that refuses a release, with a reason.</summary>

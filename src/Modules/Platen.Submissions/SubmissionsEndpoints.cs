@@ -13,6 +13,7 @@ using Platen.Access;
 using Platen.Access.Audit;
 using Platen.Kernel;
 using Platen.Kernel.Languages;
+using Platen.Platform.Embedding;
 using Platen.Platform.Http;
 using Platen.Platform.Http.RateLimits;
 
@@ -120,7 +121,7 @@ internal static class SubmissionsEndpoints
         string publicId,
         PublishedForms forms,
         ReceiveSubmission receive,
-        EmbedTokenRule embedTokens,
+        EmbedTokenVerifier embedTokens,
         HttpContext context,
         CancellationToken ct
     )
@@ -150,7 +151,7 @@ internal static class SubmissionsEndpoints
         PublicId id,
         PublishedForm published,
         ReceiveSubmission receive,
-        EmbedTokenRule embedTokens,
+        EmbedTokenVerifier embedTokens,
         HttpContext context,
         CancellationToken ct
     )
@@ -178,7 +179,7 @@ internal static class SubmissionsEndpoints
             // The page hands on what its address says. A token that has ended while the form was filled in does not show the page again.
             return
                 context.Request.Query["token"] is [{ Length: > 0 } token]
-                && embedTokens(token, published.Owner, id.ToString()) is EmbedTokenCheck.Valid
+                && embedTokens.Verify(token, published.Owner, id.ToString()) is EmbedTokenCheck.Valid
                 ? BackToPage(context, id, locale, token, wasKept)
                 : new OutcomePage(wasKept);
         }

@@ -2,17 +2,20 @@ using System.Globalization;
 using Platen.Access;
 using Platen.Access.Tokens;
 using Platen.Kernel;
+using Platen.Platform.Embedding;
 using Platen.Platform.Postgres;
 
 namespace Platen.Widgets;
 
 /// <summary>A token that shows one instance.</summary>
+/// <param name="Id">Its own id, by which it can be revoked.</param>
 /// <param name="Token">For <c>Authorization: Bearer</c>, <c>X-Embed-Token</c>, <c>?token=</c>, or the attribute <c>token</c> of the loader.</param>
 /// <param name="PublicId">The only instance that it opens.</param>
 /// <param name="Origins">Whose pages may use it; none: programs only.</param>
 /// <param name="ExpiresAt">Until when.</param>
 /// <param name="Url">The page, with the token.</param>
 internal sealed record EmbedTokenView(
+    Guid Id,
     string Token,
     string PublicId,
     IReadOnlyList<string> Origins,
@@ -21,7 +24,7 @@ internal sealed record EmbedTokenView(
 );
 
 /// <summary>Hands out the right to show one instance, for a while, on pages of some origins.</summary>
-internal sealed class IssueEmbedToken(PostgresPools pools, TokenSigner signer, TimeProvider clock)
+internal sealed class IssueEmbedToken(PostgresPools pools, TokenSigner signer)
 {
     /// <param name="Origins">Whose pages may use it, each exactly; none: programs only.</param>
     /// <param name="LifeSeconds">60 to 86,400; an hour unless said.</param>
@@ -30,15 +33,14 @@ internal sealed class IssueEmbedToken(PostgresPools pools, TokenSigner signer, T
     /// <exception cref="ProblemException"><see cref="KernelProblems.Invalid"/> or <see cref="KernelProblems.NotFound"/>.</exception>
     public async Task<EmbedTokenView> RunAsync(Caller caller, PublicId id, Body body, CancellationToken ct)
     {
-        if (!caller.Has(Scopes.EmbedIssue))
-        {
-            throw KernelProblems
-                .Forbidden.Because($"The credential lacks the scope '{Scopes.EmbedIssue}'.")
-                .AsException();
-        }
+        CheckScope(caller);
         Instance instance;
+        DateTimeOffset now;
         await using (var session = await pools.OpenAsync(caller.Operation("issue embed token"), ct))
+        {
             instance = await Instance.FindAsync(session, id, ct) ?? throw InstanceRequests.NotFound(id);
+            now = await EmbedTokenVerifier.NowAsync(session, ct);
+        }
         var faults = new List<Fault>();
         var origins = AllowedOrigins.Check(body.Origins, "/origins", faults);
         if (body.Origins.Count > EmbedTokens.Origins)
@@ -57,18 +59,38 @@ internal sealed class IssueEmbedToken(PostgresPools pools, TokenSigner signer, T
             faults.Add(new Fault("/lifeSeconds", $"Must be {EmbedTokens.LeastSeconds} to {EmbedTokens.MostSeconds}."));
         if (faults.Count > 0)
             throw KernelProblems.Invalid.Because("There can be no such token.", faults).AsException();
-        var now = clock.GetUtcNow();
         var life = TimeSpan.FromSeconds(body.LifeSeconds);
         if (caller.ExpiresAt is { } end && now + life > end)
             life = end - now;
-        var owner = id is PublicId.User ? caller.Owner : OwnerId.Platform;
-        var token = EmbedTokens.Issue(signer, owner, id.ToString(), origins, life, caller.Actor);
-        return new EmbedTokenView(
-            token,
+        var token = new EmbedToken(
+            Guid.CreateVersion7(now),
+            id is PublicId.User ? caller.Owner : OwnerId.Platform,
             id.ToString(),
             origins,
-            DateTimeOffset.FromUnixTimeSeconds((now + life).ToUnixTimeSeconds()),
-            $"/e/{id}?token={token}"
+            caller.Actor,
+            now,
+            DateTimeOffset.FromUnixTimeSeconds((now + life).ToUnixTimeSeconds())
         );
+        var text = signer.Issue(token);
+        return new EmbedTokenView(
+            token.Id,
+            text,
+            token.PublicId,
+            token.Origins,
+            token.ExpiresAt,
+            $"/e/{id}?token={text}"
+        );
+    }
+
+    /// <summary>Who hands tokens out takes them back.</summary>
+    /// <exception cref="ProblemException"><see cref="KernelProblems.Forbidden"/>.</exception>
+    internal static void CheckScope(Caller caller)
+    {
+        if (!caller.Has(Scopes.EmbedIssue))
+        {
+            throw KernelProblems
+                .Forbidden.Because($"The credential lacks the scope '{Scopes.EmbedIssue}'.")
+                .AsException();
+        }
     }
 }

@@ -44,6 +44,9 @@ public static class WidgetEvents
     /// <summary>In the audit log: somebody made a link that shows a release before it is live.</summary>
     public const string PreviewLinked = "widget.preview-linked";
 
+    /// <summary>In the audit log: tokens that show an instance were taken back; which one, or all made by when.</summary>
+    public const string TokensRevoked = "widget.tokens-revoked";
+
     /// <summary>In the audit log: a deleted instance is gone.</summary>
     public const string Purged = "widget.purged";
 

@@ -112,6 +112,16 @@ internal static class WidgetsEndpoints
             .RateLimited(RateLimitPolicies.Token)
             .NotAudited("a token is not kept: it shows one instance for a while to somebody who may see it")
             .NeedsInstance();
+        one.MapDelete("/embed-tokens", RevokeTokens)
+            .WithName("revokeEmbedTokens")
+            .WithMetadata(new Unversioned())
+            .Audited(WidgetEvents.TokensRevoked)
+            .NeedsInstance();
+        one.MapDelete("/embed-tokens/{tokenId:guid}", RevokeToken)
+            .WithName("revokeEmbedToken")
+            .WithMetadata(new Unversioned())
+            .Audited(WidgetEvents.TokensRevoked)
+            .NeedsInstance();
         one.MapDelete("/publication", EndPublication)
             .WithName("unpublishInstance")
             .Audited(WidgetEvents.Saved, WidgetEvents.Unpublished)
@@ -423,6 +433,29 @@ internal static class WidgetsEndpoints
         var body = await JsonBody.ReadAsync<IssueEmbedToken.Body>(context, Limits.JsonBodyBytes, JsonBody.Shape, ct);
         context.Response.Headers.CacheControl = "no-store";
         return TypedResults.Ok(await issue.RunAsync(context.Caller(), InstanceRequests.ParseId(publicId), body, ct));
+    }
+
+    private static async Task<NoContent> RevokeTokens(
+        string publicId,
+        RevokeEmbedTokens revoke,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        await revoke.RunAsync(context.Caller(), InstanceRequests.ParseId(publicId), token: null, ct);
+        return TypedResults.NoContent();
+    }
+
+    private static async Task<NoContent> RevokeToken(
+        string publicId,
+        Guid tokenId,
+        RevokeEmbedTokens revoke,
+        HttpContext context,
+        CancellationToken ct
+    )
+    {
+        await revoke.RunAsync(context.Caller(), InstanceRequests.ParseId(publicId), tokenId, ct);
+        return TypedResults.NoContent();
     }
 
     private static async Task<Ok<PublishedView>> Publish(

@@ -34,6 +34,7 @@ public static class WidgetsModule
             .AddSingleton<ReadInstances>()
             .AddSingleton<PreviewPublication>()
             .AddSingleton<IssueEmbedToken>()
+            .AddSingleton<RevokeEmbedTokens>()
             .AddSingleton<PublishInstance>()
             .AddSingleton<Unpublish>()
             .AddStages(stage);

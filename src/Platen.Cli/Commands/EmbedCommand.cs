@@ -1,3 +1,4 @@
+using System.Buffers.Text;
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json.Nodes;
@@ -31,6 +32,12 @@ internal static class EmbedCommand
         DefaultValueFactory = _ => 3600,
     };
 
+    private static readonly Option<string?> One = new("--token")
+    {
+        Description = "End this one only: its id, or the token itself. Else all made so far.",
+        HelpName = "TOKEN",
+    };
+
     public static Command Create() =>
         new("embed", "Say who sees an instance, and make tokens for those who do.")
         {
@@ -45,6 +52,11 @@ internal static class EmbedCommand
                 Origins,
                 Seconds,
             }.Runs(TokenAsync),
+            new Command("revoke", "End tokens of an instance at once, on every node: all made so far, or one.")
+            {
+                Instance,
+                One,
+            }.Runs(RevokeAsync),
         };
 
     private static async Task<int> AccessAsync(Invocation run, CancellationToken ct)
@@ -67,6 +79,7 @@ internal static class EmbedCommand
         run.Output.Document(
             new JsonObject
             {
+                ["id"] = made.Id,
                 ["token"] = made.Token,
                 ["publicId"] = made.PublicId,
                 ["origins"] = new JsonArray([.. made.Origins.Select(origin => JsonValue.Create(origin))]),
@@ -74,9 +87,53 @@ internal static class EmbedCommand
                 ["url"] = made.Url,
             }
         );
-        run.Output.Progress($"Works until {made.ExpiresAt.ToString("u", CultureInfo.InvariantCulture)}:");
+        run.Output.Progress($"{made.Id} works until {made.ExpiresAt.ToString("u", CultureInfo.InvariantCulture)}:");
         run.Output.Line(made.Token);
         return ExitCode.Ok;
+    }
+
+    private static async Task<int> RevokeAsync(Invocation run, CancellationToken ct)
+    {
+        var id = run.PublicId(Instance);
+        var token = run.Value(One) is { } text ? ReadTokenId(text) : (Guid?)null;
+        await run.Client.RevokeEmbedTokensAsync(id, token, ct);
+        run.Output.Document(
+            new JsonObject
+            {
+                ["publicId"] = id.ToString(),
+                ["token"] = token,
+                ["outcome"] = "revoked",
+            }
+        );
+        run.Output.Line(token is null ? $"no token made so far opens {id}" : $"{token} opens nothing any more");
+        return ExitCode.Ok;
+    }
+
+    // A token is a JWT: its second part says what its id is. The server does not have to be told more.
+    private static Guid ReadTokenId(string text)
+    {
+        if (Guid.TryParse(text, out var id))
+            return id;
+        try
+        {
+            if (
+                text.Split('.') is [_, var payload, _]
+                && JsonNode.Parse(Base64Url.DecodeFromChars(payload)) is JsonObject claims
+                && claims["jti"] is JsonValue value
+                && value.TryGetValue(out Guid named)
+            )
+                return named;
+        }
+        catch (Exception e) when (e is FormatException or System.Text.Json.JsonException)
+        {
+            // The same as a text of no such form.
+        }
+        throw new CliException(
+            ExitCode.Usage,
+            "malformed-token",
+            "That is neither a token nor a token's id.",
+            "'platen embed token ID --json' shows both when it makes one."
+        );
     }
 
     private static Argument<string> NewWho()

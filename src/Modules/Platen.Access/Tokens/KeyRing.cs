@@ -3,6 +3,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using Platen.Kernel;
+using Platen.Platform.Embedding;
 using Platen.Platform.Events;
 using Platen.Platform.Postgres;
 
@@ -19,7 +20,7 @@ internal sealed class KeyRing(
     ILogger<KeyRing> logger
 ) : BackgroundService
 {
-    private static readonly StreamId Stream = new("access/signing-keys");
+    private static readonly StreamId Stream = new(EmbedTokenVerifier.KeysStream);
     private static readonly TimeSpan ReadEvery = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan TryEvery = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Announced = TimeSpan.FromMinutes(2);
@@ -161,25 +162,36 @@ internal sealed class KeyRing(
         if (onlyIfDue && !NeedsNew(now))
             return;
         var made = SigningKey.Generate(keys is [] || endFormer ? now : now + Announced);
-        if (endFormer)
-            await session.ExecuteAsync("delete from access.signing_key", ct);
+        // The public halves stand where nodes read them that must not see the rest, and come and go with it.
+        foreach (var table in (string[])["access.signing_key", "platform.embed_key"])
+        {
+            if (endFormer)
+                await session.ExecuteAsync($"delete from {table}", ct);
+            await session.ExecuteAsync(
+                $"delete from {table} where verifies_until < $1",
+                ct,
+                Keys.StoredKey.Time(now - TokenSigner.Skew)
+            );
+            await session.ExecuteAsync(
+                $"update {table} set verifies_until = $1 where verifies_until is null",
+                ct,
+                Keys.StoredKey.Time(made.SignsFrom + TokenSigner.MaxLife + (2 * TokenSigner.Skew))
+            );
+        }
         await session.ExecuteAsync(
-            "delete from access.signing_key where verifies_until < $1",
-            ct,
-            Keys.StoredKey.Time(now - TokenSigner.Skew)
-        );
-        await session.ExecuteAsync(
-            "update access.signing_key set verifies_until = $1 where verifies_until is null",
-            ct,
-            Keys.StoredKey.Time(made.SignsFrom + TokenSigner.MaxLife + (2 * TokenSigner.Skew))
-        );
-        await session.ExecuteAsync(
-            "insert into access.signing_key (id, secret, created_at, signs_from) values ($1, $2, $3, $4)",
+            "insert into access.signing_key (id, secret, embed_key, created_at, signs_from) values ($1, $2, $3, $4, $5)",
             ct,
             Sql.Text(made.Id),
             Sql.Bytes(made.Secret),
+            Sql.Bytes(made.EmbedKey),
             Keys.StoredKey.Time(now),
             Keys.StoredKey.Time(made.SignsFrom)
+        );
+        await session.ExecuteAsync(
+            "insert into platform.embed_key (id, public_key) values ($1, $2)",
+            ct,
+            Sql.Text(made.Id),
+            Sql.Bytes(made.EmbedPublicKey())
         );
         await AccessEvents.TellAsync(
             session,
@@ -200,12 +212,13 @@ internal sealed class KeyRing(
     private static async Task<ImmutableArray<SigningKey>> ReadAsync(Session session, CancellationToken ct) =>
         [
             .. await session.ListAsync(
-                "select id, secret, signs_from, verifies_until from access.signing_key order by signs_from, id limit 100",
+                "select id, secret, embed_key, signs_from, verifies_until from access.signing_key order by signs_from, id limit 100",
                 row => new SigningKey(
                     row.GetString(0),
                     row.GetFieldValue<byte[]>(1),
-                    row.GetFieldValue<DateTimeOffset>(2),
-                    row.IsDBNull(3) ? null : row.GetFieldValue<DateTimeOffset>(3)
+                    row.GetFieldValue<byte[]>(2),
+                    row.GetFieldValue<DateTimeOffset>(3),
+                    row.IsDBNull(4) ? null : row.GetFieldValue<DateTimeOffset>(4)
                 ),
                 ct
             ),

@@ -8,9 +8,6 @@ public enum TokenPurpose
     /// <summary>Follow one event stream.</summary>
     Realtime,
 
-    /// <summary>Show one instance, from its origins.</summary>
-    Embed,
-
     /// <summary>Download one object.</summary>
     Snapshot,
 

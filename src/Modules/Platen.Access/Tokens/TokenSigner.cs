@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using Platen.Kernel;
+using Platen.Platform.Embedding;
 using Platen.Platform.Owners;
 using Platen.Platform.Postgres;
 
@@ -42,7 +43,7 @@ public sealed class TokenSigner
     /// <summary>Characters of a token at most.</summary>
     public const int MaxLength = 4096;
 
-    private static readonly string[] Purposes = ["realtime", "embed", "snapshot", "registry", "terminal-login"];
+    private static readonly string[] Purposes = ["realtime", "snapshot", "registry", "terminal-login"];
     private readonly KeyRing ring;
     private readonly ClosedOwners closed;
     private readonly TimeProvider clock;
@@ -106,6 +107,14 @@ public sealed class TokenSigner
         return token.Length <= MaxLength
             ? token
             : throw new ArgumentException($"The token would have {token.Length} characters.", nameof(facts));
+    }
+
+    /// <summary>An embed token as text; <see cref="EmbedTokenVerifier"/> looks at it.</summary>
+    /// <exception cref="ArgumentException">It would be longer than <see cref="EmbedToken.MaxLength"/>.</exception>
+    public string Issue(EmbedToken token)
+    {
+        ArgumentNullException.ThrowIfNull(token);
+        return ring.Signing(clock.GetUtcNow()).Sign(token);
     }
 
     /// <summary>Looks whether a text is a token of this purpose that holds now.</summary>

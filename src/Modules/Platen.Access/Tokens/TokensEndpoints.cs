@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
 using Platen.Access.Audit;
 using Platen.Kernel;
+using Platen.Platform.Embedding;
 using Platen.Platform.Events;
 using Platen.Platform.Http.RateLimits;
 
@@ -86,7 +87,12 @@ internal static class TokensEndpoints
         );
     }
 
-    private static async Task<NoContent> Rotate(KeyRing ring, HttpContext context, CancellationToken ct)
+    private static async Task<NoContent> Rotate(
+        KeyRing ring,
+        EmbedTokenVerifier embedTokens,
+        HttpContext context,
+        CancellationToken ct
+    )
     {
         var caller = context.Caller();
         if (!caller.IsOperator)
@@ -102,6 +108,7 @@ internal static class TokensEndpoints
                 ? await context.BodyAsync<RotateBody>(ct)
                 : new RotateBody();
         await ring.RotateAsync(body.EndFormer, ct);
+        await embedTokens.RefreshAsync(ct);
         return TypedResults.NoContent();
     }
 }

@@ -143,6 +143,8 @@ drop function if exists access.find_key(bytea);
 create table access.signing_key (
     id text primary key check (id ~ '^[a-z0-9]{12}$'),
     secret bytea not null check (octet_length(secret) = 32),
+    -- PKCS #8 of a key on P-256: what embed tokens are signed with. Its public half stands in platform.embed_key.
+    embed_key bytea not null,
     created_at timestamptz not null,
     -- Every node has read the key by then.
     signs_from timestamptz not null,
