@@ -459,22 +459,17 @@ internal sealed class AnswerVisitor(
         if (data)
             response.Headers.AccessControlAllowOrigin = anyOrigin;
         else
-            response.Headers.Vary = "Accept";
+            response.Headers.Vary = StandInPage.Vary;
         if (data || status == StatusCodes.Status405MethodNotAllowed || PrefersJson(context.Request.Headers.Accept))
         {
             await ProblemResponses.WriteAsync(context, Wording(status, id, why));
             return;
         }
-        var page = NotPublishedPage.For(status, id);
-        response.ContentType = "text/html; charset=utf-8";
-        response.Headers.ContentLanguage = "en";
-        response.Headers.ContentSecurityPolicy = NotPublishedPage.ContentSecurityPolicy;
         response.Headers[ReferrerPolicy] = referrer;
         response.Headers[PermissionsPolicy] = permissions;
-        response.Headers[CrossOriginEmbedderPolicy] = requireCorp;
-        response.ContentLength = page.Length;
-        if (!HttpMethods.IsHead(context.Request.Method))
-            await response.Body.WriteAsync(page, context.RequestAborted);
+        var query = PageQuery.Read(context.Request.QueryString.Value);
+        var language = StandInPage.LanguageOf(context.Request, query.Locale);
+        await NotPublishedPage.For(status, id, language).WriteAsync(context);
     }
 
     private static Problem Wording(int status, PublicId? id, string? why) =>

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Platen.Kernel;
+using Platen.Platform.Http;
 using Platen.Testing;
 
 namespace Platen.Delivery.Tests;
@@ -268,6 +269,55 @@ public sealed class SemanticsTests(PostgresFixture postgres)
             async () => (await host.TextAsync($"/e/{id}")).Contains("1 en auto"),
             "a publish did not end the absence"
         );
+    }
+
+    [Theory]
+    [InlineData("", "", "en", "ltr", "There is no published widget here")]
+    [InlineData("", "de-AT,en;q=0.5", "de", "ltr", "Hier ist kein Widget veröffentlicht")]
+    [InlineData("", "xx,fr;q=0.4,es;q=0.6", "es", "ltr", "Aquí no hay ningún widget publicado")]
+    [InlineData("?locale=fr-CA", "de", "fr", "ltr", "Aucun widget n’est publié ici")]
+    [InlineData("?locale=tlh", "ar-EG", "ar", "rtl", "لا توجد أداة منشورة هنا")]
+    [InlineData("?locale=ar&theme=dark", "en", "ar", "rtl", "لا توجد أداة منشورة هنا")]
+    [InlineData("?locale=%22%3E%3Cscript%3E", "de;q=0,*;q=0.1", "en", "ltr", "There is no published widget here")]
+    public async Task An_unknown_id_gets_a_page_in_the_visitors_language(
+        string query,
+        string accepted,
+        string language,
+        string direction,
+        string title
+    )
+    {
+        await using var host = await DeliveryHost.StartAsync(postgres.Pools);
+        var id = Publisher.NewId();
+        using var page = await host.GetAsync($"/e/{id}{query}", ("Accept-Language", accepted));
+        page.StatusCode.ShouldBe(HttpStatusCode.NotFound);
+        Field(page, "Content-Language").ShouldBe(language);
+        Field(page, "Vary").ShouldBe("Accept, Accept-Language");
+        var bytes = await page.Content.ReadAsByteArrayAsync(TestContext.Current.CancellationToken);
+        var html = Encoding.UTF8.GetString(bytes);
+        html.ShouldContain($"<html lang=\"{language}\" dir=\"{direction}\"");
+        html.ShouldContain($"<title>{title}</title>");
+        // What the owner of the site copies reads from left to right in every language.
+        html.ShouldContain($"<code dir=\"ltr\">platen publish {id}</code>");
+        html.ShouldNotContain('{' + "0}");
+        bytes.Length.ShouldBeLessThan(6_144);
+    }
+
+    [Fact]
+    public void There_are_words_for_every_status_in_every_language()
+    {
+        foreach (var language in StandInPage.Languages)
+        {
+            var texts = new[] { 401, 404, 406, 500, 503 }
+                .Select(status => Encoding.UTF8.GetString(NotPublishedPage.For(status, null, language).Html.Span))
+                .ToList();
+            texts.Distinct().Count().ShouldBe(texts.Count, language);
+            foreach (var text in texts)
+            {
+                text.ShouldContain($"lang=\"{language}\"");
+                text.ShouldNotMatch(@"\{\d\}|`");
+            }
+        }
     }
 
     [Theory]

@@ -181,7 +181,7 @@ internal static class SubmissionsEndpoints
                 context.Request.Query["token"] is [{ Length: > 0 } token]
                 && embedTokens.Verify(token, published.Owner, id.ToString()) is EmbedTokenCheck.Valid
                 ? BackToPage(context, id, locale, token, wasKept)
-                : new OutcomePage(wasKept);
+                : new OutcomePage(wasKept, locale);
         }
     }
 
