@@ -18,7 +18,8 @@ internal sealed class AnswerVisitor(
     DeliveryMetrics metrics,
     TimeProvider time,
     EmbedTokenVerifier embedTokens,
-    ILogger<AnswerVisitor> logger
+    ILogger<AnswerVisitor> logger,
+    KeyHolderRule? keyHolders = null
 )
 {
     private static readonly StringValues revalidated = "public, max-age=0, must-revalidate, stale-if-error=86400";
@@ -78,11 +79,27 @@ internal sealed class AnswerVisitor(
         return AnswerSlowlyAsync(context);
     }
 
-    private async Task AnswerSlowlyAsync(HttpContext context)
+    /// <summary>
+    /// As <see cref="AnswerAsync"/> for a request that carries a credential: whoever holds a key that may know is told in
+    /// <c>Server-Timing</c> how long it took, and from where it came.
+    /// </summary>
+    public async Task AnswerToCredentialAsync(HttpContext context)
+    {
+        var began = time.GetTimestamp();
+        // Nobody keeps what a HEAD says, but caches freshen with it what they have.
+        var holder =
+            keyHolders is not null && HttpMethods.IsGet(context.Request.Method) ? await keyHolders(context) : null;
+        if (holder is { } owner)
+            await AnswerSlowlyAsync(context, new Timing(owner, began, time.GetTimestamp()));
+        else
+            await AnswerAsync(context);
+    }
+
+    private async Task AnswerSlowlyAsync(HttpContext context, Timing? timing = null)
     {
         try
         {
-            await FindAndRespondAsync(context);
+            await FindAndRespondAsync(context, timing);
         }
         catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
         {
@@ -99,7 +116,7 @@ internal sealed class AnswerVisitor(
         }
     }
 
-    private async Task FindAndRespondAsync(HttpContext context)
+    private async Task FindAndRespondAsync(HttpContext context, Timing? timing)
     {
         var request = context.Request;
         if (!HttpMethods.IsGet(request.Method) && !HttpMethods.IsHead(request.Method))
@@ -115,6 +132,7 @@ internal sealed class AnswerVisitor(
             await RefuseAsync(context, 404, null);
             return;
         }
+        var wasInMemory = cache.TryGet(id.ToString(), out var before) && before.Item is not null;
         var found = await ResolveAsync(request, target, id, file, context.RequestAborted);
         PrivateGrant? grant = null;
         // Before anything else is said of it, its files included.
@@ -136,11 +154,16 @@ internal sealed class AnswerVisitor(
         }
         var level =
             found.IsStale ? CacheLevel.Stale
+            : wasInMemory && !found.IsFormer ? CacheLevel.Memory
             : found.IsFromDisk ? CacheLevel.Disk
             : CacheLevel.Store;
         await RespondAsync(
             context,
-            new Answer(target, found.Own!, found.Shown!, found.Variant!, found.ByLanguage) { Grant = grant },
+            new Answer(target, found.Own!, found.Shown!, found.Variant!, found.ByLanguage)
+            {
+                Grant = grant,
+                Timing = timing is { } asked && asked.MayKnowOf(found.Own!) ? asked : null,
+            },
             level
         );
     }
@@ -315,6 +338,8 @@ internal sealed class AnswerVisitor(
                 return Task.CompletedTask;
         }
 
+        if (answer.Timing is { } timing)
+            SayTime(context, timing, level);
         headers.ContentType = variant.ContentType;
         if (variant.ContentEncoding.Count != 0)
             headers.ContentEncoding = variant.ContentEncoding;
@@ -444,6 +469,17 @@ internal sealed class AnswerVisitor(
             headers.Link = answer.Target == Target.Page ? deprecation.PageLink : deprecation.ManifestLink;
     }
 
+    // With bytes alone, and for nobody else to keep: an answer without them freshens what a cache has for everybody, and would leave the
+    // field there.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void SayTime(HttpContext context, in Timing timing, CacheLevel level)
+    {
+        context.Response.Headers.CacheControl = PrivateAccess.NotShared;
+        context.AddServerTiming("key", time.GetElapsedTime(timing.Began, timing.Verified));
+        context.AddServerTiming("find", time.GetElapsedTime(timing.Verified), DeliveryMetrics.NameOf(level));
+        context.AddServerTiming("total", time.GetElapsedTime(timing.Began));
+    }
+
     private async Task RefuseAsync(HttpContext context, int status, PublicId? id, string? why = null)
     {
         var response = context.Response;
@@ -527,6 +563,20 @@ internal sealed class AnswerVisitor(
     {
         /// <summary>What a token opens, when the instance is not public.</summary>
         public PrivateGrant? Grant { get; init; }
+
+        /// <summary>When it was begun, for who may know.</summary>
+        public Timing? Timing { get; init; }
+    }
+
+    /// <param name="Holder">Whose key it was asked with.</param>
+    /// <param name="Began">When, as a timestamp of the clock.</param>
+    /// <param name="Verified">When the key had been looked at.</param>
+    private readonly record struct Timing(OwnerId Holder, long Began, long Verified)
+    {
+        /// <summary>How a tenant's pages are served is theirs and the platform's to know; how the platform's own are is everybody's who has
+        /// a key.</summary>
+        public bool MayKnowOf(PublishedInstance instance) =>
+            Holder.IsPlatform || instance.Owner.IsPlatform || Holder == instance.Owner;
     }
 }
 

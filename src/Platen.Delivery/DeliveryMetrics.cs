@@ -125,6 +125,9 @@ internal sealed class DeliveryMetrics : IDisposable
 
     public void Evicted() => evictions.Add(1);
 
+    /// <summary>What a level is called where people read it.</summary>
+    public static string NameOf(CacheLevel level) => LevelNames[(int)level];
+
     /// <summary>How many requests were answered from a level.</summary>
     public long CountOf(CacheLevel level)
     {

@@ -90,9 +90,13 @@ public static class DeliveryModule
             {
                 var path = context.Request.Path.Value;
                 if (DeliveryPath.Owns(path))
+                {
+                    if (context.Request.Headers.Authorization.Count == 0)
+                        return visitor.AnswerAsync(context);
                     return explains && ExplainVisitor.IsAsked(context.Request) && ExplainVisitor.TryRedirect(context)
                         ? next(context)
-                        : visitor.AnswerAsync(context);
+                        : visitor.AnswerToCredentialAsync(context);
+                }
                 if (PixelVisitor.Owns(path))
                     return pixel.AnswerAsync(context);
                 return EmbedVisitor.Owns(path) ? EmbedVisitor.AnswerAsync(context, metrics) : next(context);

@@ -109,6 +109,8 @@ internal static class PrivateAccess
         if (
             request.Headers.Authorization is [{ } credential]
             && credential.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase)
+            // A token has three parts. A key has none, and may stand here beside a token that stands elsewhere.
+            && credential.Contains('.', StringComparison.Ordinal)
         )
             return credential[Bearer.Length..].Trim();
         if (request.Headers["X-Embed-Token"] is [{ Length: > 0 } field])

@@ -384,6 +384,93 @@ public sealed class EmbedTokenTests(ServerFixture server)
     }
 
     [Fact]
+    public async Task Whoever_holds_a_key_is_told_how_long_a_page_took_and_no_cache_keeps_it()
+    {
+        var mine = await Private.PublishAsync(server);
+        var stranger = await Private.PublishAsync(server);
+        var page = "/e/" + mine.Id;
+        var token = await mine.TokenAsync(Site);
+        var key = mine.Client.DefaultRequestHeaders.Authorization!.Parameter!;
+        // The key says who asks, the token what they may see.
+        using (var shown = await AskAsync(HttpMethod.Get, page, key, token))
+        {
+            ((int)shown.StatusCode).ShouldBe(200);
+            Timing(shown).ShouldNotBeNull().ShouldContain("total;dur=");
+            shown.Headers.CacheControl!.Private.ShouldBeTrue();
+        }
+        using (var alone = await AskAsync(HttpMethod.Get, page, key))
+            ((int)alone.StatusCode).ShouldBe(401);
+
+        var path = "/v1/instances/" + mine.Id;
+        var read = await mine.Client.SendAsync(HttpMethod.Get, path);
+        var open = await mine.Client.SendAsync(HttpMethod.Patch, path, new { access = "public" }, read.Tag);
+        await mine.Client.SendAsync(HttpMethod.Put, path + "/publication", new { }, open.Tag);
+        await server.IsServedAsync(mine.Id, isServed: true);
+        string tag;
+        using (var everybody = await AskAsync(HttpMethod.Get, page, null))
+        {
+            Timing(everybody).ShouldBeNull();
+            everybody.Headers.CacheControl!.Public.ShouldBeTrue();
+            tag = everybody.Headers.ETag!.ToString();
+        }
+        foreach (var who in new[] { key, server.OwnerKeyText })
+        {
+            using var told = await AskAsync(HttpMethod.Get, page, who);
+            ((int)told.StatusCode).ShouldBe(200);
+            Timing(told)
+                .ShouldNotBeNull()
+                .ShouldMatch(@"^key;dur=[\d.]+, find;dur=[\d.]+;desc=""memory"", total;dur=[\d.]+$");
+            told.Headers.CacheControl!.ToString().ShouldBe("no-cache, private");
+            told.Headers.ETag!.ToString().ShouldBe(tag);
+        }
+        // A stranger's key, one that is made up, and none are the same.
+        foreach (
+            var who in new[]
+            {
+                stranger.Client.DefaultRequestHeaders.Authorization!.Parameter!,
+                key[..^1] + (key[^1] == 'a' ? 'b' : 'a'),
+                "nonsense",
+            }
+        )
+        {
+            using var untold = await AskAsync(HttpMethod.Get, page, who);
+            Timing(untold).ShouldBeNull(who);
+            untold.Headers.CacheControl!.Public.ShouldBeTrue();
+        }
+        // What a cache would freshen with what it has for everybody says what it says to everybody.
+        using (var head = await AskAsync(HttpMethod.Head, page, key))
+        {
+            Timing(head).ShouldBeNull();
+            head.Headers.CacheControl!.Public.ShouldBeTrue();
+        }
+        using var same = await AskAsync(HttpMethod.Get, page, key, ifNoneMatch: tag);
+        ((int)same.StatusCode).ShouldBe(304);
+        Timing(same).ShouldBeNull();
+        same.Headers.CacheControl!.Public.ShouldBeTrue();
+
+        static string? Timing(HttpResponseMessage answer) =>
+            answer.Headers.TryGetValues("Server-Timing", out var values) ? string.Join(", ", values) : null;
+
+        async Task<HttpResponseMessage> AskAsync(
+            HttpMethod method,
+            string path,
+            string? key,
+            string? token = null,
+            string? ifNoneMatch = null
+        )
+        {
+            using var request = new HttpRequestMessage(method, path);
+            if (key is not null)
+                request.Headers.TryAddWithoutValidation("Authorization", "Bearer " + key);
+            if (token is not null)
+                request.Headers.TryAddWithoutValidation("X-Embed-Token", token);
+            if (ifNoneMatch is not null)
+                request.Headers.TryAddWithoutValidation("If-None-Match", ifNoneMatch);
+            return await server.Nobody.SendAsync(request, Ct);
+        }
+    }
+
+    [Fact]
     public async Task Every_node_verifies_what_another_signed()
     {
         var mine = await Private.PublishAsync(server);

@@ -48,7 +48,11 @@ public static class AccessModule
             ))
             .AddSingleton<KeyVerifier>()
             .AddHostedService(provider => provider.GetRequiredService<KeyVerifier>())
-            .AddSingleton(provider => new RememberedCallers(provider.GetRequiredService<KeyVerifier>()))
+            .AddSingleton(provider => new RememberedCallers(
+                provider.GetRequiredService<KeyVerifier>(),
+                provider.GetRequiredService<ILogger<RememberedCallers>>()
+            ))
+            .AddSingleton<KeyHolderRule>(provider => provider.GetRequiredService<RememberedCallers>().OwnerOfAsync)
             .AddSingleton<KeyRing>()
             .AddHostedService(provider => provider.GetRequiredService<KeyRing>())
             .AddSingleton(provider => new TokenSigner(

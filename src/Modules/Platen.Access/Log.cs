@@ -26,4 +26,11 @@ internal static partial class Log
         "The download of the release {Release} was cut off: its bytes could not be read"
     )]
     public static partial void SnapshotCut(ILogger logger, Kernel.Digest release, Exception failure);
+
+    [LoggerMessage(
+        5006,
+        LogLevel.Warning,
+        "Whether a key holds could not be told in time; its holder was answered as everybody is"
+    )]
+    public static partial void KeyHolderUnknown(ILogger logger, Exception failure);
 }

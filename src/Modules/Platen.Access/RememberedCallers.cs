@@ -1,5 +1,8 @@
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+using Npgsql;
 using Platen.Access.Keys;
+using Platen.Kernel;
 
 namespace Platen.Access;
 
@@ -9,9 +12,17 @@ namespace Platen.Access;
 public sealed class RememberedCallers
 {
     private const string Bearer = "Bearer ";
-    private readonly KeyVerifier keys;
 
-    internal RememberedCallers(KeyVerifier keys) => this.keys = keys;
+    // Whoever asks before authentication has an answer without it, and does not wait long for a better one.
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+    private readonly KeyVerifier keys;
+    private readonly ILogger logger;
+
+    internal RememberedCallers(KeyVerifier keys, ILogger<RememberedCallers> logger)
+    {
+        this.keys = keys;
+        this.logger = logger;
+    }
 
     /// <summary>
     /// The caller whose machine key the request carries, when the key was verified within the last seconds and nothing of its owner's
@@ -25,5 +36,38 @@ public sealed class RememberedCallers
         return fields.Count == 1 && fields[0] is { } field && field.StartsWith(Bearer, StringComparison.Ordinal)
             ? keys.Remembered(field.AsSpan(Bearer.Length))
             : null;
+    }
+
+    /// <summary>
+    /// Whose machine key the request carries, from memory or by a query that is waited for a second; null when there is none that holds, or
+    /// nobody can tell by then.
+    /// </summary>
+    /// <param name="context">The request.</param>
+    public async ValueTask<OwnerId?> OwnerOfAsync(HttpContext context)
+    {
+        if (Find(context) is { } known)
+            return known.Owner;
+        if (
+            context.Request.Headers.Authorization is not [{ } field]
+            || !field.StartsWith(Bearer, StringComparison.Ordinal)
+            || !MachineKey.TryParse(field[Bearer.Length..], out var key)
+        )
+            return null;
+        try
+        {
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
+            limit.CancelAfter(Patience);
+            var (caller, _) = await keys.VerifyAsync(key, limit.Token);
+            return caller?.Owner;
+        }
+        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
+        {
+            return null;
+        }
+        catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException or OperationCanceledException)
+        {
+            Log.KeyHolderUnknown(logger, e);
+            return null;
+        }
     }
 }
