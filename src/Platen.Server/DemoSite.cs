@@ -1,6 +1,8 @@
+using System.Collections.Frozen;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json;
 using Microsoft.AspNetCore.Connections;
 using Platen.Kernel;
 using Platen.Platform.Http;
@@ -115,6 +117,14 @@ internal sealed class DemoPage(string platen, PostgresPools pools)
 
     private static readonly string Style = Encoding.UTF8.GetString(Resource("demo/demo.css"));
 
+    /// <summary>
+    /// How high the sample widgets were when somebody looked, by the width of their place, as the attribute <c>height</c> has it: what a
+    /// careful author writes down once. Others have what the style sheet keeps free.
+    /// </summary>
+    private static readonly FrozenDictionary<string, string> Heights = JsonSerializer
+        .Deserialize<Dictionary<string, string>>(Resource("demo/heights.json"))!
+        .ToFrozenDictionary(StringComparer.Ordinal);
+
     /// <summary>What runs in it beside the loader: it listens, and changes attributes.</summary>
     public static byte[] Script { get; } = Resource("demo/demo.js");
 
@@ -172,13 +182,14 @@ internal sealed class DemoPage(string platen, PostgresPools pools)
     private string Section(Widget widget)
     {
         var id = HtmlPage.Text(widget.Id);
+        var height = Heights.TryGetValue(widget.Id, out var known) ? $" height=\"{known}\"" : "";
         var link = $"""<a href="{platen}/e/{id}">{id}</a>""";
         return $"""
             <section data-id="{id}"><div class="about"><h2>{HtmlPage.Text(widget.Type)}</h2><p><code>{id}</code></p>
             <p><platen-widget public-id="{id}" mode="overlay"><button type="button">As an overlay</button></platen-widget>
             <platen-widget public-id="{id}" mode="popover"><button type="button">As a popover</button></platen-widget></p>
             <pre><code class="line"></code></pre></div>
-            <platen-widget public-id="{id}">{link}</platen-widget></section>
+            <platen-widget public-id="{id}"{height}>{link}</platen-widget></section>
             """;
     }
 

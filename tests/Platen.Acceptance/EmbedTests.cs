@@ -19,8 +19,13 @@ public sealed partial class EmbedTests(BrowserFixture browser)
           document.addEventListener('platen:' + type, (e) =>
             said.push({ type, tag: e.target.id, mode: e.target.getAttribute('mode') ?? 'inline', ...e.detail }));
         window.moved = 0;
+        window.movers = '';
         new PerformanceObserver((list) => {
-          for (const entry of list.getEntries()) moved += entry.value;
+          for (const entry of list.getEntries()) {
+            moved += entry.value;
+            for (const { node, previousRect, currentRect } of entry.sources)
+              movers += `${node?.outerHTML?.slice(0, 120) ?? node?.nodeName} ${previousRect.y} -> ${currentRect.y}\n`;
+          }
         }).observe({ type: 'layout-shift', buffered: true });
         """;
 
@@ -529,7 +534,7 @@ public sealed partial class EmbedTests(BrowserFixture browser)
         page.Url.ShouldBe(browser.Demo.ToString());
         // Several tests publish here, and some instances may be shown elsewhere only.
         var shown = page.Locator($"section[data-id='{Faq}']");
-        await shown.ScrollIntoViewIfNeededAsync();
+        await ShownFromItsTopAsync(shown);
         await UntilAsync(page, "() => said.some((e) => e.type === 'ready')");
         await Shoot("page");
         foreach (var mode in (string[])["overlay", "popover"])
@@ -550,6 +555,7 @@ public sealed partial class EmbedTests(BrowserFixture browser)
         }
         (await page.Locator("section").CountAsync()).ShouldBeGreaterThanOrEqualTo(1);
         (await page.EvaluateAsync<bool>("document.documentElement.scrollWidth <= innerWidth")).ShouldBeTrue();
+        await MovesNothingAsync(page);
         complaints.RemoveAll(c =>
             c.Contains("frame-ancestors", StringComparison.Ordinal)
             || c.Contains("ERR_BLOCKED_BY_RESPONSE", StringComparison.Ordinal)
@@ -592,7 +598,7 @@ public sealed partial class EmbedTests(BrowserFixture browser)
         {
             var section = page.Locator($"section[data-id='wgt_main_{type}']");
             var id = "wgt_main_" + type;
-            await section.ScrollIntoViewIfNeededAsync();
+            await ShownFromItsTopAsync(section);
             await SaidAsync("ready", id, "inline");
             foreach (var mode in (string[])["overlay", "popover"])
             {
@@ -611,6 +617,7 @@ public sealed partial class EmbedTests(BrowserFixture browser)
                 );
             }
         }
+        await MovesNothingAsync(page);
         complaints.RemoveAll(c =>
             c.Contains("frame-ancestors", StringComparison.Ordinal)
             || c.Contains("ERR_BLOCKED_BY_RESPONSE", StringComparison.Ordinal)
@@ -624,6 +631,19 @@ public sealed partial class EmbedTests(BrowserFixture browser)
                 "([type, id, mode]) => said.some((e) => e.type === type && e.publicId === id && e.mode === mode)",
                 new[] { what, id, mode }
             );
+    }
+
+    /// <summary>As a link to it would show it.</summary>
+    private static Task ShownFromItsTopAsync(ILocator section) =>
+        section.EvaluateAsync("section => section.scrollIntoView({ block: 'start', behavior: 'instant' })");
+
+    /// <summary>Cumulative layout shift, with what follows input counted as well; the browser has told all of it after two frames.</summary>
+    private static async Task MovesNothingAsync(IPage page)
+    {
+        await page.EvaluateAsync(
+            "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        );
+        (await page.EvaluateAsync<double>("moved")).ShouldBe(0, await page.EvaluateAsync<string>("movers"));
     }
 
     private static Task ShootAsync(IPage page, string name) =>

@@ -5,7 +5,7 @@ interface LayoutShift extends PerformanceEntry {
   hadRecentInput: boolean;
 }
 
-const MOST_EVENTS = 40;
+const MOST_EVENTS = 500;
 
 const events = document.querySelector<HTMLOListElement>('#events')!;
 const controls = document.querySelector<HTMLFormElement>('#controls')!;
@@ -17,8 +17,10 @@ for (const type of ['ready', 'open', 'close', 'submit', 'error']) {
     const { publicId, ...rest } = (event as CustomEvent<Record<string, unknown>>).detail;
     const line = document.createElement('li');
     line.textContent = `platen:${type} ${publicId} ${widget.getAttribute('mode') ?? 'inline'} ${JSON.stringify(rest)}`;
-    events.prepend(line);
-    while (events.children.length > MOST_EVENTS) events.lastElementChild!.remove();
+    // The latest last, and scrolled to: what is read moves nothing that is there.
+    events.append(line);
+    while (events.children.length > MOST_EVENTS) events.firstElementChild!.remove();
+    events.parentElement!.scrollTop = events.parentElement!.scrollHeight;
     if (type === 'ready' && !widget.hasAttribute('mode')) showLine(widget, String(publicId), Number(rest['height']));
   });
 }
