@@ -83,6 +83,19 @@ public sealed class CephFixture : IAsyncDisposable
         return (accessKey, secretKey, await CreateBucketAsync(client, ct));
     }
 
+    /// <summary>Kills the gateway: from now on nobody answers at <see cref="Endpoint"/>. What it kept is kept.</summary>
+    public async Task KillGatewayAsync()
+    {
+        // It was started last, and again after each kill.
+        var gateway = servers[^1];
+        servers.Remove(gateway);
+        await gateway.DisposeAsync();
+    }
+
+    /// <summary>Starts the gateway again after <see cref="KillGatewayAsync"/>.</summary>
+    /// <exception cref="TimeoutException">It did not become ready.</exception>
+    public Task RestartGatewayAsync(CancellationToken ct) => OpenGatewayAsync(ct);
+
     public async ValueTask DisposeAsync()
     {
         foreach (var server in Enumerable.Reverse(servers))
@@ -134,6 +147,11 @@ public sealed class CephFixture : IAsyncDisposable
         var file = Path.Combine(folder, "zonegroup.json");
         await File.WriteAllTextAsync(file, group.ToJsonString(), ct);
         await AdminAsync(ct, "zonegroup", "set", "--infile", file);
+        await OpenGatewayAsync(ct);
+    }
+
+    private async Task OpenGatewayAsync(CancellationToken ct)
+    {
         Start("radosgw", "-n", "client.rgw");
         using var http = new HttpClient { Timeout = TimeSpan.FromSeconds(5) };
         await ServerProcess.WaitUntilAsync("Ceph's gateway", StartLimit, AnswersAsync, ct);
