@@ -1,34 +1,24 @@
-using System.Collections.Immutable;
 using System.Diagnostics;
 using System.Globalization;
-using System.IO.Compression;
 using System.Net;
 using System.Net.Http.Json;
 using System.Net.Sockets;
 using System.Runtime.Versioning;
-using System.Text;
 using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Logging.Abstractions;
-using Platen.Delivery;
-using Platen.Kernel;
-using Platen.Platform;
-using Platen.Platform.Blobs;
-using Platen.Platform.Postgres;
-using Platen.Platform.Releases;
+using Platen.Testing;
 using Platen.Testing.Servers;
 
 namespace Platen.Bench;
 
 /// <summary>
-/// A published page and its 304 from delivery, against a bare Kestrel app that answers the same bytes and fields, nginx with the same bytes
-/// in a file, and Varnish that keeps delivery's answer. Each is a process of its own on the first processor; wrk drives them, one at a
-/// time, from the second.
+/// The page of a sample and its 304 from the built server with everything in it, limits counted, against a bare Kestrel app that answers the
+/// same bytes and fields, nginx with the same bytes in a file, and Varnish that keeps the server's answer. Each is a process of its own on the
+/// first processor; wrk drives them, one at a time, from the second.
 /// </summary>
 internal static partial class DeliveryBench
 {
@@ -36,8 +26,8 @@ internal static partial class DeliveryBench
     private const int ManyConnections = 1_000;
     private const int Seconds = 3;
     private const int RoundCount = 3;
-    private const string Id = "wgt_curated_bench";
-    private const string Path = "/e/" + Id;
+    private const int Warming = 3;
+    private const string Path = "/e/wgt_main_content.faq";
     private const string ReferenceSetting = "PLATEN_BENCH_REFERENCE";
 
     public static async Task RunAsync(CancellationToken ct)
@@ -45,44 +35,34 @@ internal static partial class DeliveryBench
         if (!OperatingSystem.IsLinux())
             throw new PlatformNotSupportedException("This bench pins its processes with taskset: run it on Linux.");
         using var http = new HttpClient();
-        await using var platen = await Subject.StartAsync("delivery-platen", http, null, ct);
-        await using var bare = await Subject.StartAsync("delivery-bare", http, platen.Url, ct);
-        await using var nginx = await Subject.StartNginxAsync(http, platen.Url, ct);
-        await using var varnish = await Subject.StartVarnishAsync(http, platen.Url, ct);
+        var folder = PostgresFixture.NewFolder();
+        try
+        {
+            await using var server = await PlatenServer.StartWithSamplesAsync(
+                folder,
+                ct,
+                // Counted against a quota that no visitor reaches: the counting is part of the figure.
+                ("PLATEN_LIMITS", "visitor=1000000/1"),
+                ("PLATEN_DEMO_URL", "off"),
+                // As the bare app, which starts on its one processor; this one is moved there when it runs.
+                ("DOTNET_PROCESSOR_COUNT", "1")
+            );
+            await ProcessFigures.PinAsync(server.ProcessId, "0", ct);
+            var platen = await Subject.OfServerAsync(server, http, ct);
+            await using var bare = await Subject.StartBareAsync(http, platen.Url, ct);
+            await using var nginx = await Subject.StartNginxAsync(http, platen.Url, ct);
+            await using var varnish = await Subject.StartVarnishAsync(http, platen.Url, ct);
 
-        var tag = await CheckSameAsync(http, platen, bare, ct);
-        Subject[] all = [platen, bare, nginx, varnish];
-        await CompareAsync("GET", all, Connections, null, 200, http, ct);
-        await CompareAsync("304", all, Connections, tag, 304, http, ct);
-        await CompareAsync("GET, 1,000 connections", [platen, bare], ManyConnections, null, 200, http, ct);
-    }
-
-    /// <summary>The process that serves the page through delivery, out of a real database and store.</summary>
-    public static async Task ServePlatenAsync(CancellationToken ct)
-    {
-        var folder = Directory.CreateTempSubdirectory("platen-bench-").FullName;
-        await using var runtime = await PostgresSetup.StartAsync(
-            new PostgresOptions { DataFolder = folder, Durable = false },
-            [PlatformModule.Sql],
-            NullLogger.Instance,
-            ct
-        );
-        var blobs = new FileBlobStore(
-            System.IO.Path.Combine(folder, "blobs"),
-            TimeProvider.System,
-            NullLogger<FileBlobStore>.Instance
-        );
-        await PublishAsync(runtime.Pools, blobs, ct);
-        var builder = Builder();
-        builder.Services.AddSingleton(runtime.Pools);
-        builder.Services.AddSingleton<IBlobStore>(blobs);
-        builder.Services.AddDelivery();
-        await using var app = builder.Build();
-        app.UseDelivery();
-        app.MapGet("/allocated", () => GC.GetTotalAllocatedBytes(precise: true));
-        await app.StartAsync(ct);
-        await app.WaitForShutdownAsync(ct);
-        Directory.Delete(folder, recursive: true);
+            var tag = await CheckSameAsync(http, platen, bare, ct);
+            Subject[] all = [platen, bare, nginx, varnish];
+            await CompareAsync("GET", all, Connections, null, 200, http, ct);
+            await CompareAsync("304", all, Connections, tag, 304, http, ct);
+            await CompareAsync("GET, 1,000 connections", [platen, bare], ManyConnections, null, 200, http, ct);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
     }
 
     /// <summary>The process that serves the same bytes and fields from a minimal API.</summary>
@@ -128,68 +108,6 @@ internal static partial class DeliveryBench
         return builder;
     }
 
-    /// <summary>Publishes the page and returns its release.</summary>
-    internal static async Task<Digest> PublishAsync(PostgresPools pools, FileBlobStore blobs, CancellationToken ct)
-    {
-        var page = QuestionsPage();
-        using var packed = new MemoryStream();
-        await using (var brotli = new BrotliStream(packed, CompressionLevel.SmallestSize, leaveOpen: true))
-            await brotli.WriteAsync(page, ct);
-        var empty = ImmutableSortedDictionary<string, string>.Empty.WithComparers(StringComparer.Ordinal);
-        var common = empty
-            .Add("dev.platen.kind", "page")
-            .Add("dev.platen.locale", "en")
-            .Add("dev.platen.theme", "auto")
-            .Add(
-                "dev.platen.csp",
-                "default-src 'none'; style-src 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
-            );
-        var draft = new ReleaseDraft(
-            "curated/" + Id,
-            "application/vnd.platen.widget.v1",
-            [
-                new DraftFile("html/en/auto.html", "text/html; charset=utf-8", page, common),
-                new DraftFile(
-                    "html/en/auto.html.br",
-                    "text/html; charset=utf-8",
-                    packed.ToArray(),
-                    common.Add("dev.platen.encoding", "br")
-                ),
-            ],
-            empty.Add("dev.platen.widget-type", "content.faq").Add("dev.platen.base-locale", "en")
-        );
-        await ReleaseStore.StoreBytesAsync(blobs, OwnerId.Platform, draft, ct);
-        await using var session = await pools.OpenAsync(OperationContext.ForSystem(OwnerId.Platform, "bench"), ct);
-        await ReleaseStore.RecordAsync(session, draft, ct);
-        await session.ExecuteAsync(
-            "insert into platform.channel (owner, subject, name, release_digest, revision) values ($1, $2, 'live', $3, 1)",
-            ct,
-            Sql.Owner(OwnerId.Platform),
-            Sql.Text(draft.Subject),
-            Sql.Digest(draft.Digest)
-        );
-        await session.CommitAsync(ct);
-        return draft.Digest;
-    }
-
-    // As large as a page of two dozen questions, and about as repetitive.
-    private static byte[] QuestionsPage()
-    {
-        var text = new StringBuilder("<!doctype html><html lang=\"en\"><title>Questions</title><main>");
-        for (byte i = 0; i < 24; i++)
-        {
-            text.Append(
-                CultureInfo.InvariantCulture,
-                $"<details><summary>Question {i}: how does release {Digest.Of([i]).Hex} reach a visitor?</summary>"
-            );
-            text.Append(
-                CultureInfo.InvariantCulture,
-                $"<p>It is frozen, stored by its digest, and the channel moves to it: {Digest.Of([i, 1]).Hex}.</p></details>"
-            );
-        }
-        return Encoding.UTF8.GetBytes(text.Append("</main></html>").ToString());
-    }
-
     private static async Task<string> CheckSameAsync(HttpClient http, Subject a, Subject b, CancellationToken ct)
     {
         using var first = await http.SendAsync(Encoded(a.Url), ct);
@@ -223,7 +141,9 @@ internal static partial class DeliveryBench
             using var response = await http.SendAsync(request, ct);
             if ((int)response.StatusCode != status)
                 throw new InvalidOperationException($"{subject.Name} answers {response.StatusCode}.");
-            await LoadAsync(subject, connections, tag, http, ct);
+            // Until the compiler has had its last say: what is compared is how they serve, not how they start.
+            for (var warming = 0; warming < Warming; warming++)
+                await LoadAsync(subject, connections, tag, http, ct);
         }
         for (var round = 0; round < RoundCount; round++)
         {
@@ -240,7 +160,7 @@ internal static partial class DeliveryBench
                 .Zip(loads[subject].Chunk(2), (a, b) => a.Sum(load => load.PerSecond) / b.Sum(load => load.PerSecond))
                 .ToList();
             Rounds.Report(
-                $"{name} delivery / {subject.Name}",
+                $"{name} the server / {subject.Name}",
                 string.Create(
                     CultureInfo.InvariantCulture,
                     $"{Rounds.Median(ratios):F2} x ({ratios.Min():F2}-{ratios.Max():F2})"
@@ -257,13 +177,13 @@ internal static partial class DeliveryBench
         {
             var (own, theirs) = (P99(ours), P99(loads[subjects[1]]));
             Rounds.Report(
-                name + ", p99 of delivery / bare Kestrel",
+                name + ", p99 of the server / bare Kestrel",
                 string.Create(CultureInfo.InvariantCulture, $"{own:F1} ms / {theirs:F1} ms = {own / theirs:F2} x"),
                 "<= 3 x"
             );
         }
         Rounds.Report(
-            name + " delivery, allocated per request",
+            name + " the server, allocated per request",
             string.Create(
                 CultureInfo.InvariantCulture,
                 $"{Rounds.Median([.. ours.Select(o => o.AllocatedBytes)]):F0} B"
@@ -364,7 +284,7 @@ internal static partial class DeliveryBench
 
     private sealed record Load(double PerSecond, double CpuMicroseconds, double AllocatedBytes, double P99Milliseconds);
 
-    private sealed class Subject(string name, string url, Process process, Func<int> worker) : IAsyncDisposable
+    private sealed class Subject(string name, string url, Process? process, Func<int> worker) : IAsyncDisposable
     {
         public string Name => name;
         public string Url => url;
@@ -372,25 +292,28 @@ internal static partial class DeliveryBench
         /// <summary>What it calls the page, where that is not what delivery calls it.</summary>
         public string? Tag { get; private set; }
 
-        public static async Task<Subject> StartAsync(
-            string name,
-            HttpClient http,
-            string? reference,
-            CancellationToken ct
-        )
+        /// <summary>The built server, which somebody else ends.</summary>
+        public static async Task<Subject> OfServerAsync(PlatenServer server, HttpClient http, CancellationToken ct)
+        {
+            var subject = new Subject(
+                "the server",
+                new Uri(server.Address, Path).ToString(),
+                null,
+                () => server.ProcessId
+            );
+            await subject.ReadyAsync(http, ct);
+            return subject;
+        }
+
+        public static async Task<Subject> StartBareAsync(HttpClient http, string reference, CancellationToken ct)
         {
             var port = FreePort();
-            var start = new ProcessStartInfo("taskset", ["-c", "0", Environment.ProcessPath!, name]);
+            var start = new ProcessStartInfo("taskset", ["-c", "0", Environment.ProcessPath!, "delivery-bare"]);
             start.Environment[PinnedProcess.PortSetting] = port.ToString(CultureInfo.InvariantCulture);
             start.Environment[ReferenceSetting] = reference;
             var process = Process.Start(start)!;
             // taskset becomes the command it runs: the id is the server's.
-            var subject = new Subject(
-                name == "delivery-platen" ? "delivery" : "bare Kestrel",
-                $"http://127.0.0.1:{port}{Path}",
-                process,
-                () => process.Id
-            );
+            var subject = new Subject("bare Kestrel", $"http://127.0.0.1:{port}{Path}", process, () => process.Id);
             await subject.ReadyAsync(http, ct);
             return subject;
         }
@@ -468,12 +391,17 @@ internal static partial class DeliveryBench
         public double CpuSeconds() => ProcessFigures.CpuSeconds(worker());
 
         public async Task<double> AllocatedAsync(HttpClient http, CancellationToken ct) =>
-            name is "nginx" or "Varnish"
-                ? 0
-                : await http.GetFromJsonAsync<long>(url.Replace(Path, "/allocated", StringComparison.Ordinal), ct);
+            name switch
+            {
+                "nginx" or "Varnish" => 0,
+                "the server" => await ProcessFigures.AllocatedAsync(http, new Uri(url), ct),
+                _ => await http.GetFromJsonAsync<long>(url.Replace(Path, "/allocated", StringComparison.Ordinal), ct),
+            };
 
         public async ValueTask DisposeAsync()
         {
+            if (process is null)
+                return;
             using (var kill = Process.Start("kill", ["-TERM", process.Id.ToString(CultureInfo.InvariantCulture)]))
                 await kill.WaitForExitAsync();
             await process.WaitForExitAsync();
@@ -486,7 +414,7 @@ internal static partial class DeliveryBench
             using var pause = new PeriodicTimer(TimeSpan.FromMilliseconds(50));
             while (await pause.WaitForNextTickAsync(ct))
             {
-                if (process.HasExited || Stopwatch.GetElapsedTime(started) > TimeSpan.FromSeconds(60))
+                if (process is { HasExited: true } || Stopwatch.GetElapsedTime(started) > TimeSpan.FromSeconds(60))
                     throw new InvalidOperationException($"{name} did not start.");
                 try
                 {

@@ -1,7 +1,10 @@
+using System.Collections.Immutable;
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using System.Globalization;
+using System.IO.Compression;
 using System.Net.Http.Json;
+using System.Text;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
@@ -13,6 +16,7 @@ using Platen.Kernel;
 using Platen.Platform;
 using Platen.Platform.Blobs;
 using Platen.Platform.Postgres;
+using Platen.Platform.Releases;
 
 namespace Platen.Bench;
 
@@ -51,7 +55,7 @@ internal static class ManyInstancesBench
                 TimeProvider.System,
                 NullLogger<FileBlobStore>.Instance
             );
-            var release = await DeliveryBench.PublishAsync(runtime.Pools, blobs, ct);
+            var release = await PublishAsync(runtime.Pools, blobs, ct);
             var began = Stopwatch.GetTimestamp();
             await MultiplyAsync(runtime.AdminConnectionString, release, instances, ct);
             Report(
@@ -229,4 +233,66 @@ internal static class ManyInstancesBench
 
     private static void Report(string name, FormattableString value, string target) =>
         Rounds.Report(name, value.ToString(CultureInfo.InvariantCulture), target);
+
+    /// <summary>Publishes the page and returns its release.</summary>
+    private static async Task<Digest> PublishAsync(PostgresPools pools, FileBlobStore blobs, CancellationToken ct)
+    {
+        var page = QuestionsPage();
+        using var packed = new MemoryStream();
+        await using (var brotli = new BrotliStream(packed, CompressionLevel.SmallestSize, leaveOpen: true))
+            await brotli.WriteAsync(page, ct);
+        var empty = ImmutableSortedDictionary<string, string>.Empty.WithComparers(StringComparer.Ordinal);
+        var common = empty
+            .Add("dev.platen.kind", "page")
+            .Add("dev.platen.locale", "en")
+            .Add("dev.platen.theme", "auto")
+            .Add(
+                "dev.platen.csp",
+                "default-src 'none'; style-src 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
+            );
+        var draft = new ReleaseDraft(
+            "curated/wgt_curated_bench",
+            "application/vnd.platen.widget.v1",
+            [
+                new DraftFile("html/en/auto.html", "text/html; charset=utf-8", page, common),
+                new DraftFile(
+                    "html/en/auto.html.br",
+                    "text/html; charset=utf-8",
+                    packed.ToArray(),
+                    common.Add("dev.platen.encoding", "br")
+                ),
+            ],
+            empty.Add("dev.platen.widget-type", "content.faq").Add("dev.platen.base-locale", "en")
+        );
+        await ReleaseStore.StoreBytesAsync(blobs, OwnerId.Platform, draft, ct);
+        await using var session = await pools.OpenAsync(OperationContext.ForSystem(OwnerId.Platform, "bench"), ct);
+        await ReleaseStore.RecordAsync(session, draft, ct);
+        await session.ExecuteAsync(
+            "insert into platform.channel (owner, subject, name, release_digest, revision) values ($1, $2, 'live', $3, 1)",
+            ct,
+            Sql.Owner(OwnerId.Platform),
+            Sql.Text(draft.Subject),
+            Sql.Digest(draft.Digest)
+        );
+        await session.CommitAsync(ct);
+        return draft.Digest;
+    }
+
+    // As large as a page of two dozen questions, and about as repetitive.
+    private static byte[] QuestionsPage()
+    {
+        var text = new StringBuilder("<!doctype html><html lang=\"en\"><title>Questions</title><main>");
+        for (byte i = 0; i < 24; i++)
+        {
+            text.Append(
+                CultureInfo.InvariantCulture,
+                $"<details><summary>Question {i}: how does release {Digest.Of([i]).Hex} reach a visitor?</summary>"
+            );
+            text.Append(
+                CultureInfo.InvariantCulture,
+                $"<p>It is frozen, stored by its digest, and the channel moves to it: {Digest.Of([i, 1]).Hex}.</p></details>"
+            );
+        }
+        return Encoding.UTF8.GetBytes(text.Append("</main></html>").ToString());
+    }
 }

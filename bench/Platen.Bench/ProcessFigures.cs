@@ -1,4 +1,5 @@
 using System.Globalization;
+using Platen.Testing.Servers;
 
 namespace Platen.Bench;
 
@@ -12,6 +13,23 @@ internal static class ProcessFigures
     {
         var values = Stat(processId);
         return (Number(values[11]) + Number(values[12])) / TicksPerSecond;
+    }
+
+    /// <summary>Moves a process with all of its threads to a processor.</summary>
+    public static Task PinAsync(int processId, string processor, CancellationToken ct) =>
+        ServerProcess.RunAsync(
+            "taskset",
+            ["-a", "-c", "-p", processor, processId.ToString(CultureInfo.InvariantCulture)],
+            ct
+        );
+
+    /// <summary>Bytes that a built server has allocated so far, as its metrics say.</summary>
+    public static async Task<double> AllocatedAsync(HttpClient http, Uri server, CancellationToken ct)
+    {
+        const string metric = "dotnet_gc_heap_total_allocated_bytes_total";
+        var text = await http.GetStringAsync(new Uri(server, "/metrics"), ct);
+        var line = text.Split('\n').First(one => one.StartsWith(metric, StringComparison.Ordinal));
+        return double.Parse(line.Split(' ')[1], CultureInfo.InvariantCulture);
     }
 
     /// <summary>Resident memory, shared pages counted whole.</summary>

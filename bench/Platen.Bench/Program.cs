@@ -12,7 +12,6 @@ var benches = new SortedDictionary<string, Func<CancellationToken, Task>>(String
     ["delivery-bare"] = DeliveryBench.ServeBareAsync,
     ["delivery-many"] = ManyInstancesBench.RunAsync,
     ["delivery-many-node"] = ManyInstancesBench.ServeAsync,
-    ["delivery-platen"] = DeliveryBench.ServePlatenAsync,
     ["events"] = EventsBench.RunAsync,
     ["events-bare"] = EventsBench.ServeBareAsync,
     ["events-platen"] = EventsBench.ServePlatenAsync,

@@ -58,7 +58,7 @@ internal static partial class ResolveHttpBench
                 // As the bare app, which starts on its one processor; this one is moved there when it runs.
                 ("DOTNET_PROCESSOR_COUNT", "1")
             );
-            await PinAsync(platen.ProcessId, "0", ct);
+            await ProcessFigures.PinAsync(platen.ProcessId, "0", ct);
             using var http = platen.OpenClient();
             await PushAsync(http, "1.0.0", ct);
             await PushAsync(http, "1.1.0", ct);
@@ -167,9 +167,9 @@ internal static partial class ResolveHttpBench
             allocated = [];
         for (var round = 0; round < RoundCount; round++)
         {
-            var before = await AllocatedAsync(http, ct);
+            var before = await ProcessFigures.AllocatedAsync(http, ours.Url, ct);
             var a1 = await LoadAsync(ours, tag, ct);
-            allocated.Add((await AllocatedAsync(http, ct) - before) / a1.Requests);
+            allocated.Add((await ProcessFigures.AllocatedAsync(http, ours.Url, ct) - before) / a1.Requests);
             var b1 = await LoadAsync(theirs, tag, ct);
             var b2 = await LoadAsync(theirs, tag, ct);
             var a2 = await LoadAsync(ours, tag, ct);
@@ -244,14 +244,6 @@ internal static partial class ResolveHttpBench
         );
     }
 
-    private static async Task<double> AllocatedAsync(HttpClient http, CancellationToken ct)
-    {
-        const string metric = "dotnet_gc_heap_total_allocated_bytes_total";
-        var text = await http.GetStringAsync("/metrics", ct);
-        var line = text.Split('\n').First(one => one.StartsWith(metric, StringComparison.Ordinal));
-        return double.Parse(line.Split(' ')[1], CultureInfo.InvariantCulture);
-    }
-
     private static async Task PushAsync(HttpClient http, string version, CancellationToken ct)
     {
         var artifacts = new JsonArray();
@@ -287,13 +279,6 @@ internal static partial class ResolveHttpBench
         if (!response.IsSuccessStatusCode)
             throw new InvalidOperationException($"PUT {path}: {await response.Content.ReadAsStringAsync(ct)}");
     }
-
-    private static async Task PinAsync(int process, string processor, CancellationToken ct) =>
-        await ServerProcess.RunAsync(
-            "taskset",
-            ["-a", "-c", "-p", processor, process.ToString(CultureInfo.InvariantCulture)],
-            ct
-        );
 
     private static List<KeyValuePair<string, string>> Fields(HttpResponseMessage response) =>
         [

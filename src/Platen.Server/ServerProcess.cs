@@ -36,8 +36,6 @@ internal static class ServerProcess
         SubmissionsModule.Sql,
     ];
 
-    private const int DiskThreads = 16;
-
     private const string Usage = """
         platen-server: one server that is the API, delivery, the workers and the studio.
 
@@ -91,8 +89,6 @@ internal static class ServerProcess
                 return 2;
         }
 
-        // Waiting for the disk holds a thread each; the pool begins with one a core and adds others slowly.
-        ThreadPool.SetMinThreads(DiskThreads, DiskThreads);
         using var stop = new CancellationTokenSource();
         // Until the host listens for signals itself, a signal ends the start.
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Cancel);

@@ -687,9 +687,21 @@ public sealed partial class EmbedTests(BrowserFixture browser)
 
     [Theory]
     [InlineData("e/wgt_main_content.faq")]
+    [InlineData("e/wgt_main_engagement.announcement")]
+    [InlineData("e/wgt_main_engagement.newsletter")]
+    [InlineData("e/wgt_main_forms.contact")]
+    [InlineData("e/wgt_main_social.proof")]
+    [InlineData("e/wgt_main_social.testimonials")]
     [InlineData("e/wgt_main_nothing")]
+    [InlineData("e/wgt_main_nothing?locale=ar")]
+    [InlineData("e/nonsense")]
     [InlineData("")]
     [InlineData("demo")]
+    [InlineData("gallery")]
+    [InlineData("problems")]
+    [InlineData("problems/not-found")]
+    [InlineData("sign-in")]
+    [InlineData("reset")]
     public async Task The_policy_of_every_page_has_no_finding_of_weight(string path)
     {
         using var client = new HttpClient { BaseAddress = browser.Address };

@@ -39,7 +39,7 @@ public sealed partial class FileBlobStore
                 coming.Add((digest, temporary, file));
                 await WriteAsync(file, bytes, ct);
             }
-            OnDisk(() =>
+            await WaitForDiskAsync(() =>
             {
                 foreach (var one in coming)
                     DurableFolder.BeginWriting(one.File.SafeFileHandle);
@@ -53,7 +53,7 @@ public sealed partial class FileBlobStore
                 await MoveIntoPlaceAsync(temporary, owner, digest, ct);
                 folders.Add(Path.GetDirectoryName(At(BlobPaths.Blob(owner, digest)))!);
             }
-            OnDisk(() =>
+            await WaitForDiskAsync(() =>
             {
                 foreach (var folder in folders)
                     DurableFolder.Sync(folder);

@@ -102,7 +102,7 @@ public sealed partial class FileBlobStore
                         RemoveUpload(owner, id);
                         return new CompleteUploadOutcome.Completed(size, New: false);
                     }
-                    OnDisk(() => MakeDurable(opened));
+                    await WaitForDiskAsync(() => MakeDurable(opened));
                     // The lock is the file's, wherever it is: it ends before readers can find the file, and nobody can append any more.
                     OnDisk(() => Rename(opened.Name, received));
                 }

@@ -304,7 +304,7 @@ public sealed partial class FileBlobStore : IBlobStore
                 var received = await ReceiveAsync(content, file, sizeBytes, ct);
                 if (received.Refusal(digest, sizeBytes) is { } refusal)
                     return refusal;
-                OnDisk(() => MakeDurable(file));
+                await WaitForDiskAsync(() => MakeDurable(file));
             }
             return await PublishAsync(temporary, owner, digest, ct)
                 ? new PutOutcome.Stored()
@@ -366,7 +366,7 @@ public sealed partial class FileBlobStore : IBlobStore
     private async Task<bool> PublishAsync(string temporary, OwnerId owner, Digest digest, CancellationToken ct)
     {
         var isNew = await MoveIntoPlaceAsync(temporary, owner, digest, ct);
-        OnDisk(() => DurableFolder.Sync(Path.GetDirectoryName(At(BlobPaths.Blob(owner, digest)))!));
+        await WaitForDiskAsync(() => DurableFolder.Sync(Path.GetDirectoryName(At(BlobPaths.Blob(owner, digest)))!));
         return isNew;
     }
 
@@ -581,6 +581,13 @@ public sealed partial class FileBlobStore : IBlobStore
             throw Translate(e);
         }
     }
+
+    private Task WaitForDiskAsync(Action act) =>
+        OnDiskAsync(async () =>
+        {
+            await DiskThreads.RunAsync(act);
+            return true;
+        });
 
     private async Task<T> OnDiskAsync<T>(Func<Task<T>> act)
     {
