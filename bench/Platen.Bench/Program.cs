@@ -20,6 +20,7 @@ var benches = new SortedDictionary<string, Func<CancellationToken, Task>>(String
     ["not-there"] = NotThereBench.RunAsync,
     ["publish"] = PublishBench.RunAsync,
     ["registry"] = RegistryBench.RunAsync,
+    ["releases"] = ReleasesBench.RunAsync,
     ["resolve"] = ResolveBench.RunAsync,
     [ResolveHttpBench.Bare] = ResolveHttpBench.ServeBareAsync,
     ["resolve-http"] = ResolveHttpBench.RunAsync,
