@@ -15,6 +15,9 @@ internal static class WidgetsLimits
     /// <summary>Instances that change together: what is live waits for all of them, and so does who publishes.</summary>
     public const int CutoverItems = 2_000;
 
+    /// <summary>Of those, how many are rendered and stored together: a few megabytes, and a hundred files that share a disk's commits.</summary>
+    public const int StoredTogether = 8;
+
     /// <summary>Bytes of a request for a cut-over: every item names an id and two digests.</summary>
     public const int CutoverBytes = 1024 * 1024;
 

@@ -5,7 +5,7 @@ namespace Platen.Platform.Blobs;
 public sealed partial class FileBlobStore
 {
     /// <summary>Files that are open at once: a process may have a thousand, and several batches are under way.</summary>
-    private const int BatchFiles = 64;
+    private const int BatchFiles = 128;
 
     public Task PutAllAsync(OwnerId owner, IReadOnlyCollection<BlobBytes> blobs, CancellationToken ct) =>
         BlobMetrics.MeasureAsync(

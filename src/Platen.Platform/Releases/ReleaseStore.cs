@@ -80,15 +80,27 @@ public static class ReleaseStore
     /// Stores the bytes of a draft that the store does not have yet, and the manifest itself. Call it before the
     /// transaction that records the release: no lock is held while bytes travel. Safe to repeat.
     /// </summary>
-    public static async Task StoreBytesAsync(IBlobStore blobs, OwnerId owner, ReleaseDraft draft, CancellationToken ct)
+    public static Task StoreBytesAsync(IBlobStore blobs, OwnerId owner, ReleaseDraft draft, CancellationToken ct) =>
+        StoreBytesAsync(blobs, owner, [draft], ct);
+
+    /// <summary>As <see cref="StoreBytesAsync(IBlobStore, OwnerId, ReleaseDraft, CancellationToken)"/>, for several drafts in one go.</summary>
+    public static Task StoreBytesAsync(
+        IBlobStore blobs,
+        OwnerId owner,
+        IReadOnlyCollection<ReleaseDraft> drafts,
+        CancellationToken ct
+    )
     {
-        var distinct = draft
-            .Files.Select(f => new BlobBytes(f.Digest, f.Bytes))
+        var distinct = drafts
+            .SelectMany(draft =>
+                draft
+                    .Files.Select(f => new BlobBytes(f.Digest, f.Bytes))
+                    .Append(new BlobBytes(draft.Digest, draft.ManifestBytes))
+            )
             .Append(new BlobBytes(ReleaseManifest.EmptyConfigDigest, ReleaseManifest.EmptyConfig))
-            .Append(new BlobBytes(draft.Digest, draft.ManifestBytes))
             .DistinctBy(f => f.Digest)
             .ToList();
-        await blobs.PutAllAsync(owner, distinct, ct);
+        return drafts.Count == 0 ? Task.CompletedTask : blobs.PutAllAsync(owner, distinct, ct);
     }
 
     /// <summary>Records a draft whose bytes are stored. Recording the same content again changes nothing.</summary>

@@ -88,7 +88,7 @@ public abstract class BlobStoreTests
     public async Task Many_are_put_in_one_go_those_that_are_there_and_those_that_are_not()
     {
         // More than one batch, and one of them is there.
-        var contents = Enumerable.Range(0, 70).Select(i => Random(i * 100)).ToList();
+        var contents = Enumerable.Range(0, 140).Select(i => Random(i * 50)).ToList();
         await PutAsync(contents[3]);
         var blobs = contents.ConvertAll(bytes => new BlobBytes(Digest.Of(bytes), bytes));
         await Task.WhenAll(

@@ -292,31 +292,69 @@ internal sealed class CarryOutCutover(
         }
         var prepared = new ConcurrentDictionary<string, Prepared>(StringComparer.Ordinal);
         await Parallel.ForEachAsync(
-            wanted,
-            new ParallelOptions { MaxDegreeOfParallelism = 2 * Environment.ProcessorCount, CancellationToken = ct },
-            async (one, each) =>
+            wanted.Chunk(WidgetsLimits.StoredTogether),
+            new ParallelOptions { MaxDegreeOfParallelism = 2, CancellationToken = ct },
+            async (some, each) =>
             {
-                try
-                {
-                    var manifest = manifests[(InstanceHome.Curated.SubjectOf(one.Id.ToString()), one.Digest)];
-                    prepared[one.Id.ToString()] = await PrepareAsync(one.Id, one.Digest, manifest, order.Force, each);
-                }
-                catch (ProblemException e)
-                {
-                    throw (e.Problem with { Detail = $"{one.Id}: {e.Problem.Detail}" })
-                        .With("publicId", one.Id.ToString())
-                        .AsException();
-                }
+                foreach (var (id, one) in await PrepareAsync(some, manifests, order.Force, each))
+                    prepared[id.ToString()] = one;
             }
         );
         return new Dictionary<string, Prepared>(prepared, StringComparer.Ordinal);
     }
 
-    private async Task<Prepared> PrepareAsync(
-        PublicId id,
-        Digest digest,
-        ReleaseManifest manifest,
+    /// <summary>A few instances: rendered each for itself, then stored together, as a disk is waited for once for all of them.</summary>
+    private async Task<List<(PublicId Id, Prepared Prepared)>> PrepareAsync(
+        (PublicId Id, Digest Digest)[] some,
+        Dictionary<(string, Digest), ReleaseManifest> manifests,
         bool force,
+        CancellationToken ct
+    )
+    {
+        var rendered = new (Snapshot.Content Content, InstanceRelease.Made? Made)[some.Length];
+        await Parallel.ForEachAsync(
+            some.Index(),
+            new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount, CancellationToken = ct },
+            async (one, each) =>
+            {
+                var (id, digest) = one.Item;
+                var manifest = manifests[(InstanceHome.Curated.SubjectOf(id.ToString()), digest)];
+                rendered[one.Index] = await NamedAsync(id, () => RenderAsync(id, manifest, each));
+            }
+        );
+        var made = rendered.Select(one => one.Made).OfType<InstanceRelease.Made>().ToList();
+        // The bytes of what is then refused belong to no release, and are collected.
+        var storing = ReleaseStore.StoreBytesAsync(blobs, OwnerId.Platform, [.. made.Select(m => m.Draft)], ct);
+        var inspecting = Task.Run(
+            () =>
+                rendered
+                    .AsParallel()
+                    .AsOrdered()
+                    .Select(one => one.Made?.Inspect() ?? PublishGates.Report.Clean)
+                    .ToList(),
+            ct
+        );
+        await Task.WhenAll(storing, inspecting);
+        var prepared = new List<(PublicId, Prepared)>();
+        foreach (var ((id, digest), (content, release), report) in some.Zip(rendered, await inspecting))
+        {
+            await NamedAsync(
+                id,
+                () =>
+                {
+                    if (!force)
+                        PublishGates.Refuse(id.ToString(), report.Findings);
+                    return Task.FromResult(true);
+                }
+            );
+            prepared.Add((id, new Prepared(content, digest, release?.Draft, report)));
+        }
+        return prepared;
+    }
+
+    private async Task<(Snapshot.Content Content, InstanceRelease.Made? Made)> RenderAsync(
+        PublicId id,
+        ReleaseManifest manifest,
         CancellationToken ct
     )
     {
@@ -326,18 +364,32 @@ internal sealed class CarryOutCutover(
             registry,
             file => blobs.RequireAsync(file, Limits.JsonBodyBytes, ct)
         );
-        if (content.Status == InstanceStatus.Unpublished)
-            return new Prepared(content, digest, Release: null, PublishGates.Report.Clean);
-        var made = InstanceRelease.Make(
-            registry.Find(content.WidgetType),
-            content.AsInstance(),
-            content.Overlays,
-            isBranded: false
+        return (
+            content,
+            content.Status == InstanceStatus.Unpublished
+                ? null
+                : InstanceRelease.Make(
+                    registry.Find(content.WidgetType),
+                    content.AsInstance(),
+                    content.Overlays,
+                    isBranded: false
+                )
         );
-        var inspected = await made.StoreInspectedAsync(blobs, OwnerId.Platform, ct);
-        if (!force)
-            PublishGates.Refuse(id.ToString(), inspected.Findings);
-        return new Prepared(content, digest, made.Draft, inspected);
+    }
+
+    /// <summary>A problem of one instance of many says which.</summary>
+    private static async Task<T> NamedAsync<T>(PublicId id, Func<Task<T>> act)
+    {
+        try
+        {
+            return await act();
+        }
+        catch (ProblemException e)
+        {
+            throw (e.Problem with { Detail = $"{id}: {e.Problem.Detail}" })
+                .With("publicId", id.ToString())
+                .AsException();
+        }
     }
 
     private static async Task<Dictionary<(string, Digest), ReleaseManifest>> ManifestsAsync(
