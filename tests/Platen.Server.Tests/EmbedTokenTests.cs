@@ -255,6 +255,12 @@ public sealed class EmbedTokenTests(ServerFixture server)
             using var refused = await mine.PostAsync("nobody", nothing);
             ((int)refused.StatusCode).ShouldBe(422, nothing);
         }
+        using var content = new FormUrlEncodedContent([new("email", "nobody")]);
+        using var german = new HttpRequestMessage(HttpMethod.Post, "/s/" + mine.Id) { Content = content };
+        german.Headers.TryAddWithoutValidation("Accept-Language", "de-CH, en;q=0.5");
+        using var inGerman = await server.Nobody.SendAsync(german, Ct);
+        inGerman.Content.Headers.ContentLanguage.ShouldBe(["de"]);
+        (await inGerman.Content.ReadAsStringAsync(Ct)).ShouldContain("<h1>Das wurde nicht gesendet</h1>");
     }
 
     [Fact]
