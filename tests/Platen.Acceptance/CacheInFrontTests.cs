@@ -75,6 +75,28 @@ public sealed class CacheInFrontTests
             poisoned.StatusCode.ShouldBe(HttpStatusCode.OK);
         await SameAsync(Page + "?theme=dark", ("Accept-Encoding", "br"));
 
+        // What is told to the holder of a key is told to nobody else, also by who asked first.
+        var key = ("Authorization", "Bearer " + server.OwnerKey);
+        var other = await ArtifactAsync(http, server.Address, "wgt_main_social.proof");
+        foreach (var path in new[] { Page + "?theme=dark", "/e/wgt_main_social.proof", other })
+        {
+            using (var told = await AskAsync(cache.Address, path, key, ("Accept-Encoding", "br, identity")))
+                told.StatusCode.ShouldBe(HttpStatusCode.OK, path);
+            using var through = await AskAsync(cache.Address, path, ("Accept-Encoding", "br, identity"));
+            through.Headers.Contains("Server-Timing").ShouldBeFalse($"{kind} {path}");
+            through.Headers.CacheControl!.Public.ShouldBeTrue($"{kind} {path}");
+        }
+        // Nor what a token opens, however it is presented.
+        var hidden = await HiddenInstance.PublishAsync(server, Ct);
+        var (_, token) = await hidden.TokenAsync(Ct);
+        foreach (var field in new[] { ("Authorization", "Bearer " + token), ("X-Embed-Token", token) })
+        {
+            using (var opened = await AskAsync(cache.Address, "/e/" + hidden.Id, field))
+                opened.StatusCode.ShouldBe(HttpStatusCode.OK, kind);
+            using var closed = await AskAsync(cache.Address, "/e/" + hidden.Id);
+            closed.StatusCode.ShouldBe(HttpStatusCode.Unauthorized, kind);
+        }
+
         // Not there, and then there: a refusal is kept by nobody.
         const string late = "wgt_curated_late";
         (await AskAsync(cache.Address, "/e/" + late)).StatusCode.ShouldBe(HttpStatusCode.NotFound);
@@ -106,9 +128,9 @@ public sealed class CacheInFrontTests
         alone.StatusCode.ShouldBe(HttpStatusCode.OK);
     }
 
-    private static async Task<string> ArtifactAsync(HttpClient http, Uri server)
+    private static async Task<string> ArtifactAsync(HttpClient http, Uri server, string id = "wgt_main_forms.contact")
     {
-        var manifest = await http.GetStringAsync(new Uri(server, "/w/wgt_main_forms.contact/manifest.json"), Ct);
+        var manifest = await http.GetStringAsync(new Uri(server, $"/w/{id}/manifest.json"), Ct);
         return (string)JsonNode.Parse(manifest)!["locales"]!["en"]!["artifact"]!;
     }
 

@@ -30,11 +30,11 @@ public sealed class DeliveryNodeTests
         var blobs = Path.Combine(server.DataFolder, "blobs");
         var nodeFolder = PostgresFixture.NewFolder();
         using var visitor = new HttpClient();
-        var hidden = await HiddenInstance.PublishAsync(server);
+        var hidden = await HiddenInstance.PublishAsync(server, Ct);
         var (good, revoked, revokedLater) = (
-            await hidden.TokenAsync(),
-            await hidden.TokenAsync(),
-            await hidden.TokenAsync()
+            await hidden.TokenAsync(Ct),
+            await hidden.TokenAsync(Ct),
+            await hidden.TokenAsync(Ct)
         );
         byte[] original;
         int port;
@@ -58,7 +58,7 @@ public sealed class DeliveryNodeTests
                 HttpStatusCode.OK,
                 HttpStatusCode.Unauthorized,
             ]);
-            await hidden.RevokeAsync(revoked);
+            await hidden.RevokeAsync(revoked, Ct);
             await ServerProcess.WaitUntilAsync(
                 "the node to hear of the revocation",
                 TimeSpan.FromSeconds(60),
@@ -124,7 +124,7 @@ public sealed class DeliveryNodeTests
             Directory.Delete(blobs, recursive: true);
             Directory.Move(blobs + ".away", blobs);
             await PublishChangedAsync(server);
-            await hidden.RevokeAsync(revokedLater);
+            await hidden.RevokeAsync(revokedLater, Ct);
             using (var client = server.OpenClient())
             {
                 using var instance = await client.GetAsync("v1/instances/" + Withdrawn, Ct);
@@ -469,59 +469,5 @@ public sealed class DeliveryNodeTests
         await connection.OpenAsync(Ct);
         await using var command = new NpgsqlCommand(sql, connection);
         await command.ExecuteNonQueryAsync(Ct);
-    }
-
-    /// <summary>An instance of a workspace that is shown to who has a token for it.</summary>
-    private sealed record HiddenInstance(PlatenServer Server, string Id)
-    {
-        public static async Task<HiddenInstance> PublishAsync(PlatenServer server)
-        {
-            using var client = server.OpenClient();
-            using (
-                var made = await client.PostAsJsonAsync(
-                    "v1/workspaces",
-                    new { name = "Hidden", slug = "hidden-one" },
-                    Ct
-                )
-            )
-                made.StatusCode.ShouldBe(HttpStatusCode.Created);
-            var sample = JsonNode.Parse(
-                await File.ReadAllTextAsync(Path.Combine(Build.Repository, "samples", "widgets", Asked + ".json"), Ct)
-            )!;
-            using var created = await client.PostAsJsonAsync(
-                "v1/workspaces/hidden-one/instances",
-                new JsonObject
-                {
-                    ["widgetType"] = "content.faq",
-                    ["access"] = "token",
-                    ["config"] = sample["config"]!.DeepClone(),
-                },
-                Ct
-            );
-            created.StatusCode.ShouldBe(HttpStatusCode.Created);
-            var id = (await created.Content.ReadFromJsonAsync<JsonNode>(Ct))!["publicId"]!.GetValue<string>();
-            using var publish = new HttpRequestMessage(HttpMethod.Put, $"v1/instances/{id}/publication");
-            publish.Content = JsonContent.Create(new { });
-            publish.Headers.TryAddWithoutValidation("If-Match", created.Headers.ETag!.ToString());
-            using var published = await client.SendAsync(publish, Ct);
-            published.StatusCode.ShouldBe(HttpStatusCode.OK);
-            return new HiddenInstance(server, id);
-        }
-
-        public async Task<(string Id, string Token)> TokenAsync()
-        {
-            var made = await Server.RunCliAsync(Ct, "embed", "token", Id, "--json");
-            made.ExitCode.ShouldBe(0, made.Errors);
-            var json = JsonNode.Parse(made.Output)!;
-            return (json["id"]!.GetValue<string>(), json["token"]!.GetValue<string>());
-        }
-
-        /// <summary>By the token itself: what somebody has who finds it where it should not be.</summary>
-        public async Task RevokeAsync((string Id, string Token) token)
-        {
-            var ended = await Server.RunCliAsync(Ct, "embed", "revoke", Id, "--token", token.Token, "--json");
-            ended.ExitCode.ShouldBe(0, ended.Errors);
-            JsonNode.Parse(ended.Output)!["token"]!.GetValue<string>().ShouldBe(token.Id);
-        }
     }
 }
