@@ -125,6 +125,19 @@ public sealed class EmbedTokenVerifierTests(PostgresFixture postgres) : IAsyncLi
     }
 
     [Fact]
+    public async Task A_disk_that_does_not_answer_keeps_nobody_waiting()
+    {
+        // Nobody writes into it: whoever opens it to read waits.
+        var folder = PostgresFixture.NewFolder();
+        var file = Path.Combine(folder, "embed-tokens.json");
+        await Platen.Testing.Servers.ServerProcess.RunAsync("mkfifo", [file], Ct);
+        using var verifier = await StartAsync(postgres.Pools, file);
+        verifier.Verify(node.Signer.Issue(NewToken()), Owner, Instance).ShouldBeOfType<EmbedTokenCheck.Valid>();
+        await verifier.RefreshAsync(Ct);
+        await verifier.StopAsync(Ct);
+    }
+
+    [Fact]
     public async Task So_many_are_ended_singly_and_then_all_can_be()
     {
         var id = PublicId.Parse("wgt_content.faq_u_" + Guid.CreateVersion7().ToString("N"));

@@ -40,6 +40,7 @@ public sealed class EmbedTokenVerifier : BackgroundService
     private static readonly TimeSpan ReadEvery = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan StartPatience = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan MostBackoff = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan DiskPatience = TimeSpan.FromSeconds(1);
 
     private readonly PostgresPools pools;
     private readonly EmbedTokenOptions options;
@@ -56,6 +57,10 @@ public sealed class EmbedTokenVerifier : BackgroundService
     private bool everything = true;
     private ImmutableArray<EmbedKey> keys = [];
     private byte[]? kept;
+
+    // The writing of what was read; guarded by the gate.
+    private Task keeping = Task.CompletedTask;
+    private bool keepAgain;
 
     /// <param name="pools">The database.</param>
     /// <param name="options">Where it is kept.</param>
@@ -197,7 +202,7 @@ public sealed class EmbedTokenVerifier : BackgroundService
 
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
-        Restore();
+        await RestoreAsync(cancellationToken);
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         // Who knows something from before does not wait long for a database that may be away.
         if (keys is not [])
@@ -215,6 +220,16 @@ public sealed class EmbedTokenVerifier : BackgroundService
             Wake();
         }
         await base.StartAsync(cancellationToken);
+    }
+
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await base.StopAsync(cancellationToken);
+        Task last;
+        lock (gate)
+            last = keeping;
+        await last.WaitAsync(DiskPatience, time, cancellationToken)
+            .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     public override void Dispose()
@@ -384,28 +399,65 @@ public sealed class EmbedTokenVerifier : BackgroundService
         }
     }
 
-    private void Restore()
+    // A disk that does not answer keeps no process from its start.
+    private async Task RestoreAsync(CancellationToken ct)
     {
-        if (options.File is not { } file || !File.Exists(file))
+        if (options.File is not { } file)
             return;
         try
         {
-            var bytes = File.ReadAllBytes(file);
+            // What comes late is older than what was read meanwhile.
+            if (
+                await Task.Run(() => Read(file), CancellationToken.None).WaitAsync(DiskPatience, time, ct)
+                is not { } bytes
+            )
+                return;
             var state = JsonSerializer.Deserialize(bytes, EmbedStateJson.Default.EmbedState)!;
             Merge(state.Revoked.Select(row => new EndedToken(new OwnerId(row.Owner), row.PublicId, row.Token, row.At)));
             keys = [.. state.Keys.Select(key => new EmbedKey(key.Id, key.PublicKey, key.VerifiesUntil))];
             kept = bytes;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or TimeoutException or JsonException)
         {
             Log.NotKept(logger, file, e);
         }
     }
 
+    private static byte[]? Read(string file) => File.Exists(file) ? File.ReadAllBytes(file) : null;
+
+    // Nobody waits for the disk: what is read next may be that a token has ended.
     private void Keep()
     {
         if (options.File is not { } file)
             return;
+        lock (gate)
+        {
+            keepAgain = true;
+            if (keeping.IsCompleted)
+                keeping = Task.Run(() => WriteLatest(file), CancellationToken.None);
+        }
+    }
+
+    private void WriteLatest(string file)
+    {
+        while (true)
+        {
+            lock (gate)
+            {
+                if (!keepAgain)
+                {
+                    // The next one begins anew, also when it comes before this has returned.
+                    keeping = Task.CompletedTask;
+                    return;
+                }
+                keepAgain = false;
+            }
+            Write(file);
+        }
+    }
+
+    private void Write(string file)
+    {
         var state = new EmbedState(
             [.. keys.Select(key => new EmbedState.Key(key.Id, key.PublicKey, key.VerifiesUntil))],
             [
