@@ -29,6 +29,8 @@ public sealed class DeliveryOptions
 /// <summary>Wires the public read path.</summary>
 public static class DeliveryModule
 {
+    internal const string EmbedTokensFile = "embed-tokens.json";
+
     /// <summary>
     /// Adds delivery and its health check <c>delivery</c>. It needs <see cref="Platform.Postgres.PostgresPools"/>, an
     /// <see cref="Platform.Blobs.IBlobStore"/> and logging.
@@ -50,7 +52,7 @@ public static class DeliveryModule
         services.AddUsage();
         // Beside the folders of the disk cache, whose names are other ones: what a node needs for a start without the database.
         services.AddEmbedTokens(
-            options is { DiskFolder: { } folder, DiskBytes: > 0 } ? Path.Combine(folder, "embed-tokens.json") : null
+            options is { DiskFolder: { } folder, DiskBytes: > 0 } ? Path.Combine(folder, EmbedTokensFile) : null
         );
         services.AddSingleton<PixelVisitor>();
         services.AddSingleton<ChannelLookup>();

@@ -100,6 +100,7 @@ public sealed class RealServerTests(RealServer real) : IClassFixture<RealServer>
         "submissions export",
         "submissions erase",
         "embed access",
+        "embed revoke",
         "webhooks add",
         "webhooks remove",
         "webhooks pause",

@@ -398,5 +398,9 @@ public sealed class DiskTests(PostgresFixture postgres)
     }
 
     private static List<string> Entries(string folder) =>
-        [.. Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Where(file => !file.EndsWith(".new"))];
+        [
+            .. Directory
+                .EnumerateFiles(folder, "*", SearchOption.AllDirectories)
+                .Where(file => !file.EndsWith(".new") && Path.GetFileName(file) != DeliveryModule.EmbedTokensFile),
+        ];
 }
