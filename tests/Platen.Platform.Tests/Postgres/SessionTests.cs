@@ -60,6 +60,54 @@ public sealed class SessionTests(PostgresFixture postgres)
         await Scope.RaisesAsync(connection, Ct);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_read_in_one_round_trip_has_its_scope_and_leaves_none(bool fails)
+    {
+        var login = new NpgsqlConnectionStringBuilder(postgres.AdminConnectionString)
+        {
+            Username = EmbeddedPostgres.AppLogin,
+        };
+        await using var pool = PostgresPools.Pool(login.ConnectionString, connections: 1, pooled: false);
+        var owner = TestOwner.New();
+        // Often enough for the statements to be prepared.
+        for (var i = 0; i < 8; i++)
+        {
+            var who = new Query<(int Server, string User, Guid Owner, bool Publisher)>(
+                "select pg_backend_pid(), current_user::text, platform.current_owner(), platform.is_publisher()",
+                row => (row.GetInt32(0), row.GetString(1), row.GetGuid(2), row.GetBoolean(3))
+            );
+            var divided = new Query<int>("select 1 / $1", row => row.GetInt32(0), Sql.Int(fails ? 0 : 1));
+            var server = 0;
+            var reading = Session.ReadAsync(
+                pool,
+                SessionRole.App,
+                owner.Context() with
+                {
+                    MayPublishCurated = true,
+                },
+                [who.Copy, divided.Copy],
+                async (reader, ct) =>
+                {
+                    var seen = (await who.NextRowsAsync(reader, ct)).Single();
+                    server = seen.Server;
+                    seen.ShouldBe((server, "platen_app", owner.Id.Value, true));
+                    return (await divided.NextRowsAsync(reader, ct)).Single();
+                },
+                Ct
+            );
+            if (fails)
+                (await Should.ThrowAsync<PostgresException>(() => reading)).SqlState.ShouldBe("22012");
+            else
+                (await reading).ShouldBe(1);
+            await using var connection = await pool.OpenConnectionAsync(Ct);
+            (await Scope.OfAsync(connection, Ct)).ShouldBe(new Scope(server, EmbeddedPostgres.AppLogin, "", "", ""));
+            await using var transaction = await connection.BeginTransactionAsync(Ct);
+            await Scope.RaisesAsync(connection, Ct);
+        }
+    }
+
     [Fact]
     public async Task Opening_costs_one_round_trip()
     {
@@ -84,8 +132,23 @@ public sealed class SessionTests(PostgresFixture postgres)
             await RunAsync(pools, "select 2", "select 3");
             // What is added at the commit travels with it.
             (trips.Count - before).ShouldBe(3);
+
+            before = trips.Count;
+            await using (var session = await pools.OpenAsync(TestOwner.New().Context(), Ct))
+            {
+                session.AtCommit("select 2");
+                (await session.CommitWithAsync(One(), Ct)).ShouldBe([1]);
+            }
+            // Begin with its scope; all the rest with the commit.
+            (trips.Count - before).ShouldBe(2);
+
+            before = trips.Count;
+            (await pools.ReadAsync(TestOwner.New().Context(), One(), Ct)).ShouldBe([1]);
+            (trips.Count - before).ShouldBe(1);
         }
         Directory.Delete(folder, recursive: true);
+
+        static Query<int> One() => new("select 1", row => row.GetInt32(0));
 
         static async Task RunAsync(PostgresPools pools, params string[] atCommit)
         {
@@ -138,6 +201,31 @@ public sealed class SessionTests(PostgresFixture postgres)
             await EventLog.AppendAsync(session, stream, "fact", "{}"u8.ToArray(), Ct);
             session.AtCommit("select 1 / $1", Sql.Int(1));
             await session.CommitAsync(Ct);
+        }
+        await using (var session = await postgres.OpenAsync(owner, Ct))
+            (await EventLog.HeadAsync(session, stream, Ct)).Revision.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_last_statement_is_committed_with_what_was_added_or_not_at_all()
+    {
+        var stream = new StreamId("last/" + Guid.CreateVersion7());
+        var owner = TestOwner.New();
+        await using (var session = await postgres.OpenAsync(owner, Ct))
+        {
+            EventLog.AppendAtCommit(session, stream, "fact", "{}"u8.ToArray());
+            session.AtCommit("select 1 / $1", Sql.Int(0));
+            var last = new Query<int>("select 7", row => row.GetInt32(0));
+            (await Should.ThrowAsync<PostgresException>(() => session.CommitWithAsync(last, Ct))).SqlState.ShouldBe(
+                PostgresErrorCodes.DivisionByZero
+            );
+        }
+        await using (var session = await postgres.OpenAsync(owner, Ct))
+        {
+            (await EventLog.HeadAsync(session, stream, Ct)).Revision.ShouldBe(0);
+            EventLog.AppendAtCommit(session, stream, "fact", "{}"u8.ToArray());
+            var last = new Query<int>("select n from generate_series(7, 9) n", row => row.GetInt32(0));
+            (await session.CommitWithAsync(last, Ct)).ShouldBe([7, 8, 9]);
         }
         await using (var session = await postgres.OpenAsync(owner, Ct))
             (await EventLog.HeadAsync(session, stream, Ct)).Revision.ShouldBe(1);
