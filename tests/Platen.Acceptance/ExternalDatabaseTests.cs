@@ -33,6 +33,29 @@ public sealed class ExternalDatabaseTests(ExternalDatabase external) : IClassFix
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
+    [Theory]
+    [InlineData(16)]
+    [InlineData(17)]
+    public async Task The_whole_server_runs_on_every_version_between_the_oldest_and_the_newest(int major)
+    {
+        await using var database = await ExternalPostgres.StartAsync(major, Ct);
+        await database.ExecuteAsync("create database platen template template0 encoding 'UTF8'", Ct);
+        await using var server = await PlatenServer.StartWithSamplesAsync(
+            PostgresFixture.NewFolder(),
+            Ct,
+            ("ConnectionStrings__Platen", database.Superuser("platen"))
+        );
+        server.Output.ShouldContain($"PostgreSQL {major}.");
+        using var client = server.OpenClient();
+        var page = new NumberedPage("wgt_curated_versions");
+        (await page.NextAsync(client, Ct)).ShouldBeTrue();
+        (await page.NextAsync(client, Ct)).ShouldBeTrue();
+        using var ready = await client.GetAsync("readyz", Ct);
+        ready.StatusCode.ShouldBe(HttpStatusCode.OK);
+        var doctor = await server.RunCliAsync(Ct, "doctor");
+        doctor.ExitCode.ShouldBe(0, doctor.Output + doctor.Errors);
+    }
+
     [Fact]
     public async Task A_server_behind_a_transaction_pooler_publishes_works_and_tells()
     {

