@@ -30,7 +30,7 @@ internal sealed class DeliveryMetrics : IDisposable
 {
     private const int Encodings = 4;
     private const int Levels = 5;
-    private static readonly int[] Statuses = [200, 206, 304, 400, 404, 405, 406, 412, 416, 500, 503];
+    private static readonly int[] Statuses = [200, 204, 206, 304, 400, 401, 403, 404, 405, 406, 412, 416, 500, 503];
     private static readonly string[] LevelNames = ["none", "memory", "stale", "disk", "store"];
     private static readonly string[] EncodingNames = ["identity", "br", "gzip", "none"];
 

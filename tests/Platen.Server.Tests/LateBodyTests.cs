@@ -35,7 +35,20 @@ public sealed class LateBodyTests(ServerFixture server)
                 byKey: true,
                 (place, who) => DoneAsync(HttpMethod.Delete, $"{place}/keys/{who}", precondition: null)
             ),
-            SendAsync("closed", byKey: true, (place, _) => DoneAsync(HttpMethod.Delete, place))
+            SendAsync("closed", byKey: true, (place, _) => DoneAsync(HttpMethod.Delete, place)),
+            // Where the workspace is not in the path, whoever entered it is asked about all the same.
+            SendAsync(
+                "removed, erasing",
+                byKey: false,
+                (place, who) => DoneAsync(HttpMethod.Delete, $"{place}/members/{who}"),
+                Ask.ToErase
+            ),
+            SendAsync(
+                "disabled, saving",
+                byKey: false,
+                (_, who) => DoneAsync(HttpMethod.Post, $"/v1/people/{who}/disable", precondition: null),
+                Ask.ToSave
+            )
         );
         answers.ShouldBe([
             "nothing: 201, 1 instance",
@@ -45,10 +58,24 @@ public sealed class LateBodyTests(ServerFixture server)
             "disabled: 403, 0 instances",
             "revoked: 403, 0 instances",
             "closed: 403, 0 instances",
+            "removed, erasing: 403, 0 instances",
+            "disabled, saving: 403, 1 instance",
         ]);
     }
 
-    private async Task<string> SendAsync(string what, bool byKey, Func<string, Guid, Task> happens)
+    private enum Ask
+    {
+        ToCreate,
+        ToErase,
+        ToSave,
+    }
+
+    private async Task<string> SendAsync(
+        string what,
+        bool byKey,
+        Func<string, Guid, Task> happens,
+        Ask ask = Ask.ToCreate
+    )
     {
         var made = await server.Owner.SendAsync(
             HttpMethod.Post,
@@ -59,12 +86,17 @@ public sealed class LateBodyTests(ServerFixture server)
         var place = "/v1/workspaces/" + made.Json["slug"];
         var (who, credential) = byKey ? await KeyAsync(place) : await PersonAsync(owner);
         // Enough bytes at first that the server does not take the pause for a client that is too slow.
-        var body =
-            new string(' ', HeadBytes)
-            + JsonSerializer.Serialize(UserInstanceTests.Faq("late"), JsonSerializerOptions.Web);
+        object document = ask == Ask.ToErase ? new { person = "ada@example.org" } : UserInstanceTests.Faq("late");
+        var body = new string(' ', HeadBytes) + JsonSerializer.Serialize(document, JsonSerializerOptions.Web);
+        var target = ask switch
+        {
+            Ask.ToErase => $"POST /v1/submissions:erase?workspace={made.Json["slug"]}",
+            Ask.ToSave => $"PUT /v1/instances/{await CreateAsync(place)}",
+            _ => $"POST {place}/instances",
+        };
         using var raw = await RawConnection.OpenAsync(server.Address);
         await raw.SayAsync(
-            $"POST {place}/instances HTTP/1.1\r\nHost: {server.Address.Authority}\r\n{credential}\r\nConnection: close\r\n"
+            $"{target} HTTP/1.1\r\nIf-Match: *\r\nHost: {server.Address.Authority}\r\n{credential}\r\nConnection: close\r\n"
                 + $"Content-Type: application/json\r\nContent-Length: {body.Length}\r\nExpect: 100-continue\r\n\r\n"
         );
         // Said when the body is first asked for: the caller has been let in.
@@ -88,6 +120,13 @@ public sealed class LateBodyTests(ServerFixture server)
         count.Parameters.AddWithValue(owner.Value);
         var instances = (long)(await count.ExecuteScalarAsync(Ct))!;
         return $"{what}: {status}, {instances} {(instances == 1 ? "instance" : "instances")}";
+    }
+
+    private async Task<string> CreateAsync(string place)
+    {
+        var made = await server.Owner.SendAsync(HttpMethod.Post, place + "/instances", UserInstanceTests.Faq("early"));
+        made.Status.ShouldBe(201, made.Text);
+        return made.Json["publicId"]!.GetValue<string>();
     }
 
     private async Task<(Guid Id, string Field)> KeyAsync(string place)

@@ -76,7 +76,7 @@ public sealed class ProfileMatrixTests(ServerFixture server)
                     .Select(m => m + " " + e.RoutePattern.RawText)
             )
             // A token shows an instance and changes nothing of it.
-            .Where(o => !o.EndsWith("/embed-tokens", StringComparison.Ordinal))
+            .Where(o => !o.Contains("/embed-tokens", StringComparison.Ordinal))
             .Distinct()
             .Order(StringComparer.Ordinal);
         Rows()

@@ -219,9 +219,77 @@ public sealed class ExpiryTests(ServerFixture server)
         );
         pointed.Parameters.Add(Sql.Text(name.Subject));
         (await pointed.ExecuteScalarAsync(Ct)).ShouldBe(0L, "no channel keeps the releases from being collected");
+        (await CollectableAsync()).ShouldBe((2, 1));
         var blob = $"/v1/templates/{name}/blobs/";
         (await server.Owner.GetAsync(blob + Digest.Of(Text("shared")))).Status.ShouldBe(200);
         (await server.Owner.GetAsync(blob + Digest.Of(Text("only here")))).Status.ShouldBe(404);
+    }
+
+    [Fact]
+    public async Task A_draft_that_is_pushed_again_leaves_what_it_was_to_the_collection()
+    {
+        string? tag = null;
+        foreach (var text in (string[])["one", "two", "three", "one"])
+        {
+            var pushed = await server.Owner.PushPromptAsync(name, "1.0.0", text, "draft", tag);
+            pushed.Status.ShouldBeInRange(200, 201, pushed.Text);
+            tag = pushed.Tag;
+        }
+        // What it was at first, it is again.
+        (await CollectableAsync()).ShouldBe((2, 1));
+    }
+
+    [Fact]
+    public async Task What_was_in_use_or_was_made_stable_lately_stays()
+    {
+        foreach (var version in (string[])["1.0.0", "1.1.0", "1.2.0"])
+            await server.Owner.PushPromptAsync(name, version, version);
+        await server.Owner.PushPromptAsync(name, "0.9.0", "a late stable one", "draft");
+        await MoveAsync("production", "1.0.0", create: true);
+        await AgeAsync("true");
+        await MoveAsync("production", "1.2.0");
+        var stable = await server.Owner.SendAsync(
+            HttpMethod.Patch,
+            $"/v1/templates/{name}/versions/0.9.0",
+            new { status = "stable" },
+            "*"
+        );
+        stable.Status.ShouldBe(200, stable.Text);
+        var done = await ExpireAsync(server.Owner, new { unusedOlderThanDays = 30 });
+        Lines(done, "removed").ShouldBe(["1.1.0"]);
+        done.Json["kept"]!.AsArray().Single(line => line!["version"]!.GetValue<string>() == "1.0.0")!["because"]!
+            .GetValue<string>()
+            .ShouldStartWith("the channel production left it on ");
+        await MoveAsync("production", "1.0.0");
+    }
+
+    private async Task MoveAsync(string channel, string version, bool create = false)
+    {
+        var moved = await server.Owner.SendAsync(
+            HttpMethod.Put,
+            $"/v1/templates/{name}/channels/{channel}",
+            new { version },
+            create ? null : "*",
+            create
+        );
+        moved.Status.ShouldBeInRange(200, 201, moved.Text);
+    }
+
+    /// <summary>How many releases of the template a collection takes when no grace is given, and how many stay.</summary>
+    private async Task<(long Taken, long Kept)> CollectableAsync()
+    {
+        await using var admin = await server.Postgres.OpenAdminAsync(Ct);
+        await using var count = new NpgsqlCommand(
+            """
+            select count(*) filter (where c), count(*) filter (where not c)
+            from (select platform.is_collectable(owner, subject, digest, '0', 0, '0') as c from platform.release where subject = $1) r
+            """,
+            admin
+        );
+        count.Parameters.Add(Sql.Text(name.Subject));
+        await using var row = await count.ExecuteReaderAsync(Ct);
+        await row.ReadAsync(Ct);
+        return (row.GetInt64(0), row.GetInt64(1));
     }
 
     [Fact]
@@ -284,6 +352,12 @@ public sealed class ExpiryTests(ServerFixture server)
         );
         age.Parameters.Add(Sql.Text(name.Value));
         await age.ExecuteNonQueryAsync(Ct);
+        await using var moves = new NpgsqlCommand(
+            "update platform.channel_move set at = at - interval '100 days' where subject = $1",
+            admin
+        );
+        moves.Parameters.Add(Sql.Text(name.Subject));
+        await moves.ExecuteNonQueryAsync(Ct);
     }
 
     private const string Rule = "/v1/template-retention";

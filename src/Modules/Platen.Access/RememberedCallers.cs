@@ -9,14 +9,17 @@ namespace Platen.Access;
 /// <summary>
 /// Callers whom this node knows without asking the database, for answers that are given before authentication. Thread-safe.
 /// </summary>
-public sealed class RememberedCallers
+public sealed class RememberedCallers : IDisposable
 {
     private const string Bearer = "Bearer ";
+    private const int AskedAtOnce = 4;
 
     // Whoever asks before authentication has an answer without it, and does not wait long for a better one.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+    private readonly SemaphoreSlim asking = new(AskedAtOnce);
     private readonly KeyVerifier keys;
     private readonly ILogger logger;
+    private volatile bool isSilent;
 
     internal RememberedCallers(KeyVerifier keys, ILogger<RememberedCallers> logger)
     {
@@ -53,11 +56,15 @@ public sealed class RememberedCallers
             || !MachineKey.TryParse(field[Bearer.Length..], out var key)
         )
             return null;
+        // Anybody can make up keys: the database is asked about few at a time, and the others see what everybody sees.
+        if (!await asking.WaitAsync(TimeSpan.Zero, CancellationToken.None))
+            return null;
         try
         {
             using var limit = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
             limit.CancelAfter(Patience);
             var (caller, _) = await keys.VerifyAsync(key, limit.Token);
+            isSilent = false;
             return caller?.Owner;
         }
         catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
@@ -66,8 +73,17 @@ public sealed class RememberedCallers
         }
         catch (Exception e) when (e is NpgsqlException or IOException or TimeoutException or OperationCanceledException)
         {
-            Log.KeyHolderUnknown(logger, e);
+            // Once in an outage: a line for each would let anybody fill the log.
+            if (!isSilent)
+                Log.KeyHolderUnknown(logger, e);
+            isSilent = true;
             return null;
         }
+        finally
+        {
+            asking.Release();
+        }
     }
+
+    public void Dispose() => asking.Dispose();
 }

@@ -1,4 +1,3 @@
-using System.Security.Claims;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -73,7 +72,7 @@ internal sealed class WorkspaceAuthorization(WorkspaceDirectory directory) : Aut
     )
     {
         if (
-            context.User.Identity is not CallerIdentity { Caller: var caller } identity
+            context.User.Identity is not CallerIdentity { Caller: var caller }
             || context.Resource is not HttpContext http
         )
         {
@@ -90,12 +89,7 @@ internal sealed class WorkspaceAuthorization(WorkspaceDirectory directory) : Aut
             ) ?? throw WorkspaceProblems.NoSuchWorkspace();
         if (!entered.Has(requirement.Scope))
             return;
-        // Whatever else is known of who it is stays known.
-        http.User = new ClaimsPrincipal(
-            context
-                .User.Identities.Where(one => one is not CallerIdentity)
-                .Prepend(new CallerIdentity(entered, identity.AuthenticationType!))
-        );
+        CallerPrincipal.Enter(http, entered);
         context.Succeed(requirement);
     }
 }

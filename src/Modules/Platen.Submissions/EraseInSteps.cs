@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Platen.Kernel;
 using Platen.Platform.Jobs;
 using Platen.Platform.Postgres;
 
@@ -48,21 +49,22 @@ internal sealed class EraseInSteps : IJobHandler
         await using var session = await job.OpenAsync(ct);
         var erasure = await session.FirstAsync(
             """
-            select person, looked_to, looked_at, erased, asked_by_name from submissions.erasure
+            select person, looked_to, looked_at, erased, asked_by, asked_by_name from submissions.erasure
             where owner = platform.current_owner() and id = $1 and finished_at is null for update
             """,
             row => new
             {
                 Person = row.GetString(0),
                 So = new ErasureStep(row.GetGuid(1), row.GetInt64(2), row.GetInt64(3)),
-                AskedBy = row.GetString(4),
+                AskedBy = new Actor(new ActorId(row.GetGuid(4)), row.GetString(5)),
             },
             ct,
             Sql.Uuid(id)
         );
         if (erasure is null)
             return null;
-        var step = await ErasureStep.TakeAsync(session, erasure.Person, erasure.So.LookedTo, erasure.AskedBy, ct);
+        session.ActFor(erasure.AskedBy);
+        var step = await ErasureStep.TakeAsync(session, erasure.Person, erasure.So.LookedTo, ct);
         await session.ExecuteAsync(
             """
             update submissions.erasure set looked_to = $2, looked_at = looked_at + $3, erased = erased + $4,

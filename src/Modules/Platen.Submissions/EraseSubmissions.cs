@@ -27,7 +27,7 @@ internal sealed class EraseSubmissions(PostgresPools pools)
                 ct,
                 Sql.Uuid(id)
             ) ?? throw KernelProblems.NotFound.Because($"There is no submission {id}.").AsException();
-        await ErasureStep.TellAsync(session, publicId, 1, askedBy: null, ct);
+        await ErasureStep.TellAsync(session, publicId, 1, ct);
         await session.CommitAsync(ct);
     }
 
@@ -39,6 +39,7 @@ internal sealed class EraseSubmissions(PostgresPools pools)
         if (
             person.Length > SubmissionsLimits.EmailLength
             || person.IndexOf('@', StringComparison.Ordinal) <= 0
+            || person.EndsWith('@')
             || person.Any(char.IsControl)
         )
         {
@@ -47,7 +48,7 @@ internal sealed class EraseSubmissions(PostgresPools pools)
                 .AsException();
         }
         await using var session = await pools.OpenAsync(caller.Operation("erase person"), ct);
-        var step = await ErasureStep.TakeAsync(session, person, Guid.Empty, askedBy: null, ct);
+        var step = await ErasureStep.TakeAsync(session, person, Guid.Empty, ct);
         var erasure = step.IsLast
             ? new Erasure(null, step.LookedAt, step.Erased, IsDone: true)
             : await BeginAsync(session, person, step, ct);
@@ -98,8 +99,8 @@ internal sealed class EraseSubmissions(PostgresPools pools)
         var id = Guid.CreateVersion7();
         await session.ExecuteAsync(
             """
-            insert into submissions.erasure (owner, id, person, looked_to, looked_at, erased, asked_by_name)
-            values (platform.current_owner(), $1, $2, $3, $4, $5, $6)
+            insert into submissions.erasure (owner, id, person, looked_to, looked_at, erased, asked_by, asked_by_name)
+            values (platform.current_owner(), $1, $2, $3, $4, $5, platform.current_actor(), $6)
             """,
             ct,
             Sql.Uuid(id),

@@ -20,15 +20,8 @@ internal readonly record struct ErasureStep(Guid LookedTo, long LookedAt, long E
     /// <param name="session">Whose; the event and the audit entry of what goes are written in it.</param>
     /// <param name="person">An e-mail address, in any case.</param>
     /// <param name="after">Where the former step ended; <see cref="Guid.Empty"/> for the first.</param>
-    /// <param name="askedBy">By whom, where a job erases for them.</param>
     /// <param name="ct">Cancels.</param>
-    public static async Task<ErasureStep> TakeAsync(
-        Session session,
-        string person,
-        Guid after,
-        string? askedBy,
-        CancellationToken ct
-    )
+    public static async Task<ErasureStep> TakeAsync(Session session, string person, Guid after, CancellationToken ct)
     {
         var found = await session.ListAsync(
             """
@@ -61,19 +54,13 @@ internal readonly record struct ErasureStep(Guid LookedTo, long LookedAt, long E
         foreach (var one in found.Where(one => one.PublicId is not null))
         {
             erased += one.Count;
-            await TellAsync(session, one.PublicId!, one.Count, askedBy, ct);
+            await TellAsync(session, one.PublicId!, one.Count, ct);
         }
         return new ErasureStep(found[0].Last, found[0].Count, erased);
     }
 
     /// <summary>Writes down that some of an instance's submissions are gone, and never whose they were.</summary>
-    public static async Task TellAsync(
-        Session session,
-        string publicId,
-        long count,
-        string? askedBy,
-        CancellationToken ct
-    )
+    public static async Task TellAsync(Session session, string publicId, long count, CancellationToken ct)
     {
         await EventLog.AppendAsync(
             session,
@@ -88,7 +75,7 @@ internal readonly record struct ErasureStep(Guid LookedTo, long LookedAt, long E
             "submissions/" + publicId,
             null,
             null,
-            askedBy is null ? new { count } : new { count, askedBy },
+            new { count },
             ct
         );
     }

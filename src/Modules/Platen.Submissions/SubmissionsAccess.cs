@@ -29,6 +29,7 @@ internal sealed class SubmissionsAccess(WorkspaceDirectory directory, PublishedF
                 (owner is { IsPlatform: true } ? null : await directory.EnterAsync(caller, owner, ct))
                 ?? throw NoSuchInstance();
             await context.CountWorkspaceAsync(caller);
+            CallerPrincipal.Enter(context, caller);
         }
         return (Checked(caller, scope), id);
     }
@@ -48,6 +49,7 @@ internal sealed class SubmissionsAccess(WorkspaceDirectory directory, PublishedF
                 await directory.EnterAsync(caller, workspace, ct)
                 ?? throw KernelProblems.NotFound.Because("There is no such workspace.").AsException();
             await context.CountWorkspaceAsync(caller);
+            CallerPrincipal.Enter(context, caller);
         }
         return Checked(caller, scope);
     }

@@ -412,6 +412,8 @@ internal sealed class CommitVersion(PostgresPools pools, IBlobStore blobs, Store
             Sql.Text(status),
             Sql.Text(changelog)
         );
+        if (before.Release != digest)
+            await TemplateVersion.LetGoAsync(session, name, before.Release, ct);
     }
 
     public static async Task WriteFilesAsync(

@@ -1,3 +1,4 @@
+using Npgsql;
 using Platen.Access;
 using Platen.Kernel;
 using Platen.Kernel.Templates;
@@ -61,7 +62,10 @@ internal sealed class ExpireVersions(PostgresPools pools, TimeProvider clock)
             if (Why(version, body, now) is not { } because)
                 continue;
             var text = version.Version.ToString();
-            if (await NamedByAsync(session, name, text, ct) is { } named)
+            var named =
+                await NamedByAsync(session, name, text, ct)
+                ?? await NamedUntilAsync(session, name, version, body.UnusedOlderThanDays, now, ct);
+            if (named is not null)
             {
                 kept.Add(new Line(text, version.Status, version.Release, named));
                 continue;
@@ -83,7 +87,7 @@ internal sealed class ExpireVersions(PostgresPools pools, TimeProvider clock)
                 : null
             : body.AfterSunset && version.Status == VersionStatus.Deprecated && version.SunsetAt < now
                 ? $"deprecated, and its sunset was on {version.SunsetAt:yyyy-MM-dd}"
-                : body.UnusedOlderThanDays is { } unused && version.CreatedAt < now.AddDays(-unused)
+                : body.UnusedOlderThanDays is { } unused && version.UpdatedAt < now.AddDays(-unused)
                     ? $"older than {unused} days, and nothing names it"
                     : null;
 
@@ -100,6 +104,34 @@ internal sealed class ExpireVersions(PostgresPools pools, TimeProvider clock)
             Sql.Text(name.Value),
             Sql.Text(version)
         );
+
+    /// <summary>What a channel pointed at lately is what one goes back to: its time begins when the channel left it.</summary>
+    private static Task<string?> NamedUntilAsync(
+        Session session,
+        TemplateName name,
+        TemplateVersion version,
+        int? unusedDays,
+        DateTimeOffset now,
+        CancellationToken ct
+    )
+    {
+        if (version.Status == VersionStatus.Draft || version.SunsetAt < now || unusedDays is not { } days)
+            return Task.FromResult<string?>(null);
+        return session.FirstAsync(
+            """
+            select 'the channel ' || m.name || ' left it on ' || to_char(m.at at time zone 'utc', 'YYYY-MM-DD')
+            from platform.channel_move m
+            where m.subject = $1 and $2 in (m.to_digest, m.from_digest, m.candidate_digest) and m.name <> $3 and m.at >= $4
+            order by m.at desc limit 1
+            """,
+            row => row.GetString(0),
+            ct,
+            Sql.Text(name.Subject),
+            Sql.Digest(version.Release),
+            Sql.Text(version.Version.ToString()),
+            new NpgsqlParameter<DateTimeOffset> { TypedValue = now.AddDays(-days) }
+        );
+    }
 
     private static async Task RemoveAsync(
         Session session,
@@ -119,6 +151,7 @@ internal sealed class ExpireVersions(PostgresPools pools, TimeProvider clock)
             Sql.Text(name.Value),
             Sql.Text(text)
         );
+        await TemplateVersion.LetGoAsync(session, name, version.Release, ct);
         if (version.Status != VersionStatus.Draft)
         {
             await session.ExecuteAsync(

@@ -157,6 +157,23 @@ internal sealed record TemplateVersion(
 
     public string Tag => Precondition.TagOf(Revision);
 
+    /// <summary>
+    /// Withdraws a release that no version has any more, so that a collection takes its bytes once its grace is over. Committing it again
+    /// brings it back.
+    /// </summary>
+    public static Task LetGoAsync(Session session, TemplateName name, Digest release, CancellationToken ct) =>
+        session.ExecuteAsync(
+            """
+            update platform.release set withdrawn_at = clock_timestamp()
+            where subject = $1 and digest = $2 and withdrawn_at is null
+                and not exists (select from templates.template_version where template = $3 and release_digest = $2)
+            """,
+            ct,
+            Sql.Text(name.Subject),
+            Sql.Digest(release),
+            Sql.Text(name.Value)
+        );
+
     public static TemplateVersion Read(NpgsqlDataReader row) =>
         new(
             TemplateName.Parse(row.GetString(0)),

@@ -48,7 +48,7 @@ internal sealed class InstanceAccess(WorkspaceDirectory directory, PostgresPools
             return creates && caller.Has(Scopes.InstancesWrite) ? caller : throw InstanceRequests.NotFound(id);
         }
         await context.CountWorkspaceAsync(entered);
-        context.User = CallerPrincipal.Of(entered, context.User.Identity!.AuthenticationType!);
+        CallerPrincipal.Enter(context, entered);
         return entered;
     }
 

@@ -454,6 +454,9 @@ internal static class WidgetsEndpoints
         CancellationToken ct
     )
     {
+        // To the database that one means all of them.
+        if (tokenId == Guid.Empty)
+            throw KernelProblems.NotFound.Because("That is no token's id.").AsException();
         await revoke.RunAsync(context.Caller(), InstanceRequests.ParseId(publicId), tokenId, ct);
         return TypedResults.NoContent();
     }

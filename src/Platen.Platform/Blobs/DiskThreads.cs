@@ -29,7 +29,7 @@ internal static class DiskThreads
             else if (threads < Most)
             {
                 threads++;
-                new Thread(Serve) { IsBackground = true, Name = "Platen disk" }.Start();
+                new Thread(Serve) { IsBackground = true, Name = "Platen disk" }.UnsafeStart();
             }
         }
         return work.Done.Task;

@@ -17,6 +17,13 @@ internal sealed record EmbedKey(string Id, byte[] PublicKey, DateTimeOffset? Ver
     /// <summary>The first part of every token that it signs.</summary>
     public string Header { get; } = EmbedToken.HeaderOf(Id);
 
+    /// <exception cref="CryptographicException">That is no public key.</exception>
+    public static void Check(byte[] publicKey)
+    {
+        using var key = ECDsa.Create();
+        key.ImportSubjectPublicKeyInfo(publicKey, out _);
+    }
+
     public bool Verifies(ReadOnlySpan<byte> signed, ReadOnlySpan<byte> signature)
     {
         if (!idle.TryTake(out var key))
@@ -37,11 +44,15 @@ internal sealed record EmbedKey(string Id, byte[] PublicKey, DateTimeOffset? Ver
 
 /// <summary>The tokens of one instance that were ended. Immutable.</summary>
 /// <param name="MadeBy">All that were made by then; the Unix epoch for none.</param>
-/// <param name="Singly">Others, by their ids.</param>
+/// <param name="Singly">Others, by their ids, and when each ended.</param>
 /// <param name="LastAt">When the last of them was.</param>
-internal sealed record EmbedRevocation(DateTimeOffset MadeBy, IReadOnlySet<Guid> Singly, DateTimeOffset LastAt)
+internal sealed record EmbedRevocation(
+    DateTimeOffset MadeBy,
+    IReadOnlyDictionary<Guid, DateTimeOffset> Singly,
+    DateTimeOffset LastAt
+)
 {
-    public bool Ends(EmbedToken token) => token.IssuedAt <= MadeBy || Singly.Contains(token.Id);
+    public bool Ends(EmbedToken token) => token.IssuedAt <= MadeBy || Singly.ContainsKey(token.Id);
 }
 
 /// <summary>One row of what was ended; <paramref name="Token"/> is the nil UUID for all of an instance.</summary>

@@ -1,6 +1,7 @@
 using System.Buffers.Text;
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
+using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
@@ -376,10 +377,11 @@ public sealed class EmbedTokenVerifier : BackgroundService
                     .Select(row => row.At)
                     .Append(former?.MadeBy ?? DateTimeOffset.UnixEpoch)
                     .Max();
-                var singly = one.Select(row => row.Token)
-                    .Where(token => token != Guid.Empty)
-                    .Concat(former?.Singly ?? Enumerable.Empty<Guid>())
-                    .ToHashSet();
+                var singly = one.Where(row => row.Token != Guid.Empty)
+                    .Select(row => KeyValuePair.Create(row.Token, row.At))
+                    .Concat(former?.Singly ?? Enumerable.Empty<KeyValuePair<Guid, DateTimeOffset>>())
+                    .GroupBy(ended => ended.Key)
+                    .ToDictionary(ended => ended.Key, ended => ended.Max(each => each.Value));
                 var lastAt = one.Select(row => row.At).Append(former?.LastAt ?? DateTimeOffset.UnixEpoch).Max();
                 revoked[one.Key] = new EmbedRevocation(madeBy, singly, lastAt);
             }
@@ -395,9 +397,16 @@ public sealed class EmbedTokenVerifier : BackgroundService
             {
                 if (revocation.LastAt < longAgo)
                     revoked.TryRemove(key, out _);
+                else if (revocation.Singly.Values.Any(at => at < longAgo))
+                    revoked[key] = revocation with { Singly = Since(revocation.Singly, longAgo) };
             }
         }
     }
+
+    private static Dictionary<Guid, DateTimeOffset> Since(
+        IReadOnlyDictionary<Guid, DateTimeOffset> ended,
+        DateTimeOffset since
+    ) => ended.Where(one => one.Value >= since).ToDictionary();
 
     // A disk that does not answer keeps no process from its start.
     private async Task RestoreAsync(CancellationToken ct)
@@ -412,12 +421,25 @@ public sealed class EmbedTokenVerifier : BackgroundService
                 is not { } bytes
             )
                 return;
-            var state = JsonSerializer.Deserialize(bytes, EmbedStateJson.Default.EmbedState)!;
+            if (
+                JsonSerializer.Deserialize(bytes, EmbedStateJson.Default.EmbedState)
+                is not { Keys: not null, Revoked: not null } state
+            )
+                throw new JsonException("It is not what was written there.");
+            foreach (var key in state.Keys)
+                EmbedKey.Check(key.PublicKey);
             Merge(state.Revoked.Select(row => new EndedToken(new OwnerId(row.Owner), row.PublicId, row.Token, row.At)));
             keys = [.. state.Keys.Select(key => new EmbedKey(key.Id, key.PublicKey, key.VerifiesUntil))];
             kept = bytes;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or TimeoutException or JsonException)
+        catch (Exception e)
+            when (e
+                    is IOException
+                        or UnauthorizedAccessException
+                        or TimeoutException
+                        or JsonException
+                        or CryptographicException
+            )
         {
             Log.NotKept(logger, file, e);
         }
@@ -463,7 +485,7 @@ public sealed class EmbedTokenVerifier : BackgroundService
             [
                 .. revoked
                     .SelectMany(pair =>
-                        pair.Value.Singly.Select(token => (pair.Key, Token: token, At: pair.Value.LastAt))
+                        pair.Value.Singly.Select(ended => (pair.Key, Token: ended.Key, At: ended.Value))
                             .Append((pair.Key, Token: Guid.Empty, At: pair.Value.MadeBy))
                     )
                     .Select(row => new EmbedState.Ended(row.Key.Owner.Value, row.Key.PublicId, row.Token, row.At))

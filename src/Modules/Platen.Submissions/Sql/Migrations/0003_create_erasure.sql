@@ -9,6 +9,7 @@ create table submissions.erasure (
     looked_at bigint not null check (looked_at >= 0),
     erased bigint not null check (erased >= 0),
     asked_at timestamptz not null default clock_timestamp(),
+    asked_by uuid not null,
     asked_by_name text not null,
     finished_at timestamptz,
     primary key (owner, id),
