@@ -345,19 +345,7 @@ public sealed class ExpiryTests(ServerFixture server)
     private async Task AgeAsync(string which)
     {
         await using var admin = await server.Postgres.OpenAdminAsync(Ct);
-        await using var age = new NpgsqlCommand(
-            "update templates.template_version set created_at = created_at - interval '100 days', updated_at = updated_at - interval '100 days' where template = $1 and "
-                + which,
-            admin
-        );
-        age.Parameters.Add(Sql.Text(name.Value));
-        await age.ExecuteNonQueryAsync(Ct);
-        await using var moves = new NpgsqlCommand(
-            "update platform.channel_move set at = at - interval '100 days' where subject = $1",
-            admin
-        );
-        moves.Parameters.Add(Sql.Text(name.Subject));
-        await moves.ExecuteNonQueryAsync(Ct);
+        await ServerFixture.AgeAsync(admin, name, which, Ct);
     }
 
     private const string Rule = "/v1/template-retention";

@@ -1,8 +1,6 @@
-using Npgsql;
 using Platen.Client;
 using Platen.Client.Resolving;
 using Platen.Kernel.Templates;
-using Platen.Platform.Postgres;
 using Platen.Testing;
 using Platen.Testing.Servers;
 
@@ -121,12 +119,7 @@ public sealed class FaultTests(ServerFixture server) : IDisposable
         await told.DescribeAsync(name, "1.0.0", Ct);
         await using (var admin = await server.Postgres.OpenAdminAsync(Ct))
         {
-            await using var age = new NpgsqlCommand(
-                "update templates.template_version set created_at = created_at - interval '9 days' where template = $1",
-                admin
-            );
-            age.Parameters.Add(Sql.Text(name.Value));
-            await age.ExecuteNonQueryAsync(Ct);
+            await ServerFixture.AgeAsync(admin, name, "true", Ct);
         }
         var gone = await server.Owner.SendAsync(
             HttpMethod.Post,

@@ -127,6 +127,28 @@ public sealed class ServerFixture : IAsyncLifetime
             TestContext.Current.CancellationToken
         );
 
+    /// <summary>Makes versions of a template, and all moves of its channels, a hundred days older.</summary>
+    /// <param name="admin">A superuser's connection.</param>
+    /// <param name="name">Which template.</param>
+    /// <param name="which">A condition on its versions.</param>
+    /// <param name="ct">Cancels.</param>
+    internal static async Task AgeAsync(NpgsqlConnection admin, TemplateName name, string which, CancellationToken ct)
+    {
+        await using var age = new NpgsqlCommand(
+            "update templates.template_version set created_at = created_at - interval '100 days', updated_at = updated_at - interval '100 days' where template = $1 and "
+                + which,
+            admin
+        );
+        age.Parameters.Add(Sql.Text(name.Value));
+        await age.ExecuteNonQueryAsync(ct);
+        await using var moves = new NpgsqlCommand(
+            "update platform.channel_move set at = at - interval '100 days' where subject = $1",
+            admin
+        );
+        moves.Parameters.Add(Sql.Text(name.Subject));
+        await moves.ExecuteNonQueryAsync(ct);
+    }
+
     internal static TemplateName NewName() => TemplateName.Parse("t" + Guid.CreateVersion7().ToString("N"));
 }
 
