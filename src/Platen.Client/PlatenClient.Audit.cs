@@ -34,7 +34,8 @@ public sealed partial class PlatenClient
     )
     {
         ArgumentNullException.ThrowIfNull(query);
-        using var answer = await OpenExportAsync(AuditOf(workspace, ":export", query, ("format", format)), ct);
+        using var request = NewRequest(HttpMethod.Get, AuditOf(workspace, ":export", query, ("format", format)));
+        using var answer = await OpenAsync(request, "the export did not begin", ct);
         await using var body = new WatchedStream(
             await answer.Content.ReadAsStreamAsync(ct),
             options.AttemptTimeout,
@@ -100,43 +101,6 @@ public sealed partial class PlatenClient
             ("to", query.To),
             further
         );
-
-    private async Task<HttpResponseMessage> OpenExportAsync(string path, CancellationToken ct)
-    {
-        using var request = NewRequest(HttpMethod.Get, path);
-        using var timeout = new CancellationTokenSource(options.AttemptTimeout, options.Time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, timeout.Token);
-        HttpResponseMessage? answer = null;
-        try
-        {
-            answer = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, either.Token);
-            if (!answer.IsSuccessStatusCode)
-                throw await RefusalAsync(answer, 1, either.Token);
-            var result = answer;
-            answer = null;
-            return result;
-        }
-        catch (HttpRequestException e)
-        {
-            throw Unreachable(e);
-        }
-        catch (OperationCanceledException e) when (!ct.IsCancellationRequested)
-        {
-            throw new PlatenUnreachableException(
-                Server,
-                string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"the export did not begin within {options.AttemptTimeout.TotalSeconds:0.#} s."
-                ),
-                "See what the server is busy with ('platen doctor').",
-                e
-            );
-        }
-        finally
-        {
-            answer?.Dispose();
-        }
-    }
 
     private async Task<int> ReadPieceAsync(Stream body, byte[] buffer, CancellationToken ct)
     {

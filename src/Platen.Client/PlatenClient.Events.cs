@@ -180,6 +180,24 @@ public sealed partial class PlatenClient
         request.Headers.Accept.ParseAdd("text/event-stream");
         request.Headers.Accept.ParseAdd("application/problem+json");
         request.Headers.Add("Last-Event-ID", after.ToString(CultureInfo.InvariantCulture));
+        var answer = await OpenAsync(request, "the event stream did not open", ct);
+        if (answer.Content.Headers.ContentType?.MediaType == "text/event-stream")
+            return answer;
+        using (answer)
+        {
+            throw new PlatenAnswerException(
+                $"{request.RequestUri} answered with {answer.Content.Headers.ContentType} and not with an event stream.",
+                "Check that the address is a Platen server's, and that server and client have the same version."
+            );
+        }
+    }
+
+    /// <summary>Asks once, for a body that is read as it comes.</summary>
+    /// <param name="request">What is asked.</param>
+    /// <param name="late">What did not happen, where the server does not answer in time.</param>
+    /// <param name="ct">Cancels.</param>
+    private async Task<HttpResponseMessage> OpenAsync(HttpRequestMessage request, string late, CancellationToken ct)
+    {
         using var timeout = new CancellationTokenSource(options.AttemptTimeout, options.Time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, timeout.Token);
         HttpResponseMessage? answer = null;
@@ -188,13 +206,6 @@ public sealed partial class PlatenClient
             answer = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, either.Token);
             if (!answer.IsSuccessStatusCode)
                 throw await RefusalAsync(answer, 1, either.Token);
-            if (answer.Content.Headers.ContentType?.MediaType != "text/event-stream")
-            {
-                throw new PlatenAnswerException(
-                    $"{request.RequestUri} answered with {answer.Content.Headers.ContentType} and not with an event stream.",
-                    "Check that the address is a Platen server's, and that server and client have the same version."
-                );
-            }
             var result = answer;
             answer = null;
             return result;
@@ -209,7 +220,7 @@ public sealed partial class PlatenClient
                 Server,
                 string.Create(
                     CultureInfo.InvariantCulture,
-                    $"the event stream did not open within {options.AttemptTimeout.TotalSeconds:0.#} s."
+                    $"{late} within {options.AttemptTimeout.TotalSeconds:0.#} s."
                 ),
                 "See what the server is busy with ('platen doctor').",
                 e
