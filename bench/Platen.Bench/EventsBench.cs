@@ -32,7 +32,7 @@ internal static class EventsBench
     private const int Subscribers = 1_000;
     private const int Pushes = 40;
     private const int Burst = 16;
-    private const int RoundCount = 5;
+    private const int RoundCount = 9;
     private const string Type = "bench.pushed";
 
     // As long as the data of a file update.

@@ -12,8 +12,8 @@ namespace Platen.Bench;
 /// </summary>
 internal static class PublishBench
 {
-    private const int Warmup = 40;
-    private const int Publishes = 60;
+    private const int Warmup = 400;
+    private const int Publishes = 100;
     private const int Moves = 200;
     private const string Plain = "wgt_curated_bench";
     private const string Translated = "wgt_main_content.faq";
