@@ -37,6 +37,30 @@ public sealed class AccessTests(RegistryFixture registry)
             refused.Refusal.ShouldBe((401, "UNAUTHORIZED"));
     }
 
+    [Theory]
+    [InlineData("HEAD", "/v2/asked/manifests/v1", 200)]
+    [InlineData("GET", "/v2/asked/tags/list", 200)]
+    [InlineData("GET", "/v2/asked/blobs/uploads/{upload}", 204)]
+    [InlineData("PATCH", "/v2/asked/blobs/uploads/{upload}", 202)]
+    [InlineData("DELETE", "/v2/asked/blobs/uploads/{upload}", 204)]
+    [InlineData("POST", "/v2/asked/blobs/uploads/", 202)]
+    [InlineData("DELETE", "/v2/asked/manifests/v1", 202)]
+    [InlineData("GET", "/v2/_catalog", 200)]
+    public async Task A_token_for_what_the_challenge_asks_for_is_enough(string method, string path, int status)
+    {
+        var client = await registry.NewOwnerAsync();
+        await client.PushImageAsync("asked", "v1", "x");
+        var begun = await client.BeginAsync("asked");
+        var address = path.Replace("{upload}", begun.Split('/')[^1], StringComparison.Ordinal);
+
+        var refused = await client.With(null).SendAsync(method, address);
+        refused.Status.ShouldBe(401);
+        var scope = refused["WWW-Authenticate"]!.Split("scope=\"")[1].TrimEnd('"');
+        var answer = await client.With(await TokenAsync(client, scope)).SendAsync(method, address);
+
+        answer.Status.ShouldBe(status, answer.Text);
+    }
+
     [Fact]
     public async Task A_key_lets_in_as_bearer_and_as_password_of_any_user()
     {

@@ -31,26 +31,29 @@ internal static class Challenge
     private static string? ScopeOf(HttpRequest request)
     {
         var path = request.Path.Value is { Length: > 4 } value ? value["/v2/".Length..] : "";
-        var (name, mayWrite) = RegistryPath.Parse(path) switch
+        const string Pull = "pull";
+        const string Push = "pull,push";
+        var reads = HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method);
+        var written =
+            reads ? Pull
+            : HttpMethods.IsDelete(request.Method) ? "delete"
+            : Push;
+        var (name, actions) = RegistryPath.Parse(path) switch
         {
-            RegistryPath.Catalog => ("", false),
-            RegistryPath.Tags tags => (tags.Name, false),
-            RegistryPath.Referrers referrers => (referrers.Name, false),
-            RegistryPath.Manifest manifest => (manifest.Name, true),
-            RegistryPath.Blob blob => (blob.Name, true),
-            RegistryPath.Uploads uploads => (uploads.Name, true),
-            RegistryPath.Upload upload => (upload.Name, true),
-            _ => (null, false),
+            RegistryPath.Catalog => ("", ""),
+            RegistryPath.Tags tags => (tags.Name, Pull),
+            RegistryPath.Referrers referrers => (referrers.Name, Pull),
+            RegistryPath.Manifest manifest => (manifest.Name, written),
+            RegistryPath.Blob blob => (blob.Name, written),
+            // An upload is its pusher's, who asks how far it has come and gives it up with the right to push.
+            RegistryPath.Uploads uploads => (uploads.Name, Push),
+            RegistryPath.Upload upload => (upload.Name, Push),
+            _ => (null, ""),
         };
         if (name is null)
             return null;
         if (name.Length == 0)
             return "registry:catalog:*";
-        if (!RepositoryName.IsValid(name))
-            return null;
-        var reads = HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method);
-        return reads || !mayWrite ? $"repository:{name}:pull"
-            : HttpMethods.IsDelete(request.Method) ? $"repository:{name}:delete"
-            : $"repository:{name}:pull,push";
+        return RepositoryName.IsValid(name) ? $"repository:{name}:{actions}" : null;
     }
 }
