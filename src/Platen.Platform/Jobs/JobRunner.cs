@@ -179,7 +179,14 @@ public sealed class JobRunner(
             {
                 activity?.SetStatus(ActivityStatusCode.Error, exception.Message);
                 Log.Failed(logger, job.Kind, job.Id.Value, job.Attempt, exception);
-                outcome = await FailAsync(job, exception) ? "failed" : "lost";
+                outcome = await FailAsync(job, exception) switch
+                {
+                    null => "lost",
+                    JobState.Dead => "dead",
+                    _ => "failed",
+                };
+                if (outcome == "dead")
+                    Log.Died(logger, job.Kind, job.Id.Value, job.Attempt);
             }
         }
         catch (Exception exception) when (exception is NpgsqlException or IOException or TimeoutException)
@@ -222,14 +229,15 @@ public sealed class JobRunner(
             """
         );
 
-    private Task<bool> FailAsync(Job job, Exception exception)
+    /// <returns>What the job is now; null when it was not this attempt's any more.</returns>
+    private async Task<JobState?> FailAsync(Job job, Exception exception)
     {
         var text = exception is ProblemException or JobRefusedException
             ? exception.Message
             : $"{exception.GetType().Name}: {exception.Message}";
         var wait = Backoff.After(job.Attempt, options.FirstBackoff, options.MostBackoff);
-        return WriteAsync(
-            job,
+        await using var session = await pools.OpenWorkerAsync("fail job", CancellationToken.None);
+        var states = await session.ListAsync(
             """
             update platform.job
                set state = case when dead then 'dead' else 'queued' end, lease_until = null, error = left($4, 2000),
@@ -238,11 +246,19 @@ public sealed class JobRunner(
               from (select $6 or (select attempt - attempts_forgiven >= max_attempts from platform.job
                                    where owner = $1 and id = $2)) as judged (dead)
              where owner = $1 and id = $2 and attempt = $3 and state = 'running' and lease_until > clock_timestamp()
+            returning dead
             """,
+            row => row.GetBoolean(0) ? JobState.Dead : JobState.Queued,
+            CancellationToken.None,
+            Sql.Owner(job.Owner),
+            Sql.Uuid(job.Id.Value),
+            Sql.Int(job.Attempt),
             Sql.Text(text.Replace('\0', '\uFFFD')),
             new NpgsqlParameter<TimeSpan> { TypedValue = wait },
             Sql.Bool(exception is JobRefusedException)
         );
+        await session.CommitAsync(CancellationToken.None);
+        return states is [var state] ? state : null;
     }
 
     private async Task<bool> WriteAsync(Job job, string sql, params NpgsqlParameter[] more)

@@ -9,6 +9,13 @@ internal static partial class Log
     public static partial void Failed(ILogger logger, string kind, Guid job, int attempt, Exception exception);
 
     [LoggerMessage(
+        2454,
+        LogLevel.Error,
+        "Job {Job} ({Kind}) is dead after attempt {Attempt}: platen jobs list --state dead shows it, platen jobs retry {Job} puts it back"
+    )]
+    public static partial void Died(ILogger logger, string kind, Guid job, int attempt);
+
+    [LoggerMessage(
         2451,
         LogLevel.Warning,
         "Job {Job} ({Kind}) lost its lease at attempt {Attempt}; nothing was recorded"

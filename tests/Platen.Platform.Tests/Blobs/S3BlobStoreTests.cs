@@ -4,6 +4,7 @@ using Amazon.S3.Model;
 using Microsoft.Extensions.Logging;
 using Platen.Kernel;
 using Platen.Platform.Blobs;
+using Platen.Testing;
 using Platen.Testing.Servers;
 
 namespace Platen.Platform.Tests.Blobs;
@@ -342,44 +343,6 @@ public sealed class S3BlobStoreTests(Ceph ceph) : BlobStoreTests, IClassFixture<
                 }
                 answer.Close();
             }
-        }
-    }
-
-    /// <summary>Keeps every line logged, with its exception.</summary>
-    private sealed class RecordingLoggers : ILoggerFactory, ILogger
-    {
-        private readonly List<string> lines = [];
-
-        public string Text
-        {
-            get
-            {
-                lock (lines)
-                    return string.Join('\n', lines);
-            }
-        }
-
-        public ILogger CreateLogger(string categoryName) => this;
-
-        public void AddProvider(ILoggerProvider provider) { }
-
-        public void Dispose() { }
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public void Log<TState>(
-            LogLevel logLevel,
-            EventId eventId,
-            TState state,
-            Exception? exception,
-            Func<TState, Exception?, string> formatter
-        )
-        {
-            lock (lines)
-                lines.Add($"{formatter(state, exception)} {exception}");
         }
     }
 }

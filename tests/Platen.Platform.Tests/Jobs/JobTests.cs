@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 using Platen.Kernel;
@@ -88,13 +89,19 @@ public sealed class JobTests(PostgresFixture postgres)
             (_, _) => broken ? throw new InvalidOperationException("broken") : Task.CompletedTask
         );
         var id = await EnqueueAsync("k", new JobOptions { MaxAttempts = 3 });
-        await using var worker = await WorkAsync(handler);
+        using var loggers = new RecordingLoggers();
+        await using var worker = await WorkAsync(handler, logger: loggers.CreateLogger<JobRunner>());
         var dead = await UntilAsync(id, job => job.State == JobState.Dead);
         (dead.Attempt, dead.Error).ShouldBe((3, "InvalidOperationException: broken"));
         (await ListAsync(JobState.Dead)).Single().Id.ShouldBe(id);
         broken = false;
         (await RetryAsync(id)).ShouldBe(RetryOutcome.Retried);
         (await UntilAsync(id, job => job.State == JobState.Succeeded)).Attempt.ShouldBe(4);
+        loggers.Lines.Count(line => line.StartsWith("Warning: Job ", StringComparison.Ordinal)).ShouldBe(3);
+        loggers
+            .Lines.Where(line => line.StartsWith("Error: ", StringComparison.Ordinal))
+            .ShouldHaveSingleItem()
+            .ShouldContain($"Job {id} ({kind}) is dead after attempt 3");
         (await RetryAsync(id)).ShouldBe(RetryOutcome.NotDead);
         (await RetryAsync(JobId.New())).ShouldBe(RetryOutcome.Missing);
     }
@@ -293,7 +300,11 @@ public sealed class JobTests(PostgresFixture postgres)
         }
     }
 
-    private async Task<Worker> WorkAsync(IJobHandler handler, JobRunnerOptions? options = null)
+    private async Task<Worker> WorkAsync(
+        IJobHandler handler,
+        JobRunnerOptions? options = null,
+        ILogger<JobRunner>? logger = null
+    )
     {
         var listener = new NotificationListener(
             postgres.Pools,
@@ -305,7 +316,7 @@ public sealed class JobTests(PostgresFixture postgres)
             listener,
             [handler],
             options ?? Quick,
-            NullLogger<JobRunner>.Instance,
+            logger ?? NullLogger<JobRunner>.Instance,
             TimeProvider.System
         );
         await listener.StartAsync(Ct);
