@@ -52,7 +52,7 @@ internal static class DeliveryNode
         var builder = WebApplication.CreateSlimBuilder(
             new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory }
         );
-        ServerHost.ConfigureLogging(builder.Logging);
+        ServerHost.ConfigureLogging(builder.Logging, settings);
         builder.Logging.AddTelemetryExport();
         builder.WebHost.UseUrls(settings.Urls.Split(';', StringSplitOptions.TrimEntries));
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.UsePlatenLimits(settings.Guards));

@@ -42,7 +42,7 @@ public static class ServerHost
         var builder = WebApplication.CreateSlimBuilder(
             new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory }
         );
-        ConfigureLogging(builder.Logging);
+        ConfigureLogging(builder.Logging, settings);
         builder.Logging.AddTelemetryExport();
         builder.WebHost.UseUrls(settings.Urls.Split(';', StringSplitOptions.TrimEntries));
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.UsePlatenLimits(settings.Guards));
@@ -66,7 +66,7 @@ public static class ServerHost
             provider.GetRequiredService<ILogger<Readiness>>()
         ));
 
-    internal static void ConfigureLogging(ILoggingBuilder logging)
+    internal static void ConfigureLogging(ILoggingBuilder logging, ServerSettings settings)
     {
         logging.ClearProviders();
         logging.Configure(options =>
@@ -83,7 +83,7 @@ public static class ServerHost
         logging.AddFilter("Platen.Access.SignIn.SessionAuthentication", LogLevel.Warning);
         // It warns that the key ring is not encrypted at rest; ADR 0513 says why it stands beside what it protects.
         logging.AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);
-        if (Environment.GetEnvironmentVariable("PLATEN_LOG") == "json")
+        if (settings.LogsJson)
         {
             logging.AddJsonConsole(json =>
             {

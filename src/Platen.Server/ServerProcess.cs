@@ -36,7 +36,7 @@ internal static class ServerProcess
         SubmissionsModule.Sql,
     ];
 
-    private const string Usage = """
+    internal const string Usage = """
         platen-server: one server that is the API, delivery, the workers and the studio.
 
         It takes no arguments but --help and --version. Settings are environment variables:
@@ -47,6 +47,8 @@ internal static class ServerProcess
           PLATEN_ROLES                 api,delivery,worker,studio            all of them
           PLATEN_BLOBS                 file:PATH or s3://BUCKET?…            file:$PLATEN_DATA/blobs
           PLATEN_BLOBS_REGION          where the bytes must rest             anywhere
+          PLATEN_BLOBS_ACCESS_KEY, PLATEN_BLOBS_SECRET_KEY, PLATEN_BLOBS_SESSION_TOKEN
+                                       credentials for S3                    as the AWS SDK finds them
           PLATEN_DOMAIN                domain of the workspaces' sites       localhost
           PLATEN_PUBLIC_URL            address that people use               where it listens
           PLATEN_MAIL                  file:PATH or smtp://…?from=ADDRESS    file:$PLATEN_DATA/mail
@@ -55,6 +57,7 @@ internal static class ServerProcess
           PLATEN_DELIVERY_CACHE        folder of delivery's disk cache       delivery alone: $PLATEN_DATA/delivery-cache
           PLATEN_DELIVERY_DISK         MiB of it; 0 for none                 4096
           PLATEN_DELIVERY_WARM         instances loaded at start             delivery alone: 1000
+          PLATEN_API                   delivery alone: where forms go        nowhere
           PLATEN_WIDGETS               folder of widget packages             the one that comes with the server
           PLATEN_SAMPLES               on or off: publish samples when empty on
           PLATEN_DEMO_URL              where the demo page is, or off        standalone: the next port
@@ -62,11 +65,16 @@ internal static class ServerProcess
           PLATEN_REGISTRY_PROTECTED    tags that /v2/ does not delete        live
           PLATEN_TRUSTED_PROXIES       networks that may send X-Forwarded-*  none
           PLATEN_CORS_ORIGINS          origins whose pages may use the API   its own
+          PLATEN_WEBHOOK_NETWORKS      private networks webhooks may reach   none
           PLATEN_REQUEST_TIMEOUT       seconds a request may take            60
           PLATEN_LIMITS                off, or POLICY=REQUESTS/SECONDS,…     see docs/operating/limits.md
           PLATEN_REDIS                 redis://… to count requests in        PostgreSQL counts them
+          PLATEN_LOG                   text or json                          text
+          PLATEN_POSTGRES              folder of a PostgreSQL 18 to embed    the one that was built with the server
           ConnectionStrings__Platen    an external PostgreSQL 15 to 18       an embedded one in the data folder
+          ConnectionStrings__PlatenDirect  past a pooler                     as ConnectionStrings__Platen
           ConnectionStrings__PlatenEdge  delivery's own login                as ConnectionStrings__Platen
+          ConnectionStrings__PlatenEdgeDirect  delivery's past a pooler      as PlatenEdge, else as PlatenDirect
           OTEL_EXPORTER_OTLP_ENDPOINT  where to send traces and metrics      nowhere
 
         docs/operating explains each.
@@ -128,7 +136,7 @@ internal static class ServerProcess
             await DeliveryNode.ServeAsync(settings, started, ct);
             return;
         }
-        using var logging = LoggerFactory.Create(ServerHost.ConfigureLogging);
+        using var logging = LoggerFactory.Create(builder => ServerHost.ConfigureLogging(builder, settings));
 
         await using var postgres = await PostgresSetup.StartAsync(
             settings.Postgres,

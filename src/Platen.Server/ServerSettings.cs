@@ -62,6 +62,9 @@ public sealed record ServerSettings
     /// <summary><c>PLATEN_SAMPLES</c>: whether an empty standalone server publishes the sample content.</summary>
     public required bool Samples { get; init; }
 
+    /// <summary><c>PLATEN_LOG</c>: whether each line of the log is a JSON object, for machines.</summary>
+    public bool LogsJson { get; init; }
+
     /// <summary><c>PLATEN_DOMAIN</c>: the domain that workspaces' sites live under.</summary>
     public string Domain { get; init; } = "localhost";
 
@@ -138,6 +141,12 @@ public sealed record ServerSettings
                 null or "" or "on" => true,
                 "off" => false,
                 var other => throw new SettingException($"PLATEN_SAMPLES is '{other}'; write on or off."),
+            },
+            LogsJson = configuration["PLATEN_LOG"] switch
+            {
+                null or "" or "text" => false,
+                "json" => true,
+                var other => throw new SettingException($"PLATEN_LOG is '{other}'; write text or json."),
             },
             Registry = ReadRegistry(configuration),
             DemoUrl = ReadDemoUrl(configuration["PLATEN_DEMO_URL"], profile, urls),

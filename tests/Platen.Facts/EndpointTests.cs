@@ -27,7 +27,7 @@ public sealed partial class EndpointTests(ServerFixture fixture)
         using var client = (await fixture.ServerAsync(Ct)).Anonymous();
         var guarded = (await RoutesAsync()).Where(route => route.Who is not "anybody").ToList();
         guarded.ShouldNotBeEmpty();
-        var faults = new List<string>();
+        var answers = new List<(MappedRoute Route, HttpStatusCode Status)>();
         foreach (var route in guarded)
         {
             using var request = new HttpRequestMessage(
@@ -35,11 +35,25 @@ public sealed partial class EndpointTests(ServerFixture fixture)
                 Parameter().Replace(route.Pattern, Filled)
             );
             using var response = await client.SendAsync(request, Ct);
-            if (response.StatusCode != HttpStatusCode.Unauthorized)
-                faults.Add($"{route} answers {(int)response.StatusCode} without a key.");
+            answers.Add((route, response.StatusCode));
         }
-        Expected.NoFaults(faults);
+        Expected.NoFaults(Answering(answers));
     }
+
+    [Fact]
+    public void A_guarded_route_that_answers_without_a_key_is_found()
+    {
+        var routes = MappedRoute.Of([Route("/shut", new NeededScope(Scopes.EventsRead)), Route("/ajar")]).ToList();
+
+        Answering([(routes[0], HttpStatusCode.Unauthorized), (routes[1], HttpStatusCode.NotFound)])
+            .ShouldHaveSingleItem()
+            .ShouldEndWith(" answers 404 without a key.");
+    }
+
+    private static IEnumerable<string> Answering(IEnumerable<(MappedRoute Route, HttpStatusCode Status)> answers) =>
+        answers
+            .Where(answer => answer.Status != HttpStatusCode.Unauthorized)
+            .Select(answer => $"{answer.Route} answers {(int)answer.Status} without a key.");
 
     [Fact]
     public void A_route_that_says_nothing_or_two_things_or_enforces_nothing_is_refused()

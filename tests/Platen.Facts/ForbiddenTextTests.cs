@@ -19,6 +19,9 @@ public sealed class ForbiddenTextTests
     [Theory]
     [InlineData("// {0}: later", "TO" + "DO")]
     [InlineData("// {0} this", "FIX" + "ME")]
+    [InlineData("// a {0}", "HA" + "CK")]
+    [InlineData("done.Wait(TimeSpan.{0}(1)).Wait();", "FromSeconds")]
+    [InlineData("{0}HEAD", "<<<<" + "<<< ")]
     [InlineData("throw new {0}();", "NotImplemented" + "Exception")]
     [InlineData("{0}(10);", "Thread." + "Sleep")]
     [InlineData("await Task.{0}100, ct);", "Delay(")]
@@ -44,6 +47,9 @@ public sealed class ForbiddenTextTests
     [InlineData("registry.npm" + "js.org")]
     [InlineData("api.nu" + "get.org")]
     [InlineData("deb.deb" + "ian.org")]
+    [InlineData("registry.yarn" + "pkg.com")]
+    [InlineData("index.doc" + "ker.io")]
+    [InlineData("files.py" + "pi.org")]
     public void A_registrys_address_is_found_in_any_file(string host)
     {
         var file = new SourceFile("broken.txt", () => $"see https://{host}/x");

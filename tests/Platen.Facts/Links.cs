@@ -28,6 +28,18 @@ internal static partial class Links
         }
     }
 
+    /// <summary>Files of a folder that its README.md does not link to.</summary>
+    public static IEnumerable<string> Unlisted(IReadOnlyCollection<SourceFile> files)
+    {
+        var readme = files.Single(file => Path.GetFileName(file.Path) == "README.md");
+        var index = readme.Text;
+        return files
+            .Where(file => file != readme)
+            .Select(file => Path.GetFileName(file.Path))
+            .Where(name => !index.Contains($"]({name})", StringComparison.Ordinal))
+            .Select(name => $"{readme.Path} does not list {name}.");
+    }
+
     [GeneratedRegex(@"\]\((?<target>[^)\s]+)\)", RegexOptions.NonBacktracking)]
     private static partial Regex Link();
 

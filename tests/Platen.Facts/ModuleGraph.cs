@@ -125,6 +125,30 @@ internal static class ModuleGraph
         }
     }
 
+    /// <summary>Projects that a solution does not build, and so nobody tests.</summary>
+    public static IEnumerable<string> OutsideOf(string solution, IEnumerable<SourceFile> files) =>
+        files
+            .Where(file =>
+                file.Extension == ".csproj" && !solution.Contains($"\"{file.Path}\"", StringComparison.Ordinal)
+            )
+            .Select(file => $"{file.Path} is not in Platen.slnx.");
+
+    /// <summary>The project and everything it refers to, directly or by another.</summary>
+    public static HashSet<string> ReachedFrom(string name, IReadOnlyList<Project> projects)
+    {
+        var known = projects.ToDictionary(project => project.Name, StringComparer.Ordinal);
+        var reached = new HashSet<string>(StringComparer.Ordinal);
+        var ahead = new Stack<string>([name]);
+        while (ahead.TryPop(out var next))
+        {
+            if (!reached.Add(next) || !known.TryGetValue(next, out var project))
+                continue;
+            foreach (var below in project.Projects)
+                ahead.Push(below);
+        }
+        return reached;
+    }
+
     private static Layer? LayerOf(Project project) =>
         project.Path.StartsWith("src/Modules/", StringComparison.Ordinal)
             ? Layer.Module

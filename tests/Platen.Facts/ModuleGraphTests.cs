@@ -14,16 +14,23 @@ public sealed class ModuleGraphTests
     [Fact]
     public void Every_project_of_the_repository_is_in_the_solution()
     {
-        var solution = File.ReadAllText(Path.Combine(Repository.Root, "Platen.slnx"));
-        Expected.NoFaults(
-            Repository
-                .Files("src", "tests", "bench")
-                .Where(file =>
-                    file.Extension == ".csproj" && !solution.Contains($"\"{file.Path}\"", StringComparison.Ordinal)
-                )
-                .Select(file => $"{file.Path} is not in Platen.slnx.")
-        );
+        var files = Repository.Files("src", "tests", "bench").ToList();
+        files.Count(file => file.Extension == ".csproj").ShouldBeGreaterThan(10);
+        Expected.NoFaults(ModuleGraph.OutsideOf(File.ReadAllText(Path.Combine(Repository.Root, "Platen.slnx")), files));
     }
+
+    [Fact]
+    public void A_project_outside_the_solution_is_found() =>
+        ModuleGraph
+            .OutsideOf(
+                """<Solution><Project Path="src/In/In.csproj" /></Solution>""",
+                [
+                    new SourceFile("src/In/In.csproj", () => "<Project />"),
+                    new SourceFile("src/Out/Out.csproj", () => "<Project />"),
+                    new SourceFile("src/Out/Out.cs", () => "class Out;"),
+                ]
+            )
+            .ShouldBe(["src/Out/Out.csproj is not in Platen.slnx."]);
 
     [Fact]
     public void A_graph_with_a_call_upwards_beside_or_out_of_the_layers_is_refused()
@@ -41,6 +48,7 @@ public sealed class ModuleGraphTests
             fault.StartsWith("src/Platen.Stray/Platen.Stray.csproj", StringComparison.Ordinal)
         );
         faults.ShouldContain(fault => fault.StartsWith("The call from Platen.Widgets", StringComparison.Ordinal));
-        faults.Count.ShouldBe(5);
+        faults.ShouldContain("Platen.Widgets refers to Platen.Gone, which is not a project of src.");
+        faults.Count.ShouldBe(6);
     }
 }

@@ -14,23 +14,23 @@ public sealed partial class OneWayTests
     [Fact]
     public void A_server_is_not_built_with_the_client()
     {
-        var projects = ModuleGraph
-            .Discover(Path.Combine(Repository.Root, "src"), Repository.Root)
-            .ToDictionary(p => p.Name, StringComparer.Ordinal);
-        var reached = new HashSet<string>(StringComparer.Ordinal);
-        void Reach(string name)
-        {
-            if (reached.Add(name) && projects.TryGetValue(name, out var project))
-            {
-                foreach (var below in project.Projects)
-                    Reach(below);
-            }
-        }
-
-        Reach("Platen.Server");
+        var reached = ModuleGraph.ReachedFrom(
+            "Platen.Server",
+            ModuleGraph.Discover(Path.Combine(Repository.Root, "src"), Repository.Root)
+        );
 
         reached.ShouldContain("Platen.Widgets");
         reached.ShouldNotContain("Platen.Client");
+    }
+
+    [Fact]
+    public void A_reference_by_way_of_another_project_is_found()
+    {
+        static Project Referring(string name, params string[] to) => new(name, $"src/{name}.csproj", to, [], []);
+
+        ModuleGraph
+            .ReachedFrom("Server", [Referring("Server", "Module"), Referring("Module", "Client"), Referring("Tool")])
+            .ShouldBe(["Server", "Module", "Client"], ignoreOrder: true);
     }
 
     [Fact]

@@ -50,10 +50,31 @@ internal static partial class ProblemList
         }
     }
 
+    /// <summary>The problems that sources declare, and where.</summary>
+    public static IEnumerable<(string Path, string Slug)> Declared(IEnumerable<SourceFile> sources) =>
+        sources.SelectMany(file =>
+            Declaration().Matches(file.Text).Select(match => (file.Path, match.Groups["slug"].Value))
+        );
+
+    /// <summary>Declared problems that a catalogue does not have.</summary>
+    public static IEnumerable<string> Uncollected(IEnumerable<SourceFile> sources, IReadOnlyList<ProblemType> catalogue)
+    {
+        var listed = catalogue.Select(problem => problem.Slug).ToHashSet(StringComparer.Ordinal);
+        return Declared(sources)
+            .Where(problem => !listed.Contains(problem.Slug))
+            .Select(problem => $"{problem.Path} declares {problem.Slug}, which the catalogue does not collect.");
+    }
+
     private static bool Sentence(string text, bool ends) =>
         text.Length > 5 && !char.IsLower(text[0]) && text.EndsWith('.') == ends;
 
     private static string Cell(string text) => text.Replace("|", "\\|", StringComparison.Ordinal);
+
+    [GeneratedRegex(
+        @"\b(ProblemType\s+\w+\s*=\s*new|new\s+ProblemType)\(\s*""(?<slug>[^""]+)""",
+        RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture
+    )]
+    private static partial Regex Declaration();
 
     [GeneratedRegex("^[a-z]+(-[a-z0-9]+)*$", RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture)]
     private static partial Regex Name();

@@ -1,10 +1,9 @@
-using System.Text.RegularExpressions;
 using Platen.Kernel;
 using Platen.Server;
 
 namespace Platen.Facts;
 
-public sealed partial class ProblemListTests
+public sealed class ProblemListTests
 {
     [Fact]
     public void The_reference_lists_the_catalogue() =>
@@ -17,20 +16,22 @@ public sealed partial class ProblemListTests
     [Fact]
     public void Every_problem_type_in_the_source_is_in_the_catalogue()
     {
-        var listed = ProblemCatalogue.All.Select(problem => problem.Slug).ToHashSet(StringComparer.Ordinal);
-        var written = Repository
-            .Files("src")
-            .Where(file => file.Extension == ".cs")
-            .SelectMany(file => Declared().Matches(file.Text).Select(match => (file.Path, match.Groups["slug"].Value)))
-            .ToList();
-        written.Count.ShouldBeGreaterThan(5);
+        var sources = Repository.Files("src").Where(file => file.Extension == ".cs").ToList();
+        ProblemList.Declared(sources).Count().ShouldBeGreaterThan(5);
 
-        Expected.NoFaults(
-            written
-                .Where(problem => !listed.Contains(problem.Value))
-                .Select(problem => $"{problem.Path} declares {problem.Value}, which the catalogue does not collect.")
-        );
+        Expected.NoFaults(ProblemList.Uncollected(sources, ProblemCatalogue.All));
     }
+
+    [Theory]
+    [InlineData("static readonly ProblemType Lost = new(\"lost-one\", 404, \"Gone\", \"Look.\");")]
+    [InlineData("var lost = new ProblemType(\n    \"lost-one\", 404, \"Gone\", \"Look.\");")]
+    public void A_problem_that_the_catalogue_lacks_is_found(string declaration) =>
+        ProblemList
+            .Uncollected(
+                [new SourceFile("src/Lost.cs", () => declaration)],
+                [new ProblemType("found", 404, "There is nothing", "Look elsewhere.")]
+            )
+            .ShouldBe(["src/Lost.cs declares lost-one, which the catalogue does not collect."]);
 
     [Fact]
     public void Twins_bad_names_and_bad_words_are_refused()
@@ -64,7 +65,4 @@ public sealed partial class ProblemListTests
         faults[2].ShouldStartWith("ok has the status 200");
         faults[3].ShouldStartWith("shouted: a title");
     }
-
-    [GeneratedRegex(@"\bProblemType\s+\w+\s*=\s*new\(\s*""(?<slug>[^""]+)""", RegexOptions.NonBacktracking)]
-    private static partial Regex Declared();
 }

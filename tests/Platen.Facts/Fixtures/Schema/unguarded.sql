@@ -1,3 +1,5 @@
+create table platform.unforced (id integer primary key);
+alter table platform.unforced enable row level security;
 create table platform.unguarded (id integer primary key, secret text not null default 'x' check (secret <> ''));
 create index on platform.unguarded (secret);
 create policy open on platform.unguarded using (true);
