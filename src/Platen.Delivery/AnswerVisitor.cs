@@ -108,7 +108,7 @@ internal sealed class AnswerVisitor(
         // This stands before every other error handling of the host.
         catch (Exception e)
         {
-            logger.AnswerFailed(context.Request.Path.Value, e);
+            logger.AnswerFailed(context.Request.Path.Value, RequestTrace.IdOf(context), e);
             if (context.Response.HasStarted)
                 context.Abort();
             else

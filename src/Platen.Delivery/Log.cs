@@ -18,8 +18,8 @@ internal static partial class Log
     [LoggerMessage(7002, LogLevel.Warning, "Loading {Key} failed; an earlier release is served on: {ServedOn}.")]
     public static partial void LoadFailed(this ILogger logger, string key, bool servedOn, Exception cause);
 
-    [LoggerMessage(7003, LogLevel.Error, "Answering {Path} failed.")]
-    public static partial void AnswerFailed(this ILogger logger, string? path, Exception cause);
+    [LoggerMessage(7003, LogLevel.Error, "Answering {Path} failed (trace {Trace}).")]
+    public static partial void AnswerFailed(this ILogger logger, string? path, string trace, Exception cause);
 
     [LoggerMessage(7004, LogLevel.Warning, "The disk cache's entry of {Key} is not as it was written, and is removed.")]
     public static partial void DiskEntryBroken(this ILogger logger, string key);

@@ -120,7 +120,7 @@ internal sealed class PixelVisitor(
         // This stands before every other error handling of the host.
         catch (Exception e)
         {
-            logger.AnswerFailed(request.Path.Value, e);
+            logger.AnswerFailed(request.Path.Value, RequestTrace.IdOf(context), e);
             await RefuseAsync(context, KernelProblems.Internal.Because("The server failed; its log has the reason."));
             return;
         }

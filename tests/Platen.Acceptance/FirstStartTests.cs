@@ -22,6 +22,10 @@ public sealed class FirstStartTests
         server.Output.ShouldContain($"{server.Address}e/{Faq}");
         server.Output.ShouldContain(Path.Combine(server.DataFolder, "owner.key"));
         server.Output.ShouldNotContain(server.OwnerKey);
+        // The step that comes next, as it is printed.
+        const string Next = "dotnet run --project src/Platen.Cli -- publish ";
+        var printed = server.Output.Split('\n').Single(line => line.Contains(Next, StringComparison.Ordinal));
+        Path.GetFullPath(Path.Combine(Build.Repository, printed.Split(Next)[1].Trim())).ShouldBe(Sample);
         if (!OperatingSystem.IsWindows())
         {
             File.GetUnixFileMode(Path.Combine(server.DataFolder, "owner.key"))
@@ -56,8 +60,9 @@ public sealed class FirstStartTests
     public async Task Ctrl_C_is_clean_and_leaves_no_process_behind()
     {
         await using var server = await PlatenServer.StartAsync(NewFolder(), Ct);
-        var database = DatabaseOf(server);
-        (await server.InterruptAsync(Ct)).ShouldBe(0);
+        var database = server.DatabaseProcess;
+        // Quick enough for a person, also on a machine that has much else to do.
+        (await server.InterruptAsync(Ct).WaitAsync(TimeSpan.FromSeconds(30), Ct)).ShouldBe(0);
         Directory.Exists($"/proc/{database}").ShouldBeFalse();
     }
 
@@ -79,6 +84,7 @@ public sealed class FirstStartTests
     [InlineData("PLATEN_URLS", "5080", "write addresses such as")]
     [InlineData("PLATEN_BLOBS", "ftp://x", "PLATEN_BLOBS cannot be used")]
     [InlineData("PLATEN_WIDGETS", "/nowhere", "PLATEN_WIDGETS is /nowhere")]
+    [InlineData("PLATEN_LOG", "jsno", "write text or json")]
     public async Task A_setting_that_means_nothing_stops_the_start_with_a_sentence(
         string name,
         string value,
@@ -90,12 +96,6 @@ public sealed class FirstStartTests
         output.ShouldContain(says);
         output.ShouldNotContain("   at Platen.");
     }
-
-    private static int DatabaseOf(PlatenServer server) =>
-        int.Parse(
-            File.ReadLines(Path.Combine(server.DataFolder, "postgres", "postmaster.pid")).First(),
-            System.Globalization.CultureInfo.InvariantCulture
-        );
 
     private static string NewFolder() => PostgresFixture.NewFolder();
 }

@@ -63,6 +63,12 @@ public sealed class OperatingTests
             ("PLATEN_SAMPLES", "off"),
             ("PLATEN_LOG", "json")
         );
+        string trace;
+        using (var client = server.OpenClient())
+        {
+            var problem = await server.FailForDatabaseAsync(client, "v1/curated-instances", Ct);
+            trace = problem.GetProperty("traceId").GetString()!;
+        }
         (await server.InterruptAsync(Ct)).ShouldBe(0, server.Output);
         var entries = server
             .Output.Split('\n')
@@ -76,8 +82,14 @@ public sealed class OperatingTests
             entry.GetProperty("LogLevel").GetString().ShouldNotBeNullOrEmpty();
             entry.GetProperty("Message").GetString().ShouldNotBeNullOrEmpty();
         }
+        // Both in words and in the field that machines group by.
+        var failed = entries.Single(entry => entry.GetProperty("EventId").GetInt32() == 1101 && Mentions(entry, trace));
+        failed.GetProperty("Scopes").EnumerateArray().ShouldContain(scope => Mentions(scope, trace));
         server.Output.ShouldNotContain(server.OwnerKey);
     }
+
+    private static bool Mentions(JsonElement json, string text) =>
+        json.GetRawText().Contains(text, StringComparison.Ordinal);
 
     [Fact]
     public async Task A_clock_that_jumps_back_an_hour_stops_nothing()

@@ -43,7 +43,7 @@ public sealed class ResolverOutageTests
         ];
 
         await GoOnAsync(programs, 30);
-        KillDatabase(server);
+        server.KillDatabase();
         await GoOnAsync(programs, 60);
         await ServerProcess.WaitUntilAsync(
             "the registry after its database came back",
@@ -172,15 +172,5 @@ public sealed class ResolverOutageTests
             },
             Ct
         );
-    }
-
-    private static void KillDatabase(PlatenServer server)
-    {
-        var pid = int.Parse(
-            File.ReadLines(Path.Combine(server.DataFolder, "postgres", "postmaster.pid")).First(),
-            CultureInfo.InvariantCulture
-        );
-        using var database = Process.GetProcessById(pid);
-        database.Kill();
     }
 }

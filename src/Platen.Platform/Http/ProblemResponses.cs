@@ -123,7 +123,7 @@ public static partial class ProblemResponses
             case BadHttpRequestException malformed:
                 return KernelProblems.Malformed.Because(malformed.Message);
             case PostgresException { SqlState: PostgresErrorCodes.DiskFull } full:
-                LogFull(logger, full);
+                LogFull(logger, RequestTrace.IdOf(context), full);
                 return KernelProblems.StorageFull.Because("The database has no room left. Nothing was written.");
             case PostgresException { SqlState: PostgresErrorCodes.CharacterNotInRepertoire }:
                 return KernelProblems.Malformed.Because(
@@ -135,18 +135,24 @@ public static partial class ProblemResponses
             }:
                 return KernelProblems.Unavailable.Because("Others were writing the same rows. Nothing was written.");
             case IOException e when IsDiskFull(e):
-                LogFull(logger, e);
+                LogFull(logger, RequestTrace.IdOf(context), e);
                 return KernelProblems.StorageFull.Because("The blob store has no room left. Nothing was published.");
             case NpgsqlException e when e is not PostgresException || IsShuttingDown(e):
-                LogUnavailable(logger, e);
+                LogUnavailable(logger, RequestTrace.IdOf(context), e);
                 return KernelProblems.Unavailable.Because(
                     "The database does not answer. What was being written may not be there: read it before you repeat."
                 );
             case TimeoutException e:
-                LogUnavailable(logger, e);
+                LogUnavailable(logger, RequestTrace.IdOf(context), e);
                 return KernelProblems.Unavailable.Because("A part the server depends on took too long to answer.");
             default:
-                LogFailure(logger, context.Request.Method, WrittenPath.Of(context), failure);
+                LogFailure(
+                    logger,
+                    context.Request.Method,
+                    WrittenPath.Of(context),
+                    RequestTrace.IdOf(context),
+                    failure
+                );
                 return KernelProblems.Internal.Because("The server failed while answering this request.");
         }
     }
@@ -185,14 +191,18 @@ public static partial class ProblemResponses
                     or PostgresErrorCodes.TooManyConnections
             };
 
-    [LoggerMessage(1100, LogLevel.Error, "{Method} {Path} failed")]
-    private static partial void LogFailure(ILogger logger, string method, string path, Exception failure);
+    [LoggerMessage(1100, LogLevel.Error, "{Method} {Path} failed (trace {Trace})")]
+    private static partial void LogFailure(ILogger logger, string method, string path, string trace, Exception failure);
 
-    [LoggerMessage(1101, LogLevel.Warning, "A request could not be served: the database does not answer")]
-    private static partial void LogUnavailable(ILogger logger, Exception failure);
+    [LoggerMessage(
+        1101,
+        LogLevel.Warning,
+        "A request could not be served: the database does not answer (trace {Trace})"
+    )]
+    private static partial void LogUnavailable(ILogger logger, string trace, Exception failure);
 
-    [LoggerMessage(1102, LogLevel.Critical, "There is no room left on a disk that Platen writes to")]
-    private static partial void LogFull(ILogger logger, Exception failure);
+    [LoggerMessage(1102, LogLevel.Critical, "There is no room left on a disk that Platen writes to (trace {Trace})")]
+    private static partial void LogFull(ILogger logger, string trace, Exception failure);
 }
 
 /// <summary>

@@ -1,8 +1,11 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
+using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Http.Json;
 using System.Runtime.InteropServices;
+using System.Text.Json;
 
 namespace Platen.Testing.Servers;
 
@@ -151,6 +154,41 @@ public sealed partial class PlatenServer : IAsyncDisposable
     {
         process.Kill();
         await process.WaitForExitAsync(ct);
+    }
+
+    private string DatabaseLock => Path.Combine(DataFolder, "postgres", "postmaster.pid");
+
+    /// <summary>The process of its embedded database.</summary>
+    public int DatabaseProcess => int.Parse(File.ReadLines(DatabaseLock).First(), CultureInfo.InvariantCulture);
+
+    /// <summary>Ends its embedded database with SIGKILL; the server starts it again.</summary>
+    public void KillDatabase()
+    {
+        using var database = Process.GetProcessById(DatabaseProcess);
+        database.Kill();
+    }
+
+    /// <summary>Keeps ending the database until a request finds that it does not answer.</summary>
+    /// <returns>The answer's problem.</returns>
+    public async Task<JsonElement> FailForDatabaseAsync(HttpClient client, string path, CancellationToken ct)
+    {
+        JsonElement? problem = null;
+        await ServerProcess.WaitUntilAsync(
+            "a request that the database did not answer",
+            TimeSpan.FromSeconds(60),
+            async patience =>
+            {
+                // It may be between two lives already.
+                if (File.Exists(DatabaseLock) && Directory.Exists($"/proc/{DatabaseProcess}"))
+                    KillDatabase();
+                using var answer = await client.GetAsync(path, patience);
+                if (answer.StatusCode == HttpStatusCode.ServiceUnavailable)
+                    problem = await answer.Content.ReadFromJsonAsync<JsonElement>(patience);
+                return problem is not null;
+            },
+            ct
+        );
+        return problem!.Value;
     }
 
     public async ValueTask DisposeAsync()
