@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using System.Globalization;
 using Platen.Client;
 using Platen.Client.Resolving;
 using Platen.Kernel;

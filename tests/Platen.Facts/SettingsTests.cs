@@ -57,6 +57,9 @@ public sealed partial class SettingsTests
     )]
     private static partial Regex Setting();
 
-    [GeneratedRegex(@"\b(PLATEN_[A-Z_]+|ConnectionStrings__\w+)\b", RegexOptions.ExplicitCapture)]
+    [GeneratedRegex(
+        @"\b(PLATEN_[A-Z_]+|ConnectionStrings__\w+)\b",
+        RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture
+    )]
     private static partial Regex Named();
 }

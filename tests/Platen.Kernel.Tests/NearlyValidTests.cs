@@ -68,7 +68,9 @@ public sealed class NearlyValidTests
             {
                 var read = LanguageRange.TryParse(text, out var range);
                 // It is compared without regard to case, and printed in lower case.
-                printed = range.ToString() == text.ToLowerInvariant() ? text : range.ToString();
+                printed = string.Equals(range.ToString(), text, StringComparison.OrdinalIgnoreCase)
+                    ? text
+                    : range.ToString();
                 return read;
             }
         ),

@@ -1,7 +1,6 @@
 using System.Net;
 using Amazon.S3;
 using Amazon.S3.Model;
-using Microsoft.Extensions.Logging;
 using Platen.Kernel;
 using Platen.Platform.Blobs;
 using Platen.Testing;
