@@ -53,6 +53,9 @@ internal static class RootCommandBuilder
         root.Subcommands.Add(DocsCommand.Create());
 
         var help = root.Options.OfType<HelpOption>().Single();
+        // Where files are completed too, these look like paths.
+        help.Aliases.Remove("/h");
+        help.Aliases.Remove("/?");
         if (help.Action is HelpAction plain)
             help.Action = new HelpWithExitCodes(plain);
         return root;

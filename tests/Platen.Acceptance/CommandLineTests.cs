@@ -97,15 +97,8 @@ public sealed class CommandLineTests
             ask 'platen completion '
             complete -p platen
             """;
-        var folder = PostgresFixture.NewFolder();
-        var program = Path.Combine(folder, "platen");
-        await File.WriteAllTextAsync(program, $"#!/bin/sh\nexec dotnet '{Build.Cli}' \"$@\"\n", Ct);
-        await ServerProcess.RunAsync("chmod", ["+x", program], Ct);
-        var bash = await CommandResult.RunAsync(
-            ["bash", "--norc", "--noprofile", "-c", Ask],
-            Ct,
-            ("PATH", folder + ":" + Environment.GetEnvironmentVariable("PATH"))
-        );
+        var (_, path) = await InstallAsync();
+        var bash = await CommandResult.RunAsync(["bash", "--norc", "--noprofile", "-c", Ask], Ct, path);
         bash.ExitCode.ShouldBe(0, bash.Errors);
         bash.Errors.ShouldBeEmpty();
         var answers = bash
@@ -118,6 +111,67 @@ public sealed class CommandLineTests
         answers["platen list --st"].ShouldBe(["--status"]);
         new[] { "bash", "zsh", "fish" }.ShouldBeSubsetOf(answers["platen completion "]);
         bash.Output.ShouldContain("_platen platen");
+    }
+
+    [Fact]
+    public async Task The_completion_script_completes_in_a_real_fish()
+    {
+        await AptPackages.EnsureAsync("fish", Ct, "fish");
+        const string Ask = """
+            platen completion fish | source
+            for line in 'platen publi' 'platen jobs ' 'platen list --st'
+              echo "$line|"(complete -C "$line" | string split -f1 \t | string join ' ')
+            end
+            """;
+        var (_, path) = await InstallAsync();
+        var fish = await CommandResult.RunAsync(["fish", "--no-config", "-c", Ask], Ct, path);
+        fish.ExitCode.ShouldBe(0, fish.Errors);
+        fish.Errors.ShouldBeEmpty();
+        var answers = fish
+            .Output.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+            .Select(line => line.Split('|'))
+            .ToDictionary(parts => parts[0], parts => parts[1].Split(' '));
+        answers["platen publi"].ShouldBe(["publish"]);
+        new[] { "list", "show", "retry" }.ShouldBeSubsetOf(answers["platen jobs "]);
+        answers["platen list --st"].ShouldBe(["--status"]);
+    }
+
+    [Fact]
+    public async Task The_completion_script_completes_in_a_real_zsh_from_the_first_tab()
+    {
+        await AptPackages.EnsureAsync("zsh", Ct, "zsh");
+        // A shell on a terminal of its own, whose user types half a word and Tab.
+        const string Ask = """
+            zmodload zsh/zpty
+            zpty shell zsh -f -i
+            zpty -w shell "PS1='> '; fpath=($FOLDER \$fpath); autoload -Uz compinit; compinit -u -d $FOLDER/dump; bindkey '^I' complete-word; print RE''ADY"
+            zpty -r -m shell typed '*READY*'
+            zpty -n -w shell $'platen publi\t'
+            zpty -r -m shell typed '*platen publish*'
+            zpty -n -w shell $'\C-uplaten jobs re\t'
+            zpty -r -m shell typed '*platen jobs retry*'
+            zpty -d shell
+            print done
+            """;
+        var (folder, path) = await InstallAsync();
+        var script = await CommandResult.RunAsync(["dotnet", Build.Cli, "completion", "zsh"], Ct);
+        script.ExitCode.ShouldBe(0, script.Errors);
+        await File.WriteAllTextAsync(Path.Combine(folder, "_platen"), script.Output, Ct);
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Ct);
+        patience.CancelAfter(TimeSpan.FromMinutes(2));
+        var zsh = await CommandResult.RunAsync(["zsh", "-f", "-c", Ask], patience.Token, path, ("FOLDER", folder));
+        zsh.ExitCode.ShouldBe(0, zsh.Errors);
+        zsh.Output.ShouldEndWith("done\n");
+    }
+
+    /// <summary>The command line under its own name in a folder that stands first in the path.</summary>
+    private static async Task<(string Folder, (string, string) Path)> InstallAsync()
+    {
+        var folder = PostgresFixture.NewFolder();
+        var program = Path.Combine(folder, "platen");
+        await File.WriteAllTextAsync(program, $"#!/bin/sh\nexec dotnet '{Build.Cli}' \"$@\"\n", Ct);
+        await ServerProcess.RunAsync("chmod", ["+x", program], Ct);
+        return (folder, ("PATH", folder + ":" + Environment.GetEnvironmentVariable("PATH")));
     }
 
     /// <summary>A command that goes on until it is interrupted, and what it has printed.</summary>

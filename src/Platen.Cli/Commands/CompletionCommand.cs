@@ -16,7 +16,12 @@ internal static class CompletionCommand
     public static Command Create() =>
         new Command(
             "completion",
-            "Print a completion script. For bash: platen completion bash > ~/.local/share/bash-completion/completions/platen"
+            """
+            Print a completion script.
+              bash: platen completion bash > ~/.local/share/bash-completion/completions/platen
+              zsh:  platen completion zsh > "${fpath[1]}/_platen"
+              fish: platen completion fish > ~/.config/fish/completions/platen.fish
+            """
         )
         {
             Shell,
@@ -53,11 +58,12 @@ internal static class CompletionCommand
         # zsh completion for platen
         _platen() {
           local -a words
-          words=("${(@f)$(platen "[suggest:$(( ${#BUFFER} ))]" "${BUFFER}" 2>/dev/null)}")
-          compadd -a words
-          _files
+          words=("${(@f)$(platen "[suggest:${CURSOR}]" "${BUFFER}" 2>/dev/null)}")
+          words=(${words:#})
+          (( ${#words} )) && compadd -a words || _files
         }
-        compdef _platen platen
+        # Read by compinit as _platen it is the function itself; sourced, it is told of.
+        if [[ "${funcstack[1]}" = _platen ]]; then _platen "$@"; else compdef _platen platen; fi
 
         """;
 
