@@ -73,7 +73,10 @@ public sealed class RealServer : IAsyncLifetime
 /// <summary>The commands in this process, against the built server.</summary>
 public sealed class RealServerTests(RealServer real) : IClassFixture<RealServer>
 {
-    /// <summary>Commands that change something, or that print what is not for machines: each has tests of its own.</summary>
+    /// <summary>
+    /// Commands that change something, or that print what is not for machines: <see cref="WritingCommandsTests"/> and the tests of their
+    /// modules run them.
+    /// </summary>
     private static readonly string[] NotReading =
     [
         "publish",
