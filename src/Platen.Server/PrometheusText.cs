@@ -75,6 +75,7 @@ internal sealed class PrometheusText : IDisposable
             foreach (var family in group)
                 family.WriteSeries(text);
         }
+        text.Append("# HELP platen_metrics_dropped_series_total Series that were one too many and are not told.\n");
         text.Append("# TYPE platen_metrics_dropped_series_total counter\n");
         text.Append(
             CultureInfo.InvariantCulture,

@@ -14,6 +14,20 @@ public sealed class SchemaTests(ServerFixture fixture)
     }
 
     [Fact]
+    public void Migrations_are_those_that_were_agreed() =>
+        Expected.Equal("tests/expected/migrations.txt", Migrations.Draw(Repository.Files("src")));
+
+    [Fact]
+    public void A_migration_that_was_changed_shows_and_other_line_endings_do_not()
+    {
+        static string Drawn(string text) =>
+            Migrations.Draw([new SourceFile("src/Modules/X/Sql/Migrations/0001_x.sql", () => text)]);
+
+        Drawn("select 1;\n").ShouldNotBe(Drawn("select 2;\n"));
+        Drawn("select 1;\n").ShouldBe(Drawn("select 1;\r\n"));
+    }
+
+    [Fact]
     public async Task Every_table_forces_row_level_security()
     {
         await using var connection = await fixture.Postgres.OpenAdminAsync(Ct);

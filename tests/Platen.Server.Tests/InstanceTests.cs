@@ -1,11 +1,14 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using Platen.Testing.Widgets;
 
 namespace Platen.Server.Tests;
 
 public sealed class InstanceTests(ServerFixture server)
 {
     private static int count;
+
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
     [Fact]
     public async Task A_created_instance_reads_back_with_its_tag()
@@ -135,6 +138,48 @@ public sealed class InstanceTests(ServerFixture server)
         var refused = await server.Owner.SendAsync(HttpMethod.Get, "/v1/instances/" + id);
         refused.Status.ShouldBeInRange(400, 404);
         refused.MediaType.ShouldBe("application/problem+json");
+    }
+
+    [Fact]
+    public async Task Naughty_texts_in_the_place_of_an_id_are_refused_in_order()
+    {
+        foreach (var text in NaughtyStrings.All.Where(text => text.Length is > 0 and < 1_000))
+        {
+            var path = "/v1/instances/" + Uri.EscapeDataString(text);
+            foreach (var method in new[] { HttpMethod.Get, HttpMethod.Put })
+            {
+                var refused = await server.Owner.SendAsync(method, path, method == HttpMethod.Put ? Faq("a") : null);
+                refused.Status.ShouldBeInRange(400, 428, path);
+                refused.MediaType.ShouldBe("application/problem+json", path);
+            }
+        }
+    }
+
+    [Fact]
+    public async Task The_widget_types_are_listed_for_everybody_with_the_schema_that_each_checks()
+    {
+        var list = await server.Nobody.SendAsync(HttpMethod.Get, "/widgets/manifest.json");
+        list.Status.ShouldBe(200);
+        var types = list.Json["widgetTypes"]!.AsArray().Select(type => type!).ToList();
+        var packages = Path.Combine(Platen.Testing.Servers.Build.Repository, "widgets");
+        types
+            .Select(type => type["type"]!.GetValue<string>())
+            .ShouldBe(Directory.GetDirectories(packages).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        foreach (var type in types)
+        {
+            type["title"]!.GetValue<string>().ShouldNotBeNullOrWhiteSpace();
+            Platen.Kernel.Versions.SemVer.TryParse(type["version"]!.GetValue<string>(), out _).ShouldBeTrue();
+            Platen.Kernel.Digest.TryParse(type["digest"]!.GetValue<string>(), out _).ShouldBeTrue();
+            using var schema = await server.Nobody.GetAsync(type["schema"]!.GetValue<string>(), Ct);
+            schema.Content.Headers.ContentType!.MediaType.ShouldBe("application/schema+json");
+            var package = Path.Combine(packages, type["type"]!.GetValue<string>(), "schema.json");
+            JsonNode
+                .DeepEquals(
+                    JsonNode.Parse(await schema.Content.ReadAsStringAsync(Ct)),
+                    JsonNode.Parse(await File.ReadAllTextAsync(package, Ct))
+                )
+                .ShouldBeTrue(package);
+        }
     }
 
     [Fact]

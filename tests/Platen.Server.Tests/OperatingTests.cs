@@ -4,6 +4,8 @@ namespace Platen.Server.Tests;
 
 public sealed class OperatingTests(ServerFixture server)
 {
+    private const StringComparison Ordinal = StringComparison.Ordinal;
+
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -32,6 +34,35 @@ public sealed class OperatingTests(ServerFixture server)
             );
         var counts = text.Split('\n').Where(l => l.StartsWith("# TYPE ", StringComparison.Ordinal)).ToList();
         counts.ShouldBeUnique();
+        foreach (var family in counts.Select(line => line.Split(' ')).Where(f => f[2].StartsWith("platen_", Ordinal)))
+        {
+            var (name, type) = (family[2], family[3]);
+            text.ShouldContain($"# HELP {name} ");
+            name.EndsWith("_total", Ordinal).ShouldBe(type == "counter", name);
+            if (name.Split('_').Intersect(["duration", "lag", "age", "delay"]).Any())
+                name.ShouldEndWith("_seconds");
+            if (name.Split('_').Intersect(["size", "memory"]).Any())
+                name.ShouldEndWith("_bytes");
+            if (type == "histogram")
+                CheckHistogram(text, name);
+        }
+    }
+
+    /// <summary>Each series: its buckets do not go down, and the last one holds all.</summary>
+    private static void CheckHistogram(string text, string name)
+    {
+        var buckets = text.Split('\n')
+            .Where(line => line.StartsWith(name + "_bucket{", Ordinal))
+            .Select(line => (Series: line[..line.IndexOf("le=", Ordinal)], Count: long.Parse(line.Split(' ')[^1])))
+            .GroupBy(line => line.Series, line => line.Count)
+            .ToList();
+        var counts = text.Split('\n')
+            .Where(line => line.StartsWith(name + "_count", Ordinal))
+            .Select(line => long.Parse(line.Split(' ')[^1]))
+            .ToList();
+        foreach (var series in buckets)
+            series.Order().SequenceEqual(series).ShouldBeTrue(series.Key);
+        buckets.Select(series => series.Last()).ShouldBe(counts);
     }
 
     [Fact]
