@@ -1,3 +1,4 @@
+using Npgsql;
 using Platen.Access.People;
 using Platen.Kernel;
 using Platen.Platform.Postgres;
@@ -25,6 +26,30 @@ public static class ActorRights
             && (scopes.Contains(Scopes.All) || scopes.Contains(scope));
     }
 
+    /// <summary>
+    /// Whether what the actor gave away there once is still theirs to give: they are a member or key of the session's owner with this
+    /// scope, or an operator, who acts everywhere. Other than with <see cref="HasAsync"/> a key that has run out still stands for what it did.
+    /// </summary>
+    internal static async Task<bool> StillHasAsync(Session session, ActorId actor, string scope, CancellationToken ct)
+    {
+        if (actor == Actor.System.Id)
+            return true;
+        var standings = await session.ListAsync(
+            "select owner, scopes, role from access.standing_of($1)",
+            row =>
+            {
+                var owner = new OwnerId(row.GetGuid(0));
+                return (Owner: owner, Scopes: ScopesOf(owner, row, scopes: 1, role: 2));
+            },
+            ct,
+            Sql.Uuid(actor.Value)
+        );
+        return standings.Any(standing =>
+            standing.Scopes is { } own
+            && (own.Contains(Scopes.All) || (standing.Owner == session.Context.Owner && own.Contains(scope)))
+        );
+    }
+
     /// <summary>What the actor may do now, as a key or a member of the session's owner; null when they are neither any more.</summary>
     internal static Task<IReadOnlySet<string>?> FindScopesAsync(Session session, ActorId actor, CancellationToken ct) =>
         session.FirstAsync<IReadOnlySet<string>?>(
@@ -39,15 +64,7 @@ public static class ActorRights
             select null, m.role from access.member m join access.person p on p.id = m.person_id
             where m.owner = platform.current_owner() and m.person_id = $1 and p.disabled_at is null
             """,
-            row =>
-            {
-                var role = row.IsDBNull(1) ? null : row.GetString(1);
-                return row.IsDBNull(0)
-                    ? Roles.Parse(role) is { } own
-                        ? Roles.ScopesOf(own, session.Context.Owner)
-                        : null
-                    : Roles.LentScopesOf(session.Context.Owner, row.GetFieldValue<string[]>(0), role);
-            },
+            row => ScopesOf(session.Context.Owner, row, scopes: 0, role: 1),
             ct,
             Sql.Uuid(actor.Value)
         );
@@ -66,4 +83,15 @@ public static class ActorRights
             ct,
             Sql.Uuid(actor.Value)
         );
+
+    // A key's, a member's, or a key's as far as its lender's role goes.
+    private static IReadOnlySet<string>? ScopesOf(OwnerId owner, NpgsqlDataReader row, int scopes, int role)
+    {
+        var name = row.IsDBNull(role) ? null : row.GetString(role);
+        return row.IsDBNull(scopes)
+            ? Roles.Parse(name) is { } own
+                ? Roles.ScopesOf(own, owner)
+                : null
+            : Roles.LentScopesOf(owner, row.GetFieldValue<string[]>(scopes), name);
+    }
 }

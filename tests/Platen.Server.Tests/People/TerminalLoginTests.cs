@@ -88,6 +88,121 @@ public sealed partial class TerminalLoginTests(ServerFixture server)
         await Streams.EndsAsync(stream);
     }
 
+    [Theory]
+    [InlineData("removed")]
+    [InlineData("demoted")]
+    [InlineData("disabled")]
+    [InlineData("deleted")]
+    [InlineData("key revoked")]
+    [InlineData("terminal ended")]
+    public async Task Nobody_comes_back_by_an_invitation_that_they_sent_with_what_they_had_lent(string end)
+    {
+        var (ada, browser, slug, owner) = await NewMemberAsync("owner");
+        using var _ = browser;
+        var (_, heirs, _, _) = await NewMemberAsync("owner", owner);
+        heirs.Dispose();
+        using var key = await LendAsync(browser, owner);
+        var keyId = (await key.SendAsync(HttpMethod.Get, "/v1/whoami")).Json["id"]!.GetValue<Guid>();
+        var invitations = $"/v1/workspaces/{slug}/invitations";
+        var tokens = new List<string>();
+        // What she sent as herself ends with her alone.
+        HttpClient[] senders = end is "key revoked" or "terminal ended" ? [key] : [key, key];
+        foreach (var sender in senders)
+            tokens.Add(await InviteAsync(sender, invitations));
+        if (senders.Length > 1)
+        {
+            var own = await browser.SendAsync(HttpMethod.Post, invitations, Somebody());
+            tokens.Add(own.Json["token"]!.GetValue<string>());
+        }
+        var member = $"/v1/workspaces/{slug}/members/{ada.Id}";
+        var ended = end switch
+        {
+            "removed" => await server.Owner.SendAsync(HttpMethod.Delete, member, ifMatch: "*"),
+            "demoted" => await server.Owner.SendAsync(HttpMethod.Patch, member, new { role = "editor" }, "*"),
+            "disabled" => await server.Owner.SendAsync(HttpMethod.Post, $"/v1/people/{ada.Id}/disable"),
+            "deleted" => await server.Owner.SendAsync(HttpMethod.Delete, $"/v1/people/{ada.Id}"),
+            "key revoked" => await server.Owner.SendAsync(HttpMethod.Delete, $"/v1/workspaces/{slug}/keys/{keyId}"),
+            _ => await browser.SendAsync(HttpMethod.Delete, $"/v1/terminals/{keyId}"),
+        };
+        ended.Status.ShouldBeInRange(200, 204, ended.Text);
+
+        var again = await TestPerson.AddAsync(server);
+        using var back = await again.SignInAsync(server);
+        foreach (var token in tokens)
+        {
+            (await back.SendAsync(HttpMethod.Post, "/v1/invitations/accept", new { token })).Status.ShouldBe(410);
+            (await back.OpenAsync("/invitation/" + token)).Answer.Status.ShouldBe(410);
+        }
+        var listed = await server.Owner.SendAsync(HttpMethod.Get, invitations + "?past=true");
+        listed.Text.ShouldNotContain("\"pending\"");
+        var audit = await server.Owner.SendAsync(
+            HttpMethod.Get,
+            $"/v1/workspaces/{slug}/audit?action=invitation.revoked"
+        );
+        var entries = audit.Json["items"]!.AsArray();
+        entries.Count.ShouldBe(tokens.Count);
+        entries.ShouldAllBe(entry => entry!["before"] != null && entry["after"] != null);
+
+        // Also when it was only taken back from them, and the row still says that it is good.
+        await using (var admin = await server.Postgres.OpenAdminAsync(Ct))
+        {
+            await using var pending = new Npgsql.NpgsqlCommand(
+                "update access.invitation set revoked_at = null where owner = $1",
+                admin
+            );
+            pending.Parameters.AddWithValue(owner);
+            await pending.ExecuteNonQueryAsync(Ct);
+        }
+        foreach (var token in tokens)
+            (await back.SendAsync(HttpMethod.Post, "/v1/invitations/accept", new { token })).Status.ShouldBe(410);
+    }
+
+    [Fact]
+    public async Task What_was_sent_with_a_key_that_has_run_out_or_was_replaced_in_time_is_good()
+    {
+        var (_, browser, slug, owner) = await NewMemberAsync("owner");
+        using var _ = browser;
+        using var lent = await LendAsync(browser, owner);
+        var made = await browser.SendAsync(
+            HttpMethod.Post,
+            $"/v1/workspaces/{slug}/keys",
+            new { name = "inviter", scopes = Access.Roles.ScopesOf(Access.Role.Owner) }
+        );
+        using var machine = ServerFixtureClient(made.Json["secret"]!.GetValue<string>());
+        var invitations = $"/v1/workspaces/{slug}/invitations";
+        string[] tokens = [await InviteAsync(lent, invitations), await InviteAsync(machine, invitations)];
+        (
+            await browser.SendAsync(
+                HttpMethod.Post,
+                $"/v1/workspaces/{slug}/keys/{made.Json["id"]}/rotate",
+                new { overlapSeconds = 60 }
+            )
+        ).Status.ShouldBe(201);
+        await using (var admin = await server.Postgres.OpenAdminAsync(Ct))
+        {
+            await using var late = new Npgsql.NpgsqlCommand(
+                "update access.machine_key set expires_at = clock_timestamp() - interval '1 minute' where owner = $1 and expires_at is not null",
+                admin
+            );
+            late.Parameters.AddWithValue(owner);
+            await late.ExecuteNonQueryAsync(Ct);
+        }
+        foreach (var token in tokens)
+        {
+            using var guest = await (await TestPerson.AddAsync(server)).SignInAsync(server);
+            (await guest.SendAsync(HttpMethod.Post, "/v1/invitations/accept", new { token })).Status.ShouldBe(200);
+        }
+    }
+
+    private static object Somebody() => new { email = $"{Guid.CreateVersion7():N}@example.org", role = "owner" };
+
+    private static async Task<string> InviteAsync(HttpClient sender, string invitations)
+    {
+        var sent = await sender.SendAsync(HttpMethod.Post, invitations, Somebody());
+        sent.Status.ShouldBe(201, sent.Text);
+        return sent.Json["token"]!.GetValue<string>();
+    }
+
     [Fact]
     public async Task What_a_disabled_person_lent_opens_nothing_from_then_on()
     {
@@ -267,15 +382,20 @@ public sealed partial class TerminalLoginTests(ServerFixture server)
         (await browser.OpenAsync(terminal.Path("<script>x</script>"))).Answer.Text.ShouldNotContain("<script>x");
     }
 
-    private async Task<(TestPerson Person, Browser Browser, string Slug, Guid Owner)> NewMemberAsync(string role)
+    private async Task<(TestPerson Person, Browser Browser, string Slug, Guid Owner)> NewMemberAsync(
+        string role,
+        Guid? of = null
+    )
     {
         var ada = await TestPerson.AddAsync(server);
-        var made = await server.Owner.SendAsync(
-            HttpMethod.Post,
-            "/v1/workspaces",
-            new { name = "w" + Guid.CreateVersion7().ToString("N") }
-        );
-        var owner = made.Json["id"]!.GetValue<Guid>();
+        var place = of is null
+            ? await server.Owner.SendAsync(
+                HttpMethod.Post,
+                "/v1/workspaces",
+                new { name = "w" + Guid.CreateVersion7().ToString("N") }
+            )
+            : await server.Owner.SendAsync(HttpMethod.Get, "/v1/workspaces/" + of);
+        var owner = place.Json["id"]!.GetValue<Guid>();
         await using var admin = await server.Postgres.OpenAdminAsync(Ct);
         await using var join = new Npgsql.NpgsqlCommand(
             "insert into access.member (owner, person_id, role, added_by, added_by_name) values ($1, $2, $3, $2, 'test')",
@@ -285,7 +405,7 @@ public sealed partial class TerminalLoginTests(ServerFixture server)
         join.Parameters.AddWithValue(ada.Id);
         join.Parameters.AddWithValue(role);
         await join.ExecuteNonQueryAsync(Ct);
-        return (ada, await ada.SignInAsync(server), made.Json["slug"]!.GetValue<string>(), owner);
+        return (ada, await ada.SignInAsync(server), place.Json["slug"]!.GetValue<string>(), owner);
     }
 
     private static async Task<Answer> ApproveAsync(Browser browser, string path, Guid owner, string rights, int days)

@@ -60,7 +60,10 @@ internal sealed class AcceptInvitation(PostgresPools pools, Invalidation invalid
         );
         var workspace = await Workspace.FindAsync(session, ct);
         var invitation = await Invitation.LockAsync(session, found.Id, ct);
-        return workspace is { IsDeleted: false } && invitation?.StatusAt(clock.GetUtcNow()) == "pending"
+        return
+            workspace is { IsDeleted: false }
+            && invitation?.StatusAt(clock.GetUtcNow()) == "pending"
+            && await IsStillMeantAsync(session, invitation, ct)
             ? new Offer(found.Owner, workspace.Name, invitation)
             : null;
     }
@@ -78,11 +81,15 @@ internal sealed class AcceptInvitation(PostgresPools pools, Invalidation invalid
             return new Outcome(workspace, await RoleAsync(session, person, ct));
         if (status != "pending")
             throw InvitationProblems.Gone.Because($"The invitation is {status}.").AsException();
-        await session.ExecuteAsync(
-            """
+        if (!await IsStillMeantAsync(session, invitation, ct))
+            throw InvitationProblems.Gone.Because("Whoever sent the invitation may invite no more.").AsException();
+        var accepted = await session.FirstAsync(
+            $"""
             update access.invitation set accepted_at = clock_timestamp(), accepted_by = $2
             where owner = platform.current_owner() and id = $1
+            returning {Invitation.Columns}
             """,
+            Invitation.Read,
             ct,
             Sql.Uuid(id),
             Sql.Uuid(person.Value)
@@ -101,10 +108,16 @@ internal sealed class AcceptInvitation(PostgresPools pools, Invalidation invalid
                     role = role.Name(),
                 }
             ),
-            ct
+            ct,
+            before: invitation.Content,
+            after: accepted!.Content
         );
         return new Outcome(workspace, role);
     }
+
+    // Removed, demoted or disabled, or with a key that was: they would come back by what they sent before.
+    private static Task<bool> IsStillMeantAsync(Session session, Invitation invitation, CancellationToken ct) =>
+        ActorRights.StillHasAsync(session, invitation.CreatedById, Scopes.MembersManage, ct);
 
     private async Task<(OwnerId Owner, Guid Id)?> FindAsync(string token, CancellationToken ct)
     {

@@ -10,6 +10,7 @@ internal sealed record Invitation(
     string Email,
     Role Role,
     DateTimeOffset CreatedAt,
+    ActorId CreatedById,
     string CreatedBy,
     Digest Asked,
     DateTimeOffset ExpiresAt,
@@ -21,7 +22,20 @@ internal sealed record Invitation(
 )
 {
     public const string Columns =
-        "id, email, role, created_at, created_by_name, asked, expires_at, sent_at, times_sent, accepted_at, accepted_by, revoked_at";
+        "id, email, role, created_at, created_by, created_by_name, asked, expires_at, sent_at, times_sent, accepted_at, accepted_by, revoked_at";
+
+    /// <summary>What the audit log has the digest of.</summary>
+    public object Content =>
+        new
+        {
+            email = Email,
+            role = Role.Name(),
+            expiresAt = ExpiresAt,
+            timesSent = TimesSent,
+            status = AcceptedAt is not null ? "accepted"
+            : RevokedAt is not null ? "revoked"
+            : "sent",
+        };
 
     /// <summary>What every token of an invitation begins with.</summary>
     public const string TokenPrefix = "platen-invite_";
@@ -46,13 +60,14 @@ internal sealed record Invitation(
             row.GetString(1),
             Roles.Parse(row.GetString(2))!.Value,
             row.GetFieldValue<DateTimeOffset>(3),
-            row.GetString(4),
-            Digest.Parse(row.GetString(5)),
-            row.GetFieldValue<DateTimeOffset>(6),
+            new ActorId(row.GetGuid(4)),
+            row.GetString(5),
+            Digest.Parse(row.GetString(6)),
             row.GetFieldValue<DateTimeOffset>(7),
-            row.GetInt32(8),
-            row.IsDBNull(9) ? null : row.GetFieldValue<DateTimeOffset>(9),
-            row.IsDBNull(10) ? null : row.GetGuid(10),
-            row.IsDBNull(11) ? null : row.GetFieldValue<DateTimeOffset>(11)
+            row.GetFieldValue<DateTimeOffset>(8),
+            row.GetInt32(9),
+            row.IsDBNull(10) ? null : row.GetFieldValue<DateTimeOffset>(10),
+            row.IsDBNull(11) ? null : row.GetGuid(11),
+            row.IsDBNull(12) ? null : row.GetFieldValue<DateTimeOffset>(12)
         );
 }

@@ -81,10 +81,11 @@ internal sealed partial class InviteMember(PostgresPools pools, TimeProvider clo
                     role = role.Name(),
                 }
             ),
-            ct
+            ct,
+            after: made!.Content
         );
         await session.CommitAsync(ct);
-        return new Outcome(made!, token, workspace.Name);
+        return new Outcome(made, token, workspace.Name);
     }
 
     /// <summary>Makes a new token, good for as long again as the first; the former opens nothing any more.</summary>
@@ -120,13 +121,15 @@ internal sealed partial class InviteMember(PostgresPools pools, TimeProvider clo
             AccessEvents.Invitations,
             AccessEvents.InvitationResent,
             AccessRequests.Event(new { id, email = invitation.Email }),
-            ct
+            ct,
+            before: invitation.Content,
+            after: sent!.Content
         );
         await session.CommitAsync(ct);
-        return new Outcome(sent!, token, workspace.Name);
+        return new Outcome(sent, token, workspace.Name);
     }
 
-    /// <summary>Takes it back; once accepted, it is the member who is removed.</summary>
+    /// <summary>Takes it back, once; when it was accepted, it is the member who is removed.</summary>
     public async Task RevokeAsync(Caller caller, Guid id, CancellationToken ct)
     {
         await using var session = await pools.OpenAsync(caller.Operation("revoke invitation"), ct);
@@ -137,21 +140,7 @@ internal sealed partial class InviteMember(PostgresPools pools, TimeProvider clo
                 .Conflict.Because("The invitation was accepted: remove the member instead.")
                 .AsException();
         }
-        await session.ExecuteAsync(
-            """
-            update access.invitation set revoked_at = coalesce(revoked_at, clock_timestamp())
-            where owner = platform.current_owner() and id = $1
-            """,
-            ct,
-            Sql.Uuid(id)
-        );
-        await AccessEvents.TellAsync(
-            session,
-            AccessEvents.Invitations,
-            AccessEvents.InvitationRevoked,
-            AccessRequests.Event(new { id, email = invitation.Email }),
-            ct
-        );
+        await EndInvitations.RevokeAsync(session, id, ct);
         await session.CommitAsync(ct);
     }
 

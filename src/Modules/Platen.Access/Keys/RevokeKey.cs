@@ -1,3 +1,4 @@
+using Platen.Access.Invitations;
 using Platen.Kernel;
 using Platen.Platform.Postgres;
 
@@ -108,6 +109,9 @@ internal sealed class RevokeKey(PostgresPools pools, Invalidation invalidation, 
             ct,
             before: key.Content
         );
+        // Whoever had the key may know their links. A secret that is replaced in time has not leaked.
+        if (until is null)
+            await EndInvitations.OfKeyAsync(session, key.Id, ct);
     }
 
     private static ProblemException NotFound() =>

@@ -1,3 +1,4 @@
+using Platen.Access.Invitations;
 using Platen.Access.Keys;
 using Platen.Access.People;
 using Platen.Access.Workspaces;
@@ -127,7 +128,7 @@ internal sealed class ChangeMember(PostgresPools pools, Invalidation invalidatio
 
     private static async Task SetRoleAsync(Session session, Member member, Role role, CancellationToken ct)
     {
-        await RevokeInvitationsAsync(session, member, ct);
+        await EndInvitations.OfPersonAsync(session, member.Person, ct);
         await session.ExecuteAsync(
             """
             update access.member set role = $2, revision = revision + 1
@@ -155,21 +156,10 @@ internal sealed class ChangeMember(PostgresPools pools, Invalidation invalidatio
         );
     }
 
-    // Who sent them knows their links, and could come back by one.
-    private static Task RevokeInvitationsAsync(Session session, Member member, CancellationToken ct) =>
-        session.ExecuteAsync(
-            """
-            update access.invitation set revoked_at = clock_timestamp()
-            where owner = platform.current_owner() and created_by = $1 and accepted_at is null and revoked_at is null
-            """,
-            ct,
-            Sql.Uuid(member.Person.Value)
-        );
-
     /// <summary>Removes a member, in a transaction that has the workspace's row.</summary>
     public static async Task RemoveAsync(Session session, Member member, CancellationToken ct)
     {
-        await RevokeInvitationsAsync(session, member, ct);
+        await EndInvitations.OfPersonAsync(session, member.Person, ct);
         await session.ExecuteAsync(
             "delete from access.member where owner = platform.current_owner() and person_id = $1",
             ct,

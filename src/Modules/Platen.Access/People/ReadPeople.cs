@@ -35,12 +35,16 @@ internal sealed class ReadPeople(PostgresPools pools)
     public async Task<PersonView?> ChangeAsync(Actor by, PersonId id, bool enabled, CancellationToken ct)
     {
         await using var session = await pools.OpenAsync(Person.ByServer("change person"), ct);
-        var found = enabled
-            ? await DisablePerson.EnableAsync(session, id, ct)
-            : await DisablePerson.DisableAsync(session, id, ct);
-        if (found)
-            await PersonAudit.RecordAsync(session, enabled ? "person.enabled" : "person.disabled", id, by, ct);
-        var changed = found ? await FindAsync(session, id, ct) : null;
+        session.ActFor(by);
+        var person = await FindAsync(session, id, ct);
+        if (person is null || person.DisabledAt is null == enabled)
+            return person;
+        if (enabled)
+            await DisablePerson.EnableAsync(session, id, ct);
+        else
+            await DisablePerson.DisableAsync(session, id, ct);
+        await PersonAudit.RecordAsync(session, enabled ? "person.enabled" : "person.disabled", id, by, ct);
+        var changed = await FindAsync(session, id, ct);
         await session.CommitAsync(ct);
         return changed;
     }
