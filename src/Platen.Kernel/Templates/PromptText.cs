@@ -147,12 +147,13 @@ public static class PromptText
     {
         ArgumentNullException.ThrowIfNull(text);
         var names = new List<string>();
+        var known = new HashSet<string>(StringComparer.Ordinal);
         Walk(
             text,
             _ => { },
             (name, isInclude) =>
             {
-                if (isInclude == includes && !names.Contains(name))
+                if (isInclude == includes && known.Add(name))
                     names.Add(name);
             }
         );
@@ -161,10 +162,14 @@ public static class PromptText
 
     private delegate void Plain(ReadOnlySpan<char> text);
 
+    // Whoever sends a prompt chooses its braces, so each character is looked at a bounded number of times: the end of a placeholder is
+    // looked for once and not for each beginning before it, and only the last of those can be one, as no name has a brace in it.
     private static void Walk(string text, Plain plain, Action<string, bool> placeholder)
     {
         var done = 0;
         var at = 0;
+        var close = 0;
+        var lastBrace = 0;
         while (text.IndexOf("{{", at, StringComparison.Ordinal) is var open and >= 0)
         {
             if (open > 0 && text[open - 1] == '\\')
@@ -174,9 +179,18 @@ public static class PromptText
                 at = open + 2;
                 continue;
             }
-            var close = text.IndexOf("}}", open + 2, StringComparison.Ordinal);
-            if (close < 0)
-                break;
+            if (close < open + 2)
+            {
+                close = text.IndexOf("}}", open + 2, StringComparison.Ordinal);
+                if (close < 0)
+                    break;
+                lastBrace = text.LastIndexOf('{', close - 1);
+            }
+            if (lastBrace > open + 1)
+            {
+                at = open + 1;
+                continue;
+            }
             var inner = text.AsSpan((open + 2)..close).Trim();
             var isInclude = inner is ['>', ..];
             if (isInclude)

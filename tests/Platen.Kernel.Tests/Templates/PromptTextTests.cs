@@ -24,6 +24,22 @@ public sealed class PromptTextTests
         PromptText.Render(text, declared, values).ShouldBe(new PromptRendering.Rendered(expected));
     }
 
+    /// <summary>Work that grows with the square of any of these would take hours.</summary>
+    [Fact]
+    public void Braces_and_names_without_end_are_read_once()
+    {
+        const int many = 4_000_000;
+        var braces = new string('{', many);
+        PromptText.VariablesOf(braces + "}}").ShouldBeEmpty();
+        PromptText.VariablesOf(braces + "who}}").ShouldBe(["who"]);
+        PromptText.VariablesOf(braces + new string(' ', many) + "who}}").ShouldBe(["who"]);
+        PromptText.VariablesOf(braces + "a b" + new string(' ', many) + "}}").ShouldBeEmpty();
+        PromptText.VariablesOf(string.Concat(Enumerable.Repeat("{{ ", many / 4))).ShouldBeEmpty();
+        PromptText.VariablesOf(string.Concat(Enumerable.Repeat("{{ }} ", many / 4))).ShouldBeEmpty();
+        var names = Enumerable.Range(0, many / 8).Select(i => $"v{i}").ToList();
+        PromptText.VariablesOf(string.Concat(names.Select(name => $"{{{{{name}}}}}"))).ShouldBe(names);
+    }
+
     [Fact]
     public void Everything_missing_and_everything_unknown_is_named_at_once()
     {

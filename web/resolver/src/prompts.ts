@@ -35,10 +35,16 @@ export class PromptRefusedError extends Error {
 const VARIABLE_NAME_LENGTH = 64;
 
 // What .NET takes for white space, which is not quite what trim() does.
-const WHITE = '[\\t-\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]*';
-const AROUND = new RegExp(`^${WHITE}|${WHITE}$`, 'g');
+const WHITE = /[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/;
 
-const trim = (text: string): string => text.replace(AROUND, '');
+// A regular expression for the end would be tried at each character of the text.
+function trim(text: string): string {
+  let from = 0;
+  let to = text.length;
+  while (from < to && WHITE.test(text[from]!)) from++;
+  while (to > from && WHITE.test(text[to - 1]!)) to--;
+  return text.slice(from, to);
+}
 
 /** Whether it is a letter or `_`, then letters, digits, `_`, `-` or `.`; ASCII only, at most 64 characters. */
 export const isVariableName = (text: string): boolean =>
@@ -147,9 +153,13 @@ function namesOf(text: string, includes: boolean): string[] {
   return [...names];
 }
 
+// Whoever sends a prompt chooses its braces, so each character is looked at a bounded number of times: the end of a placeholder is looked for
+// once and not for each beginning before it, and only the last of those can be one, as no name has a brace in it.
 function walk(text: string, plain: (text: string) => void, placeholder: (name: string, isInclude: boolean) => void): void {
   let done = 0;
   let at = 0;
+  let close = 0;
+  let lastBrace = 0;
   for (let open = text.indexOf('{{', at); open >= 0; open = text.indexOf('{{', at)) {
     if (text[open - 1] === '\\') {
       plain(text.slice(done, open - 1));
@@ -157,8 +167,15 @@ function walk(text: string, plain: (text: string) => void, placeholder: (name: s
       at = open + 2;
       continue;
     }
-    const close = text.indexOf('}}', open + 2);
-    if (close < 0) break;
+    if (close < open + 2) {
+      close = text.indexOf('}}', open + 2);
+      if (close < 0) break;
+      lastBrace = text.lastIndexOf('{', close - 1);
+    }
+    if (lastBrace > open + 1) {
+      at = open + 1;
+      continue;
+    }
     let inner = trim(text.slice(open + 2, close));
     const isInclude = inner.startsWith('>');
     if (isInclude) inner = trim(inner.slice(1));

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import * as cldr from '../src/cldr';
 import { bestLanguage } from '../src/languages';
-import { estimateTokens, readVariables, render } from '../src/prompts';
+import { estimateTokens, readVariables, render, variablesOf } from '../src/prompts';
 import { bucketOf, chooseArtifact, digestOf } from '../src/selection';
 import { highestIn, parseVersion } from '../src/versions';
 import type { Artifact, ArtifactQuery } from '../src/models';
@@ -65,6 +65,16 @@ test('prompts are filled in as the vectors say', () => {
     assert.deepEqual(result, rendered ?? { missing, unknown, missingIncludes }, text);
     if (rendered !== undefined) assert.equal(estimateTokens(rendered), tokens, text);
   }
+});
+
+// Work that grows with the square of any of these would take hours.
+test('braces and spaces without end are read once', () => {
+  const many = 4_000_000;
+  const braces = '{'.repeat(many);
+  for (const text of [`${braces}}}`, `${braces}a b${' '.repeat(many)}}}`, '{{ '.repeat(many / 4), `{{a${' '.repeat(many)}b}}`]) {
+    assert.deepEqual(variablesOf(text), []);
+  }
+  assert.deepEqual(variablesOf(`${braces}${' '.repeat(many)}who}}`), ['who']);
 });
 
 test('what declares no variable is not read as one', () => {
