@@ -450,6 +450,41 @@ public sealed class ResolverTests(ServerFixture server) : IAsyncLifetime
         rendered.Text.ShouldBe("prompt 1.0.0, tone 1.0.0");
     }
 
+    [Fact]
+    public async Task What_was_replaced_is_let_go_while_it_is_remembered_of_a_file_that_nobody_asks_for()
+    {
+        WriteBundle("1.0.0", "one");
+        await using var resolver = NewResolver(options =>
+            options with
+            {
+                UseRegistry = false,
+                CacheFolder = null,
+                RevalidateAfter = TimeSpan.FromSeconds(1),
+            }
+        );
+        var idle = Request();
+        var busy = idle with { Locale = "fr" };
+        await resolver.ResolveAsync(idle, Ct);
+        var replaced = new List<WeakReference>();
+        for (var i = 0; i < 50; i++)
+            replaced.Add(await AskAnewAsync());
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        GC.Collect();
+        // The one that holds, and whatever the last calls have not let go yet.
+        replaced.Count(one => one.IsAlive).ShouldBeLessThan(10);
+        (await resolver.ResolveAsync(idle, Ct)).Text.ShouldBe("one");
+
+        async Task<WeakReference> AskAnewAsync()
+        {
+            time.Advance(TimeSpan.FromSeconds(1));
+            // The first begins the question, and those after it get its answer.
+            while ((await resolver.ResolveAsync(busy, Ct)).Age > TimeSpan.Zero)
+                await Task.Yield();
+            return new WeakReference(await resolver.DescribeAsync(name, null, Ct));
+        }
+    }
+
     private ArtifactRequest Request() => new(name, Kind: "master_prompt");
 
     private TemplateResolverOptions Options() =>

@@ -196,6 +196,42 @@ public sealed class VectorTests(ServerFixture server)
         (gate.Passed, gate.Files).ShouldBe((2, 1));
     }
 
+    [Fact]
+    public async Task A_long_past_is_one_reason_to_ask_for_the_one_for_Node()
+    {
+        var name = ServerFixture.NewName();
+        await server.Owner.PushPromptAsync(name, "1.0.0", "one");
+        await server.Owner.PushPromptAsync(name, "1.1.0", "two");
+        var path = $"/v1/templates/{name}/channels/default";
+        var at = await server.Owner.SendAsync(HttpMethod.Put, path, new { version = "1.0.0" }, create: true);
+        for (var i = 0; i < 50; i++)
+            at = await MoveAsync(i % 2 == 0 ? "1.1.0" : "1.0.0");
+
+        await using var gate = await Gate.BeforeAsync(server.Address);
+        await using var driver = new NodeDriver();
+        await driver.OpenAsync(
+            new Opening(gate.Address, server.OwnerKeyText, PostgresFixture.NewFolder(), "nowhere", true, false, new())
+        );
+        await driver.FollowAsync(name.Value);
+        await IsAsync("one");
+        await MoveAsync("1.1.0");
+        await IsAsync("two");
+        // Each of the two versions and its file, the stream, and once more for all that was in it before.
+        gate.Passed.ShouldBeLessThanOrEqualTo(6);
+
+        async Task<Answer> MoveAsync(string version)
+        {
+            var moved = await server.Owner.SendAsync(HttpMethod.Put, path, new { version }, at.Tag);
+            moved.Status.ShouldBe(200, moved.Text);
+            return moved;
+        }
+
+        Task IsAsync(string text) =>
+            ServerFixture.UntilAsync(async () =>
+                Text((await driver.AskAsync(name.Value, "master_prompt", null, null))["text"]) == text
+            );
+    }
+
     private static List<JsonNode> Read(string name) =>
         [.. JsonNode.Parse(File.ReadAllBytes(Path.Combine(Folder, name + ".json")))!.AsArray().Select(one => one!)];
 
@@ -265,6 +301,11 @@ public sealed class VectorTests(ServerFixture server)
                         var by = TimeSpan.FromSeconds(how!.GetValue<int>());
                         time.Advance(by);
                         await driver.AdvanceAsync(by);
+                        break;
+                    case "jumpWallSeconds":
+                        var jump = TimeSpan.FromSeconds(how!.GetValue<int>());
+                        time.JumpWall(jump);
+                        await driver.JumpWallAsync(jump);
                         break;
                     case "push":
                         await server.Owner.PushPromptAsync(name, Text(how!["version"])!, Text(how["text"])!);
@@ -435,6 +476,8 @@ public sealed class VectorTests(ServerFixture server)
 
         Task AdvanceAsync(TimeSpan by);
 
+        Task JumpWallAsync(TimeSpan by);
+
         /// <summary>Begins to follow; what ends it fails the next question.</summary>
         Task FollowAsync(string template);
 
@@ -471,6 +514,8 @@ public sealed class VectorTests(ServerFixture server)
         }
 
         public Task AdvanceAsync(TimeSpan by) => Task.CompletedTask;
+
+        public Task JumpWallAsync(TimeSpan by) => Task.CompletedTask;
 
         public Task FollowAsync(string template)
         {
@@ -578,6 +623,9 @@ public sealed class VectorTests(ServerFixture server)
 
         public async Task AdvanceAsync(TimeSpan by) =>
             await SendAsync(new JsonObject { ["advance"] = (long)by.TotalMilliseconds });
+
+        public async Task JumpWallAsync(TimeSpan by) =>
+            await SendAsync(new JsonObject { ["jumpWall"] = (long)by.TotalMilliseconds });
 
         public async Task FollowAsync(string template) => await SendAsync(new JsonObject { ["follow"] = template });
 

@@ -1,6 +1,6 @@
 // Runs a resolver for a program that speaks to it in lines of JSON: one order a line on standard input, one answer a line on standard output.
 //
-//   { "open": options, "now": ms }   { "advance": ms }   { "follow": template }   { "ask": request }   { "askMany": request, "times": n }
+//   { "open": options, "now": ms }   { "advance": ms }   { "jumpWall": ms }   { "follow": template }   { "ask": request }   { "askMany": request, "times": n }
 //   { "render": request, "values": { name: value } }
 //
 // The tests drive it so against a real server; its clock is theirs.
@@ -24,17 +24,23 @@ const { PromptRefusedError, TemplateResolver, TemplateUnresolvedError } = await 
 const stop = new AbortController();
 let resolver;
 let now = 0;
+let elapsed = 0;
 let failure;
 
 async function carryOut(order) {
   if (order.open !== undefined) {
     resolver?.close();
     now = order.now ?? now;
-    resolver = new TemplateResolver({ ...order.open, now: () => now });
+    resolver = new TemplateResolver({ ...order.open, now: () => now, elapsed: () => elapsed });
     return {};
   }
   if (order.advance !== undefined) {
     now += order.advance;
+    elapsed += order.advance;
+    return {};
+  }
+  if (order.jumpWall !== undefined) {
+    now += order.jumpWall;
     return {};
   }
   if (order.follow !== undefined) {

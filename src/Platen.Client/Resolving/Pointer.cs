@@ -13,6 +13,7 @@ internal sealed class Pointer(
 {
     private readonly long since = time.GetTimestamp();
     private int revalidating;
+    private volatile bool isReplaced;
 
     public PointerKey Key => key;
 
@@ -28,8 +29,14 @@ internal sealed class Pointer(
     /// <summary>Whether it should have been confirmed and could not.</summary>
     public bool IsStale { get; private init; }
 
-    /// <summary>What holds instead; null while this does.</summary>
-    public Pointer? ReplacedBy { get; set; }
+    /// <summary>
+    /// Whether another holds instead. Not which: what is remembered of this one would keep that one, and all that follow it, in memory.
+    /// </summary>
+    public bool IsReplaced
+    {
+        get => isReplaced;
+        set => isReplaced = value;
+    }
 
     /// <summary>How long ago it was confirmed; never negative, and untouched by clocks that are set.</summary>
     public TimeSpan AgeAt(TimeProvider clock) => ageThen + clock.GetElapsedTime(since);

@@ -29,8 +29,6 @@ public sealed class TemplateResolver : IAsyncDisposable
     /// <summary>Questions and choices in memory; beyond it they are forgotten together.</summary>
     private const int MostAnswers = 10_000;
 
-    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
-
     private readonly TemplateResolverOptions options;
     private readonly TimeProvider time;
     private readonly ILogger logger;
@@ -49,13 +47,8 @@ public sealed class TemplateResolver : IAsyncDisposable
         Lazy<Task<(MemoryFile, ByteSource)>>
     > loading = new();
     private readonly MemoryFiles memory;
-
-    // Written together under a lock, read one by one: a torn pair only asks once too often.
-    private readonly Lock pausing = new();
-    private long pausedUntil;
-    private TimeSpan pause = FirstPause;
-    private string pauseReason = "";
-    private bool pausedAsBusy;
+    private readonly Pause registryPause;
+    private readonly Pause storePause;
 
     /// <summary>A resolver; nothing is read or asked yet.</summary>
     /// <param name="options">Where to look.</param>
@@ -80,6 +73,8 @@ public sealed class TemplateResolver : IAsyncDisposable
             ? new LocalBundles(Path.GetFullPath(filesFolder), this.logger)
             : null;
         memory = new MemoryFiles(options.MemoryBytes, time);
+        registryPause = new Pause(time, options.LongestPause);
+        storePause = new Pause(time, options.LongestPause);
         recheckTicks = (long)(options.RecheckMemoryAfter.TotalSeconds * time.TimestampFrequency);
     }
 
@@ -245,7 +240,7 @@ public sealed class TemplateResolver : IAsyncDisposable
     {
         var pointer = answer.Pointer;
         // Another answer has come in since: what was chosen from this one is chosen again.
-        if (pointer.ReplacedBy is not null)
+        if (pointer.IsReplaced)
             return null;
         var age = pointer.AgeAt(time);
         if (age >= options.Freshness && !pointer.IsStale)
@@ -257,7 +252,7 @@ public sealed class TemplateResolver : IAsyncDisposable
         // Its bytes had to go when others needed the room.
         if (side.Artifact.Place.Use(time) is not { } file || !IsWhole(side, file))
             return null;
-        if (age >= options.RevalidateAfter && time.GetTimestamp() >= Volatile.Read(ref pausedUntil))
+        if (age >= options.RevalidateAfter && registryPause.IsOver)
             RevalidateBeside(side.Artifact.Template, pointer);
         var result = new ResolvedArtifact(side.Artifact, file, ByteSource.Memory, age, pointer.IsStale, key);
         if (logger.IsEnabled(LogLevel.Debug))
@@ -445,7 +440,7 @@ public sealed class TemplateResolver : IAsyncDisposable
                 return await TryAskAsync(key, template, known);
             }
             catch (TemplateUnresolvedException)
-                when (BusyFor() is { } pause && time.GetElapsedTime(began) < options.Patience)
+                when (registryPause.BusyFor is { } pause && time.GetElapsedTime(began) < options.Patience)
             {
                 await Task.Delay(pause, time, stopped);
             }
@@ -464,9 +459,12 @@ public sealed class TemplateResolver : IAsyncDisposable
                 return Keep(known);
         }
         var isRefused = false;
+        var paused = registryPause.Because;
         if (registry is not null)
         {
-            var (told, saysNo) = await AskRegistryAsync(key, template, known, attempts, ct);
+            var (told, saysNo) = paused is null
+                ? await AskRegistryAsync(key, template, known, attempts, ct)
+                : (null, false);
             if (told is not null)
                 return Keep(told);
             if (known is not null && !saysNo)
@@ -478,6 +476,15 @@ public sealed class TemplateResolver : IAsyncDisposable
         // Better what was so than nothing: who wants a version gone for good switches the template off.
         if (known is not null)
             return known.IsStale ? known : Keep(known.AsStale());
+        // Nobody else has an answer, so the registry is worth a question whatever it did the last time.
+        if (registry is not null && paused is not null)
+        {
+            attempts.Add("registry: " + paused);
+            var (told, saysNo) = await AskRegistryAsync(key, template, known, attempts, ct);
+            if (told is not null)
+                return Keep(told);
+            isRefused = saysNo;
+        }
         throw new TemplateUnresolvedException(
             $"Nobody can say which version of '{template}' {key.Version ?? "the default"} is.",
             isRefused
@@ -514,17 +521,12 @@ public sealed class TemplateResolver : IAsyncDisposable
         CancellationToken ct
     )
     {
-        if (PausedBecause() is { } paused)
-        {
-            attempts.Add("registry: " + paused);
-            return (null, false);
-        }
         var told = known is { PointerSource: PointerSource.Registry } ? known.Tag : default;
         try
         {
             var question = new TemplateQuestion(key.Version, key.Environment);
             var answer = await registry!.ResolveTemplateAsync(template, question, told, ct);
-            EndPause();
+            registryPause.End();
             if (answer is not null)
                 RefuseUnsafe(answer.Value);
             var pointer = answer is null
@@ -535,20 +537,20 @@ public sealed class TemplateResolver : IAsyncDisposable
         }
         catch (PlatenProblemException e) when (e.Slug == "template-disabled")
         {
-            EndPause();
+            registryPause.End();
             var disabled = new Pointer(key, PointerSource.Registry, null, e.Message, default, TimeSpan.Zero, time);
             await KeepOnDiskAsync(key, disabled, ct);
             return (disabled, false);
         }
         catch (PlatenProblemException e) when (e.Slug is "not-found" or "no-such-version" or "malformed-template-name")
         {
-            EndPause();
+            registryPause.End();
             attempts.Add("registry: " + e.Message);
             return (null, true);
         }
         catch (PlatenException e)
         {
-            Pause(e);
+            registryPause.Begin(e);
             Log.RegistryFailed(logger, template.Value, e.Message);
             attempts.Add("registry: " + e.Message);
             return (null, false);
@@ -663,56 +665,9 @@ public sealed class TemplateResolver : IAsyncDisposable
         if (pointers.Count >= MostAnswers)
             pointers.Clear();
         if (pointers.TryGetValue(pointer.Key, out var before) && before != pointer)
-            before.ReplacedBy = pointer;
+            before.IsReplaced = true;
         pointers[pointer.Key] = pointer;
         return pointer;
-    }
-
-    private string? PausedBecause()
-    {
-        lock (pausing)
-            return pausedUntil != 0 && time.GetTimestamp() < pausedUntil
-                ? "not asked again yet after: " + pauseReason
-                : null;
-    }
-
-    /// <summary>How long to leave a registry alone that was too busy; null when it answers, or cannot be reached at all.</summary>
-    private TimeSpan? BusyFor()
-    {
-        lock (pausing)
-        {
-            if (pausedUntil == 0 || !pausedAsBusy)
-                return null;
-            var left = time.GetElapsedTime(time.GetTimestamp(), pausedUntil);
-            return left > TimeSpan.Zero ? left : TimeSpan.Zero;
-        }
-    }
-
-    private void Pause(PlatenException failure)
-    {
-        lock (pausing)
-        {
-            pausedUntil = time.GetTimestamp() + (long)(pause.TotalSeconds * time.TimestampFrequency);
-            pauseReason = failure.Message;
-            pausedAsBusy = failure switch
-            {
-                PlatenUnreachableException => failure.InnerException is OperationCanceledException,
-                PlatenProblemException problem => problem.Status
-                    is HttpStatusCode.ServiceUnavailable
-                        or HttpStatusCode.TooManyRequests,
-                _ => false,
-            };
-            pause = pause * 2 < options.LongestPause ? pause * 2 : options.LongestPause;
-        }
-    }
-
-    private void EndPause()
-    {
-        lock (pausing)
-        {
-            pausedUntil = 0;
-            pause = FirstPause;
-        }
     }
 
     // ---- its bytes: the chain of files
@@ -818,7 +773,7 @@ public sealed class TemplateResolver : IAsyncDisposable
             }
             catch (TemplateUnresolvedException)
                 when (options.Mode == ResolveMode.Strict
-                    && BusyFor() is { } pause
+                    && storePause.BusyFor is { } pause
                     && time.GetElapsedTime(began) < options.Patience
                 )
             {
@@ -842,27 +797,34 @@ public sealed class TemplateResolver : IAsyncDisposable
                 return (memory.Keep(artifact.Digest, cached), ByteSource.DiskCache);
             attempts.Add("cache: has no such bytes");
         }
-        if (await FetchAsync(template, artifact, attempts, ct) is { } fetched)
-        {
-            if (cache is not null)
-                await cache.WriteAsync(template.Value, version, cacheName, artifact.Digest, fetched, ct);
-            return (memory.Keep(artifact.Digest, fetched), ByteSource.Store);
-        }
+        var paused = storePause.Because;
+        if (paused is null && await FetchAsync(template, artifact, attempts, ct) is { } fetched)
+            return await KeepAsync(fetched, ByteSource.Store);
         if (files is not null)
         {
             if (await files.ReadAsync(template, version, artifact, ct) is { } local)
-            {
-                if (cache is not null)
-                    await cache.WriteAsync(template.Value, version, cacheName, artifact.Digest, local, ct);
-                return (memory.Keep(artifact.Digest, local), ByteSource.Files);
-            }
+                return await KeepAsync(local, ByteSource.Files);
             attempts.Add("files: have no such bytes");
+        }
+        // Nobody else has them, so the store is worth a question whatever it did the last time.
+        if (paused is not null)
+        {
+            attempts.Add("store: " + paused);
+            if (await FetchAsync(template, artifact, attempts, ct) is { } late)
+                return await KeepAsync(late, ByteSource.Store);
         }
         throw new TemplateUnresolvedException(
             $"No source has {artifact.Digest}, which is {artifact.Path} of {template}@{version}.",
             "Push the version again, or put its bundle into the files folder.",
             attempts.ToImmutable()
         );
+
+        async Task<(MemoryFile, ByteSource)> KeepAsync(byte[] bytes, ByteSource source)
+        {
+            if (cache is not null)
+                await cache.WriteAsync(template.Value, version, cacheName, artifact.Digest, bytes, ct);
+            return (memory.Keep(artifact.Digest, bytes), source);
+        }
     }
 
     private async Task<byte[]?> FetchAsync(
@@ -874,14 +836,11 @@ public sealed class TemplateResolver : IAsyncDisposable
     {
         if (registry is null)
             return null;
-        if (PausedBecause() is { } paused)
-        {
-            attempts.Add("store: " + paused);
-            return null;
-        }
         try
         {
-            return await registry.GetTemplateBlobAsync(template, artifact.Digest, ct);
+            var bytes = await registry.GetTemplateBlobAsync(template, artifact.Digest, ct);
+            storePause.End();
+            return bytes;
         }
         catch (PlatenAnswerException e)
         {
@@ -891,12 +850,13 @@ public sealed class TemplateResolver : IAsyncDisposable
         catch (PlatenProblemException e)
             when (e.Status is not (HttpStatusCode.ServiceUnavailable or HttpStatusCode.TooManyRequests))
         {
-            // The registry answers, so it is not gone; it has not got this.
+            // It answers, so it is not gone; it has not got this.
+            storePause.End();
             attempts.Add("store: " + e.Message);
         }
         catch (PlatenException e)
         {
-            Pause(e);
+            storePause.Begin(e);
             Log.RegistryFailed(logger, template.Value, e.Message);
             attempts.Add("store: " + e.Message);
         }

@@ -51,7 +51,10 @@ public sealed record TemplateResolverOptions
     /// </summary>
     public TimeSpan Freshness { get; init; } = TimeSpan.FromHours(24);
 
-    /// <summary>The longest pause after the registry could not be reached; it begins with a tenth of a second. Default 10 seconds.</summary>
+    /// <summary>
+    /// The longest pause after the registry, or its store, could not be reached; it begins with a tenth of a second. A resolve that
+    /// nothing else can answer asks all the same. Default 10 seconds.
+    /// </summary>
     public TimeSpan LongestPause { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>

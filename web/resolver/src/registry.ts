@@ -1,6 +1,7 @@
 import { readResolution, MalformedError } from './answers';
 import type { Resolution } from './models';
 import { digestOf } from './selection';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** The registry did not do what was asked. */
 export class RegistryError extends Error {
@@ -17,6 +18,9 @@ export class RegistryError extends Error {
 export type Told = { readonly resolution: Resolution; readonly tag: string | undefined } | 'unchanged';
 
 const ANSWER_BYTES = 16 * 1024 * 1024;
+/** Three heartbeats of the server. */
+const EVENT_SILENCE_MS = 45_000;
+const LONGEST_EVENT_PAUSE_MS = 10_000;
 
 /** A Platen server, asked over HTTP once for each question. */
 export class Registry {
@@ -71,36 +75,64 @@ export class Registry {
     throw new RegistryError(`the store's answer holds ${actual} instead of ${digest}: dropped`, 'no');
   }
 
-  /** Each event of the template's stream from now on, until the signal or the connection ends. */
-  async *events(template: string, signal: AbortSignal): AsyncGenerator<void> {
-    let response = await this.openEvents(template, 0, signal);
-    if (response.status === 410) {
-      // Old events are removed in time. What was missed may have been a move, so it counts as an event.
-      response = await this.openEvents(template, headOf(await readAll(response)), signal);
-      yield;
-    }
-    if (!response.ok || response.body === null) throw new RegistryError(`${response.status} to the template's events`, 'gone');
-    let isEvent = false;
-    let rest = '';
-    for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
-      const lines = (rest + chunk).split('\n');
-      rest = lines.pop()!;
-      for (const line of lines.map((one) => one.replace(/\r$/, ''))) {
-        if (line.startsWith('data')) isEvent = true;
-        else if (line === '' && isEvent) {
-          isEvent = false;
+  /**
+   * Something for each event of the template's stream, until the signal ends it, with its reason; what happened before a connection was made is
+   * one event. A connection that breaks or falls silent is opened again where it stopped, after a growing random pause. Throws when the stream
+   * is refused.
+   */
+  async *events(template: string, signal: AbortSignal, lost: (why: string) => void): AsyncGenerator<void> {
+    const cursor = { after: 0 };
+    for (let failures = 0; ; ) {
+      try {
+        for await (const _ of this.connection(template, cursor, signal)) {
+          failures = 0;
           yield;
         }
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!(error instanceof RegistryError) || (error.kind !== 'gone' && error.kind !== 'busy')) throw error;
+        lost(`${template}: its events are followed again: ${error.message}`);
+        const pauseMs = Math.min(100 * 2 ** failures++, LONGEST_EVENT_PAUSE_MS) * (0.5 + Math.random() / 2);
+        await sleep(pauseMs, undefined, { signal });
       }
     }
   }
 
-  private openEvents(template: string, after: number, signal: AbortSignal): Promise<Response> {
-    return fetch(`${this.base}/v1/templates/${template}/events`, {
-      headers: { Authorization: `Bearer ${this.key}`, Accept: 'text/event-stream', 'Last-Event-ID': String(after) },
-      redirect: 'error',
-      signal,
-    });
+  /** One connection to the events after the cursor, which goes on with them. It ends when the cursor's events are gone, and breaks otherwise. */
+  private async *connection(template: string, cursor: { after: number }, signal: AbortSignal): AsyncGenerator<void> {
+    const silence = new AbortController();
+    const timer = setTimeout(() => silence.abort(), EVENT_SILENCE_MS);
+    try {
+      const response = await fetch(`${this.base}/v1/templates/${template}/events`, {
+        headers: { Authorization: `Bearer ${this.key}`, Accept: 'text/event-stream', 'Last-Event-ID': String(cursor.after) },
+        redirect: 'error',
+        signal: AbortSignal.any([signal, silence.signal]),
+      });
+      if (!response.ok || response.body === null) {
+        const body = await readAll(response);
+        const head = response.status === 410 ? headOf(body) : cursor.after;
+        if (head === cursor.after) throw refusalOfEvents(response.status, body);
+        // Old events are removed in time. What was missed may have been a move, so it counts as an event.
+        cursor.after = head;
+        yield;
+        return;
+      }
+      const past = Number(response.headers.get('Stream-Revision') ?? 0);
+      for await (const revision of revisionsIn(response.body, () => timer.refresh())) {
+        if (revision <= cursor.after) continue;
+        cursor.after = revision;
+        if (revision >= past) yield;
+      }
+    } catch (error) {
+      if (signal.aborted || error instanceof RegistryError) throw error;
+      const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+      const why = silence.signal.aborted ? `nothing came for ${EVENT_SILENCE_MS} ms` : cause instanceof Error ? cause.message : String(cause);
+      throw new RegistryError(`the event stream broke: ${why}`, 'gone');
+    } finally {
+      clearTimeout(timer);
+      silence.abort();
+    }
+    throw new RegistryError('the server ended the event stream', 'gone');
   }
 
   private async get(
@@ -149,6 +181,31 @@ function headOf(body: Buffer): number {
     if (!(error instanceof SyntaxError)) throw error;
     return 0;
   }
+}
+
+/** The revisions of the events in a body of type text/event-stream. One without a revision is the server's word about the connection. */
+async function* revisionsIn(body: ReadableStream<Uint8Array>, heard: () => void): AsyncGenerator<number> {
+  let id = '';
+  let rest = '';
+  for await (const chunk of body.pipeThrough(new TextDecoderStream())) {
+    heard();
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop()!;
+    for (const line of lines.map((one) => one.replace(/\r$/, ''))) {
+      if (line.startsWith('id:')) id = line.slice(3).trim();
+      else if (line === '') {
+        if (/^\d+$/.test(id)) yield Number(id);
+        id = '';
+      }
+    }
+  }
+}
+
+/** What is refused for good is not asked again and again. */
+function refusalOfEvents(status: number, body: Buffer): RegistryError {
+  const refused = refusal(status, body.toString('utf8'));
+  const isPassing = status >= 500 || status === 408 || status === 429;
+  return isPassing ? refused : new RegistryError(refused.message, 'no');
 }
 
 function refusal(status: number, text: string): RegistryError {

@@ -3,11 +3,13 @@ import { readResolution, MalformedError } from './answers';
 import { LocalBundles, type LocalBundle } from './files';
 import type { Artifact, ArtifactRequest, ByteSource, PointerSource, Resolution, ResolvedArtifact, Trial } from './models';
 import { isTemplateName } from './names';
+import { Pause } from './pause';
 import { estimateTokens, includesOf, PromptRefusedError, render, type RenderedPrompt } from './prompts';
 import { Registry, RegistryError } from './registry';
 import { cacheName, chooseArtifact, digestOf, isCandidate } from './selection';
 import { highestIn, isRange, parseVersion } from './versions';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** How a resolver finds things. The defaults use files only. */
 export interface TemplateResolverOptions {
@@ -35,8 +37,10 @@ export interface TemplateResolverOptions {
   readonly patienceMs?: number;
   /** Bytes of files kept in memory; the longest unused go first. Default 64 MiB. */
   readonly memoryBytes?: number;
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970: only for what is kept in the cache folder. Default `Date.now`. */
   readonly now?: () => number;
+  /** Milliseconds that no setting of a clock changes: for ages and pauses. Default `performance.now`. */
+  readonly elapsed?: () => number;
   /** Hears "resolved from …" for each result, and what went wrong. */
   readonly log?: (level: 'info' | 'warn', message: string) => void;
 }
@@ -61,6 +65,7 @@ interface Pointer {
   readonly resolution: Resolution | undefined;
   readonly disabledBecause: string | undefined;
   readonly tag: string | undefined;
+  /** By the clock that nobody sets. */
   readonly confirmedAt: number;
   readonly isStale: boolean;
 }
@@ -68,7 +73,6 @@ interface Pointer {
 /** What a prompt's parts are taken from: the version that it was chosen of. */
 type Bundle = Pick<Resolution, 'version' | 'artifacts'>;
 
-const FIRST_PAUSE_MS = 100;
 const MOST_ANSWERS = 10_000;
 
 /**
@@ -86,16 +90,18 @@ export class TemplateResolver {
   private readonly memory = new Map<string, Uint8Array>();
   private readonly stopping = new AbortController();
   private readonly now: () => number;
+  private readonly elapsed: () => number;
+  private readonly registryPause: Pause;
+  private readonly storePause: Pause;
   private memoryBytes = 0;
-  private pausedUntil = 0;
-  private pauseMs = FIRST_PAUSE_MS;
-  private pauseReason = '';
-  private isPausedAsBusy = false;
 
   constructor(private readonly options: TemplateResolverOptions) {
     const flag = process.env['FEATURE_TEMPLATE_VERSION_REMOTE_STORAGE'] ?? '';
     const warn = (message: string): void => this.warn(message);
     this.now = options.now ?? Date.now;
+    this.elapsed = options.elapsed ?? (() => performance.now());
+    this.registryPause = new Pause(this.elapsed, options.longestPauseMs ?? 10_000);
+    this.storePause = new Pause(this.elapsed, options.longestPauseMs ?? 10_000);
     if (options.registry !== undefined && (options.useRegistry ?? ['1', 'on', 'true'].includes(flag.toLowerCase()))) {
       this.registry = new Registry(options.registry.server, options.registry.key, options.attemptTimeoutMs ?? 3_000);
     }
@@ -156,17 +162,36 @@ export class TemplateResolver {
     return { artifact: result, bundle: candidate ?? resolution };
   }
 
-  /** Follows the template's events, so that a move is known here as it happens, until the signal ends it or the connection is lost. */
+  /**
+   * Follows the template's events, so that a move is known here as it happens, until the signal ends it, with its reason. A connection that is
+   * lost is opened again where it stopped. Throws when the key may not read the template, or there is none.
+   */
   async follow(template: string, signal: AbortSignal): Promise<void> {
     if (this.registry === undefined) throw new Error('There is no registry to follow: see useRegistry.');
     const either = AbortSignal.any([signal, this.stopping.signal]);
-    for await (const _ of this.registry.events(template, either)) {
-      for (const [key, known] of this.pointers) {
-        if (!key.startsWith(`${template}\n`)) continue;
-        // A question that is under way may have been answered before the event.
-        await this.asking.get(key)?.catch(() => undefined);
-        await this.ask(key, known).catch((error: unknown) => this.warn(String(error)));
+    let hasChanged = false;
+    let isAsking = false;
+    // However many events come while it is asked, they are one reason to ask again.
+    const askWhileItChanges = async (): Promise<void> => {
+      isAsking = true;
+      while (hasChanged) {
+        hasChanged = false;
+        await this.askAnew(template);
       }
+      isAsking = false;
+    };
+    for await (const _ of this.registry.events(template, either, (why) => this.warn(why))) {
+      hasChanged = true;
+      if (!isAsking) void askWhileItChanges();
+    }
+  }
+
+  private async askAnew(template: string): Promise<void> {
+    for (const [key, known] of this.pointers) {
+      if (!key.startsWith(`${template}\n`)) continue;
+      // A question that is under way may have been answered before the event.
+      await this.asking.get(key)?.catch(() => undefined);
+      await this.ask(key, known).catch((error: unknown) => this.warn(String(error)));
     }
   }
 
@@ -180,7 +205,7 @@ export class TemplateResolver {
   private async pointerOf(template: string, version: string | undefined): Promise<Pointer> {
     const key = [template, version ?? '', this.options.environment ?? ''].join('\n');
     let known = this.pointers.get(key);
-    const age = known === undefined ? 0 : this.now() - known.confirmedAt;
+    const age = known === undefined ? 0 : this.elapsed() - known.confirmedAt;
     const mayBeAsked = age >= (this.options.revalidateAfterMs ?? REVALIDATE_AFTER_MS);
     if (
       known === undefined ||
@@ -188,7 +213,7 @@ export class TemplateResolver {
       (mayBeAsked && known.disabledBecause !== undefined)
     ) {
       known = await this.ask(key, known);
-    } else if (mayBeAsked && this.pausedBecause() === undefined) {
+    } else if (mayBeAsked && this.registryPause.because === undefined) {
       // Whoever asks now is not made to wait; what fails is told and what is known stays in use.
       this.ask(key, known).catch((error: unknown) => this.warn(String(error)));
     }
@@ -198,7 +223,7 @@ export class TemplateResolver {
 
   /** One question at a time for each key; whoever asks meanwhile gets the same answer. */
   private ask(key: string, known: Pointer | undefined): Promise<Pointer> {
-    return single(this.asking, key, () => this.whileBusy(() => this.tryAsk(key, known)));
+    return single(this.asking, key, () => this.whileBusy(this.registryPause, () => this.tryAsk(key, known)));
   }
 
   private async tryAsk(key: string, before: Pointer | undefined): Promise<Pointer> {
@@ -208,11 +233,14 @@ export class TemplateResolver {
     if (known?.source !== 'registry') {
       // What another process, or this one before it restarted, was told.
       known = await this.readKept(template, key);
-      const age = known === undefined ? 0 : this.now() - known.confirmedAt;
+      const age = known === undefined ? 0 : this.elapsed() - known.confirmedAt;
       if (this.registry !== undefined && known !== undefined && age < (this.options.revalidateAfterMs ?? REVALIDATE_AFTER_MS)) return this.keep(key, known);
     }
+    const paused = this.registryPause.because;
+    const askRegistry = (): Promise<Pointer | 'no' | 'gone'> =>
+      this.askRegistry(template, version || undefined, environment || undefined, key, known, attempts);
     if (this.registry !== undefined) {
-      const told = await this.askRegistry(template, version || undefined, environment || undefined, key, known, attempts);
+      const told = paused === undefined ? await askRegistry() : 'gone';
       if (told instanceof Object) return this.keep(key, told);
       if (known !== undefined && told !== 'no') return this.keep(key, { ...known, isStale: true });
     }
@@ -220,6 +248,12 @@ export class TemplateResolver {
     if (local !== undefined) return this.keep(key, local);
     // Better what was so than nothing: who wants a version gone for good switches the template off.
     if (known !== undefined) return this.keep(key, { ...known, isStale: true });
+    // Nobody else has an answer, so the registry is worth a question whatever it did the last time.
+    if (this.registry !== undefined && paused !== undefined) {
+      attempts.push(`registry: ${paused}`);
+      const told = await askRegistry();
+      if (told instanceof Object) return this.keep(key, told);
+    }
     throw new TemplateUnresolvedError(`Nobody can say which version of '${template}' ${version || 'the default'} is.`, attempts);
   }
 
@@ -240,7 +274,7 @@ export class TemplateResolver {
         resolution: kept.disabledBecause === undefined ? readResolution(kept.answer) : undefined,
         disabledBecause: kept.disabledBecause,
         tag: kept.tag,
-        confirmedAt: age < 0 ? this.now() - (this.options.revalidateAfterMs ?? REVALIDATE_AFTER_MS) : kept.fetchedAt,
+        confirmedAt: this.elapsed() - (age < 0 ? (this.options.revalidateAfterMs ?? REVALIDATE_AFTER_MS) : age),
         isStale: false,
       };
     } catch (error) {
@@ -258,35 +292,30 @@ export class TemplateResolver {
     known: Pointer | undefined,
     attempts: string[],
   ): Promise<Pointer | 'no' | 'gone'> {
-    const paused = this.pausedBecause();
-    if (paused !== undefined) {
-      attempts.push(`registry: ${paused}`);
-      return 'gone';
-    }
-    const confirmed = { source: 'registry', disabledBecause: undefined, confirmedAt: this.now(), isStale: false } as const;
+    const confirmed = { source: 'registry', disabledBecause: undefined, confirmedAt: this.elapsed(), isStale: false } as const;
     try {
       const told = await this.registry!.resolve(template, version, environment, known?.tag, this.stopping.signal);
-      this.endPause();
+      this.registryPause.end();
       const pointer: Pointer =
         told === 'unchanged'
-          ? { ...known!, confirmedAt: this.now(), isStale: false }
+          ? { ...known!, confirmedAt: confirmed.confirmedAt, isStale: false }
           : { ...confirmed, resolution: told.resolution, tag: told.tag };
       await this.keepOnDisk(template, key, pointer);
       return pointer;
     } catch (error) {
       if (!(error instanceof RegistryError)) throw error;
       if (error.kind === 'disabled') {
-        this.endPause();
+        this.registryPause.end();
         const disabled: Pointer = { ...confirmed, resolution: undefined, disabledBecause: error.message, tag: undefined };
         await this.keepOnDisk(template, key, disabled);
         return disabled;
       }
       attempts.push(`registry: ${error.message}`);
       if (error.kind === 'no') {
-        this.endPause();
+        this.registryPause.end();
         return 'no';
       }
-      this.pause(error);
+      this.registryPause.begin(error);
       this.warn(`${template}: the registry cannot be asked, so what is known is used: ${error.message}`);
       return 'gone';
     }
@@ -294,7 +323,7 @@ export class TemplateResolver {
 
   private async keepOnDisk(template: string, key: string, pointer: Pointer): Promise<void> {
     const kept: KeptPointer = {
-      fetchedAt: pointer.confirmedAt,
+      fetchedAt: this.now() - (this.elapsed() - pointer.confirmedAt),
       tag: pointer.tag,
       answer: pointer.resolution,
       disabledBecause: pointer.disabledBecause,
@@ -318,7 +347,7 @@ export class TemplateResolver {
       resolution: { version: bundle.version?.text ?? '0.0.0', rule, explanation: why, artifacts: bundle.artifacts },
       disabledBecause: undefined,
       tag: undefined,
-      confirmedAt: this.now(),
+      confirmedAt: this.elapsed(),
       isStale: false,
     };
   }
@@ -396,7 +425,7 @@ export class TemplateResolver {
       explanation: `${why}; ${chosen.explanation}`,
       isPinned: rule !== 'unpinned',
       isStale: pointer.isStale,
-      ageMs: Math.max(0, this.now() - pointer.confirmedAt),
+      ageMs: this.elapsed() - pointer.confirmedAt,
       deprecation: (candidate ?? resolution).deprecation,
     };
   }
@@ -417,7 +446,7 @@ export class TemplateResolver {
     return single(this.loading, [template, version, artifact.digest, name].join('\n'), () =>
       this.options.allowUnpinnedFallback === true
         ? this.tryLoad(template, version, artifact, name)
-        : this.whileBusy(() => this.tryLoad(template, version, artifact, name)),
+        : this.whileBusy(this.storePause, () => this.tryLoad(template, version, artifact, name)),
     );
   }
 
@@ -432,10 +461,19 @@ export class TemplateResolver {
     const cached = await this.cache?.readFile(template, version, name, digest);
     if (cached !== undefined) return { bytes: this.remember(digest, cached), source: 'cache' };
     if (this.cache !== undefined) attempts.push('cache: has no such bytes');
-    const fetched = await this.fetch(template, digest, attempts);
-    const bytes = fetched ?? (await this.files?.read(template, version, artifact));
-    if (bytes === undefined) {
+    const paused = this.storePause.because;
+    let fetched = paused === undefined ? await this.fetch(template, digest, attempts) : undefined;
+    const local = fetched === undefined ? await this.files?.read(template, version, artifact) : undefined;
+    if (fetched === undefined && local === undefined) {
       if (this.files !== undefined) attempts.push('files: have no such bytes');
+      // Nobody else has them, so the store is worth a question whatever it did the last time.
+      if (paused !== undefined) {
+        attempts.push(`store: ${paused}`);
+        fetched = await this.fetch(template, digest, attempts);
+      }
+    }
+    const bytes = fetched ?? local;
+    if (bytes === undefined) {
       throw new TemplateUnresolvedError(`No source has ${digest}, which is ${artifact.path} of ${template}@${version}.`, attempts);
     }
     await this.cache?.writeFile(template, version, name, bytes);
@@ -444,17 +482,14 @@ export class TemplateResolver {
 
   private async fetch(template: string, digest: string, attempts: string[]): Promise<Uint8Array | undefined> {
     if (this.registry === undefined) return undefined;
-    const paused = this.pausedBecause();
-    if (paused !== undefined) {
-      attempts.push(`store: ${paused}`);
-      return undefined;
-    }
     try {
-      return await this.registry.blob(template, digest, this.stopping.signal);
+      const bytes = await this.registry.blob(template, digest, this.stopping.signal);
+      this.storePause.end();
+      return bytes;
     } catch (error) {
       if (!(error instanceof RegistryError)) throw error;
       attempts.push(`store: ${error.message}`);
-      if (error.kind === 'gone' || error.kind === 'busy') this.pause(error);
+      if (error.kind === 'gone' || error.kind === 'busy') this.storePause.begin(error);
       this.warn(`${template}: ${error.message}`);
       return undefined;
     }
@@ -493,35 +528,16 @@ export class TemplateResolver {
     this.memory.delete(digest);
   }
 
-  // ---- leaving a registry alone that fails
-
-  private pausedBecause(): string | undefined {
-    return this.now() < this.pausedUntil ? `not asked again yet after: ${this.pauseReason}` : undefined;
-  }
-
-  private pause(failure: RegistryError): void {
-    this.pausedUntil = this.now() + this.pauseMs;
-    this.pauseReason = failure.message;
-    this.isPausedAsBusy = failure.kind === 'busy';
-    this.pauseMs = Math.min(this.pauseMs * 2, this.options.longestPauseMs ?? 10_000);
-  }
-
-  private endPause(): void {
-    this.pausedUntil = 0;
-    this.pauseMs = FIRST_PAUSE_MS;
-    this.isPausedAsBusy = false;
-  }
-
-  /** Asks a registry again that is only busy while nothing else has an answer and patience lasts. */
-  private async whileBusy<T>(attempt: () => Promise<T>): Promise<T> {
+  /** Asks again what is only busy, while nothing else has an answer and patience lasts. */
+  private async whileBusy<T>(pause: Pause, attempt: () => Promise<T>): Promise<T> {
     for (const began = performance.now(); ; ) {
       try {
         return await attempt();
       } catch (error) {
+        const left = pause.busyForMs;
         const isPatient = performance.now() - began < (this.options.patienceMs ?? 10_000);
-        if (!(error instanceof TemplateUnresolvedError) || !this.isPausedAsBusy || !isPatient || this.stopping.signal.aborted) throw error;
-        const left = Math.max(0, this.pausedUntil - this.now());
-        await new Promise<void>((done) => setTimeout(done, left));
+        if (!(error instanceof TemplateUnresolvedError) || left === undefined || !isPatient || this.stopping.signal.aborted) throw error;
+        await sleep(left);
       }
     }
   }
