@@ -205,6 +205,50 @@ public sealed class SelectionTests(ServerFixture server)
     }
 
     [Fact]
+    public async Task Another_guard_alone_is_a_change_that_is_told_and_kept()
+    {
+        using var person = await server.NewPersonAsync();
+        var name = ServerFixture.NewName();
+        foreach (var version in (string[])["1.0.0", "1.1.0"])
+            await person.PushPromptAsync(name, version, version);
+        var path = $"/v1/templates/{name}/channels/default";
+        var guarded = Order(new { metric = "failure", minimumOutcomes = 20 });
+        var first = await person.SendAsync(HttpMethod.Put, path, guarded, create: true);
+        first.Status.ShouldBe(201, first.Text);
+        var same = await person.SendAsync(HttpMethod.Put, path, guarded, first.Tag);
+        (same.Status, same.Tag).ShouldBe((200, first.Tag));
+
+        var without = await person.SendAsync(HttpMethod.Put, path, Order(null), first.Tag);
+        without.Status.ShouldBe(200, without.Text);
+        without.Json["candidate"]!["guard"].ShouldBeNull();
+        without.Json["candidate"]!["trial"]!
+            .GetValue<Guid>()
+            .ShouldBe(first.Json["candidate"]!["trial"]!.GetValue<Guid>());
+        without.Tag.ShouldNotBe(first.Tag);
+        (await person.SendAsync(HttpMethod.Put, path, guarded, first.Tag)).Status.ShouldBe(412);
+        var audited = (await person.GetAsync("/v1/audit?limit=200")).Json["items"]!
+            .AsArray()
+            .Where(entry => entry!["action"]!.GetValue<string>() == TemplateEvents.ChannelMoved)
+            .Select(entry => entry!["detail"]!)
+            .Where(details => details["channel"]?.GetValue<string>() == "default")
+            .Select(details => details["guard"]?["metric"]?.GetValue<string>())
+            .ToList();
+        audited.ShouldBe([null, "failure"], "the latest first");
+
+        static object Order(object? guard) =>
+            new
+            {
+                version = "1.0.0",
+                candidate = new
+                {
+                    version = "1.1.0",
+                    percentage = 20,
+                    guard,
+                },
+            };
+    }
+
+    [Fact]
     public async Task A_guard_sees_its_metric_however_many_others_there_are()
     {
         var name = await PushAsync("1.0.0", "1.1.0");

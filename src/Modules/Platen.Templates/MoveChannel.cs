@@ -133,7 +133,8 @@ internal sealed class MoveChannel(PostgresPools pools)
         var candidate = await ReleaseOfAsync(session, name, order.Candidate?.Version, ct);
         var key = TemplateRequests.Channel(name, channel);
         var revision = now.Channel?.Revision ?? 0;
-        if (now.Channel?.Release != live || candidate is null)
+        // Another guard alone makes a move as well, of the candidate away and back: whoever saw the former one is to be told.
+        if (now.Channel?.Release != live || candidate is null || ChangesGuardAlone(order, candidate, now))
             revision = Moved(await ChannelStore.MoveAsync(session, key, revision, live, ct), name, channel);
         if (candidate is { } tried)
         {
@@ -168,6 +169,7 @@ internal sealed class MoveChannel(PostgresPools pools)
                 version = order.Version,
                 candidate = order.Candidate?.Version,
                 percentage = order.Candidate?.Percentage ?? 0,
+                guard = order.Candidate?.Guard,
                 revision,
                 reason = session.Context.Reason,
             },
@@ -207,6 +209,12 @@ internal sealed class MoveChannel(PostgresPools pools)
         if (faults.Count > 0)
             throw KernelProblems.Invalid.Because($"The channel '{channel}' cannot be moved so.", faults).AsException();
     }
+
+    private static bool ChangesGuardAlone(ChannelOrder order, Digest? candidate, ChannelDetail now) =>
+        order.Candidate is { } tried
+        && now is { Channel: { } channel, Trial: { } trial }
+        && (channel.Candidate, channel.CandidatePercent) == (candidate, tried.Percentage)
+        && trial.Guard != tried.Guard;
 
     /// <summary>Going back to what is live is always allowed at once: stopping is not to wait for anybody.</summary>
     private static bool OnlyStopsATrial(ChannelOrder order, ChannelDetail now) =>

@@ -18,7 +18,7 @@ public static class TemplateEvents
     /// <summary>A version past its time was removed: version, status, because.</summary>
     public const string VersionRemoved = "template.version-removed";
 
-    /// <summary>A channel moved: channel, version, candidate, percentage, revision.</summary>
+    /// <summary>A channel moved, or a candidate got another guard: channel, version, candidate, percentage, guard, revision.</summary>
     public const string ChannelMoved = "template.channel-moved";
 
     /// <summary>An operator pinned a place to a version, or ended that: environment, version (null when ended).</summary>
