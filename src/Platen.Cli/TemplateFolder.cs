@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Platen.Client;
@@ -57,30 +58,66 @@ internal sealed class TemplateFolder
     public bool Is(TemplateVersionDetail version)
     {
         var own = version.Artifacts.Where(artifact => artifact.IncludedFrom is null).ToList();
-        return own.Count == Files.Length
-            && own.Zip(Files).All(pair => IsAs(pair.First, pair.Second))
-            && version
-                .Artifacts.Where(artifact => artifact.IncludedFrom is not null)
-                // Pinned: of a version that cannot change, all files of the kind.
-                .Select(artifact => (artifact.Path.Split('/')[1], artifact.IncludedFrom!, artifact.Kind))
-                .ToHashSet()
-                .SetEquals(Manifest.Includes.Select(i => (i.Name, $"{i.Template}@{i.Version}", i.Kind)));
+        return own.Select(artifact => artifact.Path).SequenceEqual(Files.Select(file => file.Artifact.Path))
+            && TemplateFileChange.Between(own, ToArtifacts()).IsEmpty
+            && IncludesOf(version).SetEquals(Includes());
     }
 
-    private bool IsAs(TemplateArtifact there, (ManifestArtifact Artifact, byte[] Bytes, Digest Digest) here)
+    /// <summary>What a push would change of a version, a line each; null stands for none.</summary>
+    public List<string> DifferencesFrom(TemplateVersionDetail? version)
     {
-        var (artifact, bytes, digest) = here;
-        if (
-            (there.Kind, there.Path, there.Role, there.Locale, there.ContentType, there.Digest)
-            != (artifact.Kind, artifact.Path, artifact.Role, artifact.Locale, artifact.ContentType, digest)
-        )
-            return false;
-        var includes = Manifest.Includes.Select(include => include.Name).ToHashSet(StringComparer.Ordinal);
-        var variables = artifact.Role is null
-            ? artifact.Variables ?? []
-            : artifact.CheckPrompt(System.Text.Encoding.UTF8.GetString(bytes), includes, []);
-        return variables.SequenceEqual(there.Variables.IsDefault ? [] : there.Variables);
+        var own = (version?.Artifacts ?? []).Where(artifact => artifact.IncludedFrom is null).ToList();
+        var sizes = Files.ToDictionary(file => file.Artifact.Path, file => file.Bytes.Length, StringComparer.Ordinal);
+        var lines = new List<string>();
+        foreach (var change in TemplateFileChange.Between(own, ToArtifacts()))
+        {
+            var size = string.Create(CultureInfo.InvariantCulture, $"{sizes.GetValueOrDefault(change.Path):N0} bytes");
+            lines.Add(
+                change.From is null ? $"+ {change.Path} ({size})"
+                : change.To is null ? $"- {change.Path}"
+                : $"~ {change.Path} ({change.What ?? size})"
+            );
+        }
+        var before = version is null ? [] : IncludesOf(version);
+        lines.AddRange(Includes().Except(before).Select(added => $"+ {added}"));
+        lines.AddRange(before.Except(Includes()).Select(gone => $"- {gone}"));
+        if (lines.Count == 0 && version is not null && !Is(version))
+            lines.Add("~ the order of the files");
+        return lines;
     }
+
+    private IEnumerable<TemplateArtifact> ToArtifacts()
+    {
+        var includes = Manifest.Includes.Select(include => include.Name).ToHashSet(StringComparer.Ordinal);
+        return Files.Select(file => new TemplateArtifact(
+            file.Artifact.Kind,
+            file.Artifact.Path,
+            file.Artifact.Role,
+            file.Artifact.Locale,
+            file.Artifact.ContentType,
+            file.Digest,
+            file.Bytes.Length,
+            file.Artifact.Role is null
+                ? file.Artifact.Variables ?? []
+                : file.Artifact.CheckPrompt(System.Text.Encoding.UTF8.GetString(file.Bytes), includes, [])
+        ));
+    }
+
+    /// <summary>Pinned: of a version that cannot change, all files of the kind.</summary>
+    private static HashSet<string> IncludesOf(TemplateVersionDetail version) =>
+        [
+            .. version
+                .Artifacts.Where(artifact => artifact.IncludedFrom is not null)
+                .Select(artifact => IncludeLine(artifact.Path.Split('/')[1], artifact.IncludedFrom!, artifact.Kind)),
+        ];
+
+    private IEnumerable<string> Includes() =>
+        Manifest.Includes.Select(include =>
+            IncludeLine(include.Name, $"{include.Template}@{include.Version}", include.Kind)
+        );
+
+    private static string IncludeLine(string name, string version, string kind) =>
+        $"include {name} ({kind} of {version})";
 
     /// <summary>An artifact as a manifest writes it.</summary>
     public static JsonObject ToJson(ManifestArtifact artifact)

@@ -153,13 +153,6 @@ public sealed record TemplateExpiry(
     bool HasMore
 );
 
-/// <summary>A file that differs between two versions.</summary>
-/// <param name="Path">Which.</param>
-/// <param name="From">Its digest before; null when it is new.</param>
-/// <param name="To">Its digest after; null when it is gone.</param>
-/// <param name="What">What else differs of a file with the same bytes.</param>
-public sealed record TemplateFileChange(string Path, Digest? From, Digest? To, string? What);
-
 /// <summary>What differs between two versions.</summary>
 public sealed record TemplateDifference(
     string Template,

@@ -215,7 +215,37 @@ public sealed class CommandLineTests(ServerFixture server) : IDisposable
         (await RunAsync([.. pins, "production", "--remove"])).ShouldBe(0, error.ToString());
         (await RunAsync([.. pins, "production"])).ShouldBe(1);
 
-        await RunAsync("templates", "channels", name.Value, "default", "1.0.0", "--candidate", "1.1.0");
+        string[] trial = ["templates", "channels", name.Value, "default", "1.0.0", "--candidate", "1.1.0"];
+        (
+            await RunAsync([
+                .. trial,
+                "--percentage",
+                "20",
+                "--guard",
+                "score",
+                "--guard-tolerance",
+                "0.25",
+                "--higher-is-better",
+            ])
+        ).ShouldBe(0, error.ToString());
+        const string guarded = "guarded by score (higher is better, tolerance 0.25, after 50 outcomes of each side)";
+        Out.ShouldContain("trying 1.1.0 on 20 % of the keys, " + guarded);
+        // A trial that grows keeps all that is not said anew.
+        (await RunAsync([.. trial, "--percentage", "40"])).ShouldBe(0, error.ToString());
+        Out.ShouldContain("trying 1.1.0 on 40 % of the keys, " + guarded);
+        (await RunAsync([.. trial, "--guard", "score", "--guard-minimum", "80"])).ShouldBe(0, error.ToString());
+        Out.ShouldContain("on 40 % of the keys, " + guarded.Replace("50", "80", StringComparison.Ordinal));
+        (await RunAsync("templates", "trials", name.Value, "default")).ShouldBe(0, error.ToString());
+        Out.ShouldContain(", guarded by score (higher is better, tolerance 0.25, after 80 ");
+        (await RunAsync([.. trial, "--guard", "failure"])).ShouldBe(0, error.ToString());
+        Out.ShouldContain("guarded by failure (lower is better, tolerance 0, after 50 ");
+        (await RunAsync([.. trial, "--no-guard", "--guard", "failure"])).ShouldBe(2);
+        (await RunAsync([.. trial, "--no-guard"])).ShouldBe(0, error.ToString());
+        Out.ShouldContain("on 40 % of the keys, without a guard");
+        (await RunAsync([.. trial, "--guard-minimum", "80"])).ShouldBe(2);
+        error.ToString().ShouldContain("name its metric");
+        (await RunAsync("templates", "channels", name.Value, "default", "1.0.0", "--guard", "failure")).ShouldBe(2);
+        error.ToString().ShouldContain("--candidate");
         var outcomes = Enumerable
             .Range(0, 3)
             .Select(i => new
@@ -361,6 +391,61 @@ public sealed class CommandLineTests(ServerFixture server) : IDisposable
     }
 
     [Fact]
+    public async Task Of_all_versions_of_langfuse_the_highest_is_the_default_unless_a_label_says_another()
+    {
+        var (other, odd) = (ServerFixture.NewName(), ServerFixture.NewName());
+        var data = new JsonArray();
+        foreach (var version in (int[])[10, 2, 9])
+        {
+            data.Add(NewPrompt(name, version));
+            data.Add(NewPrompt(other, version, labels: version == 9 ? ["production", "1.x"] : []));
+        }
+        var messages = new JsonArray(
+            new JsonObject { ["role"] = "system", ["content"] = "Be brief." },
+            new JsonObject { ["type"] = "placeholder", ["name"] = "history" },
+            new JsonObject { ["role"] = "assistant", ["content"] = null },
+            new JsonObject { ["role"] = "user", ["content"] = "{{question}}" }
+        );
+        var chat = NewPrompt(odd, 1);
+        chat["prompt"] = messages;
+        data.Add(chat);
+        Put("export.json", new JsonObject { ["data"] = data }.ToJsonString());
+        (await RunAsync("import", "langfuse", "export.json", "--set-default")).ShouldBe(0, error.ToString());
+        foreach (
+            var line in (string[])
+                [
+                    "the label '1.x' is left out",
+                    "message 2 is left out: a placeholder for the messages of 'history'",
+                    "message 3 is left out: it has no text",
+                ]
+        )
+            Out.ShouldContain(line);
+        foreach (
+            var (template, version) in ((TemplateName, string)[])[(name, "10.0.0"), (other, "9.0.0"), (odd, "1.0.0")]
+        )
+        {
+            var resolved = await server.Owner.ResolveAsync(template);
+            (resolved.Member("version"), resolved.Member("rule")).ShouldBe((version, "default"));
+            var channel = await server.Owner.GetAsync($"/v1/templates/{template}/channels/default");
+            channel.Json["moves"]!.AsArray().Count.ShouldBe(1, "it is set once");
+        }
+        (await server.Owner.ResolveAsync(odd)).Json["artifacts"]!
+            .AsArray()
+            .Select(a => a!["path"]!.GetValue<string>())
+            .ShouldBe(["01-system.md", "04-user.md"]);
+
+        static JsonObject NewPrompt(TemplateName name, int version, params string[] labels) =>
+            new()
+            {
+                ["name"] = name.Value,
+                ["version"] = version,
+                ["prompt"] = $"version {version}",
+                ["labels"] = new JsonArray([.. labels.Select(label => JsonValue.Create(label))]),
+                ["commitMessage"] = null,
+            };
+    }
+
+    [Fact]
     public async Task A_stable_version_is_unchanged_only_by_the_same_files_described_alike_in_the_same_order()
     {
         var tone = ServerFixture.NewName();
@@ -418,16 +503,36 @@ public sealed class CommandLineTests(ServerFixture server) : IDisposable
         foreach (var (what, change) in others)
         {
             (await PushAsync(manifest, change)).ShouldBe(5, what + ": " + Out + error);
+            (await RunAsync("push", "--dir", "bundle", "--dry-run")).ShouldBe(5, what + ": " + Out + error);
+            Out.ShouldContain("would be refused: the version is stable and differs", customMessage: what);
         }
+        await PushAsync(manifest, m => First(m)["role"] = "user");
+        await RunAsync("push", "--dir", "bundle", "--dry-run");
+        Out.ShouldContain("~ a.md (role: system → user)");
+        (await PushAsync(manifest)).ShouldBe(0, error.ToString());
+        (await RunAsync("push", "--dir", "bundle", "--dry-run")).ShouldBe(0, error.ToString());
+        Out.ShouldContain("1.0.0: unchanged;");
+
+        // A draft changes, and the same files make it stable.
+        Action<JsonNode> draft = m => m["version"] = "1.1.0-rc.1";
+        await PushAsync(manifest, draft);
+        (await RunAsync("push", "--dir", "bundle", "--draft", "--dry-run")).ShouldBe(0, Out + error);
+        Out.ShouldContain("unchanged", customMessage: "a stable version is not made a draft");
+        draft = m => m["version"] = "1.2.0";
+        await PushAsync(manifest, draft, "--draft");
+        (await RunAsync("push", "--dir", "bundle", "--draft", "--dry-run")).ShouldBe(0, error.ToString());
+        Out.ShouldContain("1.2.0: unchanged;");
+        (await RunAsync("push", "--dir", "bundle", "--dry-run")).ShouldBe(0, error.ToString());
+        Out.ShouldContain("1.2.0: would make the draft stable;");
 
         static JsonNode First(JsonNode manifest) => manifest["artifacts"]![0]!;
 
-        Task<int> PushAsync(JsonObject given, Action<JsonNode>? change = null)
+        Task<int> PushAsync(JsonObject given, Action<JsonNode>? change = null, params string[] options)
         {
             var changed = given.DeepClone();
             change?.Invoke(changed);
             Put("bundle/manifest.json", changed.ToJsonString());
-            return RunAsync("push", "--dir", "bundle");
+            return RunAsync(["push", "--dir", "bundle", .. options]);
         }
     }
 
@@ -438,6 +543,10 @@ public sealed class CommandLineTests(ServerFixture server) : IDisposable
         Put("My Prompts/System.fr-CA.md", "Sois bref, {{who}}.");
         Put("My Prompts/parts/User Question.txt", "{{question}}");
         Put("My Prompts/config.json", "{}");
+        // Endings that have two or three letters and are no languages.
+        Put("My Prompts/system.old.md", "Be long.");
+        Put("My Prompts/notes.ai.md", "Notes.");
+        Put("My Prompts/system.yue-HK.md", "簡短, {{who}}.");
         Put("My Prompts/.git/HEAD", "not a prompt");
         Put("My Prompts/.env", "SECRET=1");
         Put("My Prompts/manifest.json", "not read");
@@ -449,6 +558,16 @@ public sealed class CommandLineTests(ServerFixture server) : IDisposable
         (await RunAsync("templates", "show", name.Value)).ShouldBe(1, "only written to a folder");
         File.ReadAllText(Path.Combine(folder, "written", name.Value, "parts", "User Question.txt"))
             .ShouldBe("{{question}}");
+        string[] written = ["import", "folder", "My Prompts", "--template", name.Value, "--out", "written"];
+        (await RunAsync(written)).ShouldBe(0, error.ToString());
+        Out.ShouldContain("System.fr-CA.md is read as fr-CA");
+        Out.ShouldContain("system.yue-HK.md is read as yue-HK");
+        Out.ShouldNotContain("is read as old");
+        Out.ShouldNotContain("is read as ai");
+        (await RunAsync([.. written, "--no-locales"])).ShouldBe(0, error.ToString());
+        Out.ShouldNotContain("is read as");
+        (await RunAsync([.. written, "--locale", "old"])).ShouldBe(0, error.ToString());
+        Out.ShouldContain("system.old.md is read as old");
 
         string[] order =
         [
@@ -464,7 +583,7 @@ public sealed class CommandLineTests(ServerFixture server) : IDisposable
         ];
         (await RunAsync(order)).ShouldBe(0, error.ToString());
         var result = JsonNode.Parse(Out)!["results"]!.AsArray().ShouldHaveSingleItem()!;
-        (result["version"]!.GetValue<string>(), result["files"]!.GetValue<int>()).ShouldBe(("2.1.0", 4));
+        (result["version"]!.GetValue<string>(), result["files"]!.GetValue<int>()).ShouldBe(("2.1.0", 7));
         var artifacts = (await server.Owner.ResolveAsync(name)).Json["artifacts"]!.AsArray();
         artifacts
             .Select(a => string.Join(' ', a!["path"], a["kind"], a["role"], a["locale"]))
@@ -472,6 +591,9 @@ public sealed class CommandLineTests(ServerFixture server) : IDisposable
                 [
                     "system.md system system ",
                     "System.fr-CA.md system system fr-CA",
+                    "system.yue-HK.md system system yue-HK",
+                    "system.old.md system.old system ",
+                    "notes.ai.md notes.ai  ",
                     "parts/User Question.txt user_question user ",
                     "config.json config  ",
                 ],

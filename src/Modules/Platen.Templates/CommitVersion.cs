@@ -28,9 +28,6 @@ internal sealed class CommitVersion(PostgresPools pools, IBlobStore blobs, Store
 
     public sealed record Outcome(bool Created, bool Changed, TemplateVersion Version, List<TemplateArtifact> Artifacts);
 
-    /// <summary>A file that differs between two versions.</summary>
-    public sealed record FileChange(string Path, Digest? From, Digest? To, string? What);
-
     public async Task<Outcome> RunAsync(
         Caller caller,
         TemplateName name,
@@ -83,43 +80,6 @@ internal sealed class CommitVersion(PostgresPools pools, IBlobStore blobs, Store
         var saved = (await TemplateVersion.FindAsync(session, name, version, ct))!;
         await session.CommitAsync(ct);
         return new Outcome(before is null, true, saved, artifacts);
-    }
-
-    /// <summary>What differs between the files of two versions, in the order of their paths.</summary>
-    public static List<FileChange> Compare(IEnumerable<TemplateArtifact> from, IEnumerable<TemplateArtifact> to)
-    {
-        var before = from.ToDictionary(a => a.Path, StringComparer.Ordinal);
-        var changes = new List<FileChange>();
-        foreach (var file in to)
-        {
-            if (!before.Remove(file.Path, out var old))
-                changes.Add(new FileChange(file.Path, null, file.Digest, null));
-            else if (old.Digest != file.Digest)
-                changes.Add(new FileChange(file.Path, old.Digest, file.Digest, null));
-            else if (DescribeDifference(old, file) is { } what)
-                changes.Add(new FileChange(file.Path, old.Digest, file.Digest, what));
-        }
-        changes.AddRange(before.Values.Select(gone => new FileChange(gone.Path, gone.Digest, null, null)));
-        changes.Sort((a, b) => string.CompareOrdinal(a.Path, b.Path));
-        return changes;
-    }
-
-    private static string? DescribeDifference(TemplateArtifact old, TemplateArtifact now)
-    {
-        var differences = new List<string>();
-        Add("kind", old.Kind, now.Kind);
-        Add("role", old.Role, now.Role);
-        Add("locale", old.Locale, now.Locale);
-        Add("contentType", old.ContentType, now.ContentType);
-        if (!old.Variables.SequenceEqual(now.Variables))
-            differences.Add("variables");
-        return differences.Count == 0 ? null : string.Join(", ", differences);
-
-        void Add(string member, string? a, string? b)
-        {
-            if (a != b)
-                differences.Add($"{member}: {a ?? "none"} → {b ?? "none"}");
-        }
     }
 
     private static TemplateManifest Read(JsonElement json, TemplateName name, SemVer version, string status)
@@ -479,12 +439,12 @@ internal sealed class CommitVersion(PostgresPools pools, IBlobStore blobs, Store
         IEnumerable<TemplateArtifact> to
     )
     {
-        var changes = Compare(from, to);
+        var changes = TemplateFileChange.Between(from, to);
         var named = string.Join(", ", changes.Take(5).Select(c => c.Path));
         return TemplatesProblems
             .VersionIsImmutable.Because(
                 $"Version {before.Version} of '{before.Template}' is {before.Status} as {before.Release}; what was pushed differs in {named}"
-                    + (changes.Count > 5 ? $" and {changes.Count - 5} more." : ".")
+                    + (changes.Length > 5 ? $" and {changes.Length - 5} more." : ".")
             )
             .With("release", before.Release)
             .With("changes", changes)

@@ -30,7 +30,7 @@ internal sealed class ReadTemplates(PostgresPools pools, TemplateStates states)
     public sealed record Difference(
         TemplateVersion From,
         TemplateVersion To,
-        IReadOnlyList<CommitVersion.FileChange> Changes
+        IReadOnlyList<TemplateFileChange> Changes
     );
 
     /// <summary>Ordered by name, so that a cursor is simply the last one seen.</summary>
@@ -160,7 +160,11 @@ internal sealed class ReadTemplates(PostgresPools pools, TemplateStates states)
     {
         var before = await VersionAsync(caller, name, from, ct);
         var after = await VersionAsync(caller, name, to, ct);
-        return new Difference(before.Version, after.Version, CommitVersion.Compare(before.Artifacts, after.Artifacts));
+        return new Difference(
+            before.Version,
+            after.Version,
+            TemplateFileChange.Between(before.Artifacts, after.Artifacts)
+        );
     }
 
     public async Task<IReadOnlyList<ChannelDetail>> ChannelsAsync(

@@ -20,28 +20,6 @@ internal static class VersionStatus
     public const string Deprecated = "deprecated";
 }
 
-/// <summary>Channels with a meaning of their own.</summary>
-internal static class ChannelNames
-{
-    /// <summary>What a resolve without a version takes; moved by operators.</summary>
-    public const string Default = "default";
-
-    /// <summary>The highest version that is stable, pre-releases included; moved by the server.</summary>
-    public const string Latest = "latest";
-
-    /// <summary>The highest version that is stable and no pre-release; moved by the server.</summary>
-    public const string Stable = "stable";
-
-    public static bool IsMovedByServer(string name) => name is Latest or Stable;
-
-    /// <summary>Whether an operator may name a channel so: an OCI tag that cannot be taken for a version or a range.</summary>
-    public static bool IsValid(string name) =>
-        name.Length is > 0 and <= Limits.ChannelNameLength
-        && char.IsAsciiLetter(name[0])
-        && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-')
-        && !VersionRange.TryParse(name, out _);
-}
-
 /// <summary>A template as it stands in its table.</summary>
 internal sealed record Template(
     OwnerId Owner,

@@ -148,7 +148,7 @@ internal sealed record DifferenceView(
     string Template,
     string From,
     string To,
-    IReadOnlyList<CommitVersion.FileChange> Changes
+    IReadOnlyList<TemplateFileChange> Changes
 );
 
 internal sealed record CandidateView(

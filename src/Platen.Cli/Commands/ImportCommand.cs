@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Encodings.Web;
@@ -5,6 +6,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Platen.Kernel.Languages;
 using Platen.Kernel.Templates;
+using Platen.Kernel.Versions;
 
 namespace Platen.Cli.Commands;
 
@@ -41,6 +43,29 @@ internal static class ImportCommand
         Description = "Make what is pushed the default of its template.",
     };
 
+    private static readonly Option<string[]> Locales = new("--locale")
+    {
+        Description =
+            "Read this ending of a name as a language, such as fil or sh; repeatable. Two letters of ISO 639-1, and three with a script or a region, are read as one without it.",
+        HelpName = "TAG",
+    };
+
+    private static readonly Option<bool> NoLocales = new("--no-locales")
+    {
+        Description = "Read no ending of a name as a language.",
+    };
+
+    /// <summary>ISO 639-1: what else has two letters, such as <c>notes.ai.md</c>, is more likely no language.</summary>
+    private static readonly FrozenSet<string> Languages = (
+        "aa ab ae af ak am an ar as av ay az ba be bg bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de dv dz ee el en eo es et "
+        + "eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id ie ig ii ik io is it iu ja jv ka kg ki kj "
+        + "kk kl km kn ko kr ks ku kv kw ky la lb lg li ln lo lt lu lv mg mh mi mk ml mn mr ms mt my na nb nd ne ng nl nn no nr "
+        + "nv ny oc oj om or os pa pi pl ps pt qu rm rn ro ru rw sa sc sd se sg si sk sl sm sn so sq sr ss st su sv sw ta te tg "
+        + "th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu"
+    )
+        .Split(' ')
+        .ToFrozenSet();
+
     private static readonly JsonSerializerOptions FileStyle = new()
     {
         WriteIndented = true,
@@ -53,6 +78,9 @@ internal static class ImportCommand
         public string? Changelog { get; init; }
 
         public List<string> Channels { get; init; } = [];
+
+        /// <summary>What is worth knowing of how it was read, a line each.</summary>
+        public List<string> Notes { get; init; } = [];
     }
 
     public static Command Create() =>
@@ -64,6 +92,8 @@ internal static class ImportCommand
                 Source,
                 Template,
                 Version,
+                Locales,
+                NoLocales,
                 Out,
                 SetDefault,
             }.Runs((run, ct) => RunAsync(run, ReadFolderAsync, ct)),
@@ -111,7 +141,7 @@ internal static class ImportCommand
         {
             var line = run.Value(Out) is { } folder
                 ? Write(Path.GetFullPath(folder, run.Terminal.WorkingFolder), bundle)
-                : await PushAsync(run, bundle, ct);
+                : await PushAsync(run, bundle, run.Value(SetDefault) && IsDefault(bundle, bundles), ct);
             results.Add(
                 new JsonObject
                 {
@@ -119,27 +149,37 @@ internal static class ImportCommand
                     ["version"] = bundle.Version,
                     ["files"] = bundle.Files.Count,
                     ["outcome"] = line,
+                    ["notes"] = new JsonArray([.. bundle.Notes.Select(note => JsonValue.Create(note))]),
                 }
             );
             run.Output.Line($"{bundle.Name} {bundle.Version}: {line}");
+            foreach (var note in bundle.Notes)
+                run.Output.Line("  " + note);
         }
         run.Output.Document(new JsonObject { ["results"] = results });
         return ExitCode.Ok;
     }
 
-    private static async Task<string> PushAsync(Invocation run, Imported bundle, CancellationToken ct)
+    /// <summary>The highest version of its template, unless a label says which is the default.</summary>
+    private static bool IsDefault(Imported bundle, List<Imported> all)
+    {
+        var same = all.Where(other => other.Name == bundle.Name).ToList();
+        return !same.Exists(other => other.Channels.Contains(ChannelNames.Default)) && same[^1] == bundle;
+    }
+
+    private static async Task<string> PushAsync(Invocation run, Imported bundle, bool setDefault, CancellationToken ct)
     {
         var folder = Directory.CreateTempSubdirectory("platen-import-").FullName;
         try
         {
             Write(folder, bundle);
             var read = await TemplateFolder.ReadAsync(Path.Combine(folder, bundle.Name), bundle.Name, null, null, ct);
-            var push = new TemplatePush(run, "stable", run.Value(SetDefault), "import");
+            var push = new TemplatePush(run, "stable", setDefault, "import");
             var result = await push.RunAsync(read, (_, _) => { }, ct);
             var line = $"{result.Outcome} as {result.Version.Release}";
             foreach (var channel in bundle.Channels)
                 line += "; " + await TemplatePush.PointAsync(run, read.Name, channel, bundle.Version, "import", ct);
-            return line;
+            return result.Default is null ? line : $"{line}; {result.Default}";
         }
         finally
         {
@@ -177,6 +217,8 @@ internal static class ImportCommand
     private static async Task<List<Imported>> ReadFolderAsync(Invocation run, string source, CancellationToken ct)
     {
         var files = new List<(JsonObject, byte[])>();
+        var notes = new List<string>();
+        var asked = (run.Value(Locales) ?? []).ToHashSet(StringComparer.OrdinalIgnoreCase);
         foreach (
             var path in Directory.EnumerateFiles(source, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal)
         )
@@ -191,19 +233,24 @@ internal static class ImportCommand
                 );
             if (new FileInfo(path).Length > TemplateLimits.ArtifactBytes)
                 throw Unusable(path, $"a file has at most {TemplateLimits.ArtifactBytes} bytes.");
-            var (stem, locale) = SplitLocale(Path.GetFileNameWithoutExtension(relative));
+            var (stem, locale) = run.Value(NoLocales)
+                ? (Path.GetFileNameWithoutExtension(relative), null)
+                : SplitLocale(Path.GetFileNameWithoutExtension(relative), asked);
             var type = TemplateManifest.ContentTypeOf(relative);
             var artifact = new JsonObject { ["kind"] = KindOf(stem), ["path"] = relative };
             if (RoleOf(stem) is { } role && type.StartsWith("text/", StringComparison.Ordinal))
                 artifact["role"] = role;
             if (locale is not null)
+            {
                 artifact["locale"] = locale;
+                notes.Add($"{relative} is read as {locale}");
+            }
             files.Add((artifact, await File.ReadAllBytesAsync(path, ct)));
         }
         if (files.Count == 0)
             return [];
         var name = run.Value(Template) ?? NameOf(Path.GetFileName(source.TrimEnd('/', '\\')));
-        return [new Imported(name, run.Value(Version)!, files)];
+        return [new Imported(name, run.Value(Version)!, files) { Notes = notes }];
     }
 
     private static async Task<List<Imported>> ReadFabricAsync(Invocation run, string source, CancellationToken ct)
@@ -266,13 +313,14 @@ internal static class ImportCommand
                 throw Unusable(path, "it is not what Langfuse gives out for a prompt: " + e.Message);
             }
         }
-        return [.. bundles.OrderBy(b => b.Name, StringComparer.Ordinal).ThenBy(b => b.Version, StringComparer.Ordinal)];
+        return [.. bundles.OrderBy(b => b.Name, StringComparer.Ordinal).ThenBy(b => SemVer.Parse(b.Version))];
     }
 
     /// <summary>GET /api/public/v2/prompts/{name}: { name, version, type, prompt: text or [ { role, content } ], config, labels }.</summary>
     private static Imported ReadLangfuse(JsonElement json)
     {
         var files = new List<(JsonObject, byte[])>();
+        var notes = new List<string>();
         var prompt = json.GetProperty("prompt");
         if (prompt.ValueKind == JsonValueKind.String)
             Add("prompt", "user", "prompt.md", prompt.GetString()!);
@@ -280,7 +328,19 @@ internal static class ImportCommand
         {
             foreach (var (index, message) in prompt.EnumerateArray().Index())
             {
-                var speaker = message.GetProperty("role").GetString();
+                if (TextOf(message, "type") == "placeholder")
+                {
+                    notes.Add(
+                        $"message {index + 1} is left out: a placeholder for the messages of '{TextOf(message, "name")}'"
+                    );
+                    continue;
+                }
+                if (TextOf(message, "content") is not { } content)
+                {
+                    notes.Add($"message {index + 1} is left out: it has no text");
+                    continue;
+                }
+                var speaker = TextOf(message, "role");
                 var number = (index + 1).ToString("00", CultureInfo.InvariantCulture);
                 // Platen has no role for what a model answered: such a message is kept as an example.
                 var role = speaker is "system" or "user" ? speaker : null;
@@ -288,7 +348,7 @@ internal static class ImportCommand
                     role is null ? "golden_example" : role + "_prompt",
                     role,
                     $"{number}-{KindOf(speaker ?? "message")}.md",
-                    message.GetProperty("content").GetString()!
+                    content
                 );
             }
         }
@@ -301,24 +361,26 @@ internal static class ImportCommand
             var artifact = new JsonObject { ["kind"] = "json_config", ["path"] = "config.json" };
             files.Add((artifact, System.Text.Encoding.UTF8.GetBytes(config.GetRawText())));
         }
+        // 'latest' and 'stable' follow the versions here by themselves.
         var labels =
             json.TryGetProperty("labels", out var given) && given.ValueKind == JsonValueKind.Array
-                ? given.EnumerateArray().Select(label => label.GetString()!).ToList()
-                : [];
+                ? given
+                    .EnumerateArray()
+                    .Select(label => label.GetString() ?? "")
+                    .Where(label => !ChannelNames.IsMovedByServer(label))
+                    .Select(label => label == "production" ? ChannelNames.Default : label)
+                    .ToLookup(ChannelNames.IsValid)
+                : Enumerable.Empty<string>().ToLookup(ChannelNames.IsValid);
+        notes.AddRange(labels[false].Select(label => $"the label '{label}' is left out: no channel can be named so"));
         return new Imported(
-            NameOf(json.GetProperty("name").GetString()!),
+            NameOf(TextOf(json, "name") ?? throw new FormatException("it has no name.")),
             string.Create(CultureInfo.InvariantCulture, $"{json.GetProperty("version").GetInt64()}.0.0"),
             files
         )
         {
-            Changelog = json.TryGetProperty("commitMessage", out var message1) ? message1.GetString() : null,
-            // 'latest' follows the versions here by itself.
-            Channels =
-            [
-                .. labels
-                    .Where(label => label is not "latest" and not "stable")
-                    .Select(label => label == "production" ? "default" : label),
-            ],
+            Changelog = TextOf(json, "commitMessage"),
+            Channels = [.. labels[true]],
+            Notes = notes,
         };
 
         void Add(string kind, string? role, string path, string text)
@@ -330,11 +392,23 @@ internal static class ImportCommand
         }
     }
 
+    private static string? TextOf(JsonElement json, string member) =>
+        json.TryGetProperty(member, out var value) && value.ValueKind == JsonValueKind.String
+            ? value.GetString()
+            : null;
+
     /// <summary><c>master.fr</c> is <c>master</c> in French; a stem that does not end in a language is all name.</summary>
-    private static (string Stem, string? Locale) SplitLocale(string stem)
+    private static (string Stem, string? Locale) SplitLocale(string stem, HashSet<string> asked)
     {
         var at = stem.LastIndexOf('.');
-        return at > 0 && LanguageTag.TryParse(stem[(at + 1)..], out var tag) && tag.Language.Length is 2 or 3
+        return
+            at > 0
+            && LanguageTag.TryParse(stem[(at + 1)..], out var tag)
+            && (
+                asked.Contains(tag.Value)
+                || Languages.Contains(tag.Language)
+                || (tag.Language.Length == 3 && (tag.Script ?? tag.Region) is not null)
+            )
             ? (stem[..at], tag.Value)
             : (stem, null);
     }

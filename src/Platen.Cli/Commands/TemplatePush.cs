@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Net;
 using System.Text.Json.Nodes;
 using Platen.Client;
@@ -78,23 +77,13 @@ internal sealed class TemplatePush(Invocation run, string status, bool setDefaul
         var missing = await MissingAsync(bundle, ct);
         var before = await run.Client.FindTemplateVersionAsync(bundle.Name, bundle.Version, ct);
         var against = before?.Value ?? await LatestAsync(bundle.Name, ct);
-        var lines = new List<string>();
-        var old = (against?.Artifacts ?? [])
-            .Where(a => a.IncludedFrom is null)
-            .ToDictionary(a => a.Path, StringComparer.Ordinal);
-        foreach (var (artifact, bytes, digest) in bundle.Files)
-        {
-            var size = string.Create(CultureInfo.InvariantCulture, $"{bytes.Length:N0} bytes");
-            if (!old.Remove(artifact.Path, out var known))
-                lines.Add($"+ {artifact.Path} ({size})");
-            else if (known.Digest != digest)
-                lines.Add($"~ {artifact.Path} ({size})");
-        }
-        lines.AddRange(old.Keys.Select(path => $"- {path}"));
-        var refused = before is { Value.Status: not "draft" } && lines.Count > 0;
+        var lines = bundle.DifferencesFrom(against);
+        var isThere = before is not null && lines.Count == 0;
+        var refused = before is { Value.Status: not "draft" } && !isThere;
         var outcome =
-            refused ? "would be refused: the version is stable and differs"
-            : before is not null && lines.Count == 0 ? "unchanged"
+            refused ? $"would be refused: the version is {before!.Value.Status} and differs"
+            : isThere && before!.Value.Status == "draft" && status != "draft" ? "would make the draft stable"
+            : isThere ? "unchanged"
             : "would push";
         run.Output.Document(
             new JsonObject

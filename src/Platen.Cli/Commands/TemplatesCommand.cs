@@ -92,14 +92,41 @@ internal static class TemplatesCommand
 
     private static readonly Option<int?> Percentage = new("--percentage")
     {
-        Description = "The share of keys that get the candidate, 0 to 100.",
+        Description =
+            "The share of keys that get the candidate, 0 to 100. Else what it is while the candidate stays, and 10 for another.",
         HelpName = "N",
     };
 
     private static readonly Option<string?> Guard = new("--guard")
     {
-        Description = "A metric, lower is better: the candidate goes when it is clearly worse.",
+        Description =
+            "A metric: the candidate goes when its mean is clearly worse. Left out, the candidate keeps the guard it has.",
         HelpName = "METRIC",
+    };
+
+    private static readonly Option<double?> GuardTolerance = new("--guard-tolerance")
+    {
+        Description = "How much worse is still good, in the metric's unit. Else what it is, and 0 for another metric.",
+        HelpName = "N",
+    };
+
+    private static readonly Option<int?> GuardMinimum = new("--guard-minimum")
+    {
+        Description =
+            "Outcomes that each side has before anything is decided. Else what it is, and 50 for another metric.",
+        HelpName = "N",
+    };
+
+    private static readonly Option<bool?> HigherIsBetter = new("--higher-is-better")
+    {
+        Description =
+            "Whether a higher mean is better, such as of a score. Else what it is, and false for another metric.",
+        HelpName = "BOOL",
+    };
+
+    private static readonly Option<bool> NoGuard = new("--no-guard")
+    {
+        Description = "Take the candidate's guard away.",
     };
 
     private static readonly Argument<string?> OptionalName = new("name")
@@ -203,6 +230,10 @@ internal static class TemplatesCommand
                 Candidate,
                 Percentage,
                 Guard,
+                GuardTolerance,
+                GuardMinimum,
+                HigherIsBetter,
+                NoGuard,
                 Reason,
             }.Runs(ChannelsAsync),
             new Command(
@@ -633,7 +664,7 @@ internal static class TemplatesCommand
         run.Output.Document(JsonSerializer.SerializeToNode(now, JsonSerializerOptions.Web)!);
         run.Output.Line($"{channel} → {now.Version}");
         if (now.Candidate is { } tried)
-            run.Output.Line($"trying {tried.Version} on {tried.Percentage} % of the keys");
+            run.Output.Line(Describe(tried));
         run.Output.Table(
             ["move", "at", "by", "reason"],
             [
@@ -661,13 +692,7 @@ internal static class TemplatesCommand
     )
     {
         _ = ReadVersion(version);
-        var candidate = run.Value(Candidate) is { } tried
-            ? new TemplateCandidateOrder(
-                tried,
-                run.Value(Percentage) ?? 10,
-                run.Value(Guard) is { } metric ? new TemplateGuard(metric) : null
-            )
-            : null;
+        var candidate = ReadCandidate(run, now?.Value.Candidate);
         var moved = await run.Client.MoveTemplateChannelAsync(
             name,
             channel,
@@ -684,9 +709,58 @@ internal static class TemplatesCommand
         run.Output.Document(JsonSerializer.SerializeToNode(moved.Channel, JsonSerializerOptions.Web)!);
         run.Output.Line($"{channel} → {moved.Channel!.Version} (move {moved.Channel.Revision})");
         if (moved.Channel.Candidate is { } trying)
-            run.Output.Line($"trying {trying.Version} on {trying.Percentage} % of the keys");
+            run.Output.Line(Describe(trying));
         return ExitCode.Ok;
     }
+
+    /// <summary>What is not said of a candidate that is being tried stays as it is.</summary>
+    private static TemplateCandidateOrder? ReadCandidate(Invocation run, TemplateCandidate? now)
+    {
+        if (run.Value(Candidate) is not { } version)
+        {
+            var left = run.Value(Percentage) is null && !SaysOfGuard(run) && !run.Value(NoGuard);
+            return left ? null : throw Usage("A percentage and a guard are a candidate's: name it with --candidate.");
+        }
+        var before = now?.Version == version ? now : null;
+        return new TemplateCandidateOrder(
+            version,
+            run.Value(Percentage) ?? before?.Percentage ?? 10,
+            ReadGuard(run, before?.Guard)
+        );
+    }
+
+    private static TemplateGuard? ReadGuard(Invocation run, TemplateGuard? before)
+    {
+        if (run.Value(NoGuard))
+            return SaysOfGuard(run) ? throw Usage("--no-guard goes with no other option about a guard.") : null;
+        if ((run.Value(Guard) ?? before?.Metric) is not { } metric)
+            return SaysOfGuard(run) ? throw Usage("There is no guard yet: name its metric with --guard.") : null;
+        var guard = before?.Metric == metric ? before : new TemplateGuard(metric);
+        return guard with
+        {
+            LowerIsBetter = run.Value(HigherIsBetter) is { } higher ? !higher : guard.LowerIsBetter,
+            Tolerance = run.Value(GuardTolerance) ?? guard.Tolerance,
+            MinimumOutcomes = run.Value(GuardMinimum) ?? guard.MinimumOutcomes,
+        };
+    }
+
+    private static bool SaysOfGuard(Invocation run) =>
+        run.Value(Guard) is not null
+        || run.Value(GuardTolerance) is not null
+        || run.Value(GuardMinimum) is not null
+        || run.Value(HigherIsBetter) is not null;
+
+    private static CliException Usage(string what) =>
+        new(ExitCode.Usage, "usage", what, "'platen templates channels --help' explains the options.");
+
+    private static string Describe(TemplateCandidate tried) =>
+        $"trying {tried.Version} on {tried.Percentage} % of the keys, {(tried.Guard is { } guard ? Describe(guard) : "without a guard")}";
+
+    private static string Describe(TemplateGuard guard) =>
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"guarded by {guard.Metric} ({(guard.LowerIsBetter ? "lower" : "higher")} is better, tolerance {guard.Tolerance:0.######}, after {guard.MinimumOutcomes} outcomes of each side)"
+        );
 
     private static async Task<int> PinsAsync(Invocation run, CancellationToken ct)
     {
@@ -760,7 +834,7 @@ internal static class TemplatesCommand
         );
         foreach (var trial in trials)
         {
-            var guard = trial.Guard is { } rule ? $", guarded by {rule.Metric}" : "";
+            var guard = trial.Guard is { } rule ? ", " + Describe(rule) : "";
             run.Output.Line(
                 $"{trial.CandidateVersion} beside {trial.LiveVersion}: {trial.State} since {trial.EndedAt ?? trial.StartedAt:u}{guard}"
             );

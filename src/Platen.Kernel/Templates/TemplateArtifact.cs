@@ -36,6 +36,9 @@ public sealed record TemplateArtifact(
     string? IncludedFrom = null
 )
 {
+    /// <summary><see cref="Variables"/>; none where an answer does not name them.</summary>
+    internal ImmutableArray<PromptVariable> DeclaredVariables => Variables.IsDefault ? [] : Variables;
+
     /// <summary>Where the disk cache keeps it below <c>{template}/{version}/</c>: <c>{kind}_{locale}</c>, <c>und</c> for no locale.</summary>
     /// <remarks>A file that shares kind and locale with one before it in the manifest gets a suffix from its path.</remarks>
     public string CacheName(IEnumerable<TemplateArtifact> all)
