@@ -487,6 +487,37 @@ public sealed partial class EmbedTests(BrowserFixture browser)
     }
 
     [Fact]
+    public async Task A_form_of_this_server_that_was_sent_is_said_once()
+    {
+        await using var visit = await VisitAsync(
+            $"<platen-widget id=\"w\" public-id=\"wgt_main_forms.contact\"></platen-widget>{Loader}",
+            prepare: page => page.AddInitScriptAsync(OpenFor(10_000))
+        );
+        await visit.HeardAsync("ready");
+        // Sent without what it asks for, it comes back and says nothing.
+        var frame = visit.Frame();
+        await frame.EvaluateAsync("document.forms[0].noValidate = true");
+        await frame.Locator("button[type=submit], button:not([type])").First.ClickAsync();
+        await Assertions
+            .Expect(visit.Page.FrameLocator("iframe").GetByText("Your message could not be sent"))
+            .ToBeVisibleAsync();
+        await visit.SettleAsync();
+        (await visit.Page.EvaluateAsync<string>("said.map((e) => e.type).join()")).ShouldBe("ready");
+
+        frame = visit.Frame();
+        await frame.Locator("input[type=email]").FillAsync($"ada-{Guid.CreateVersion7():N}@example.org");
+        await frame.Locator("select").SelectOptionAsync("question");
+        await frame.Locator("textarea").FillAsync("Where is the loader?");
+        await frame.Locator("button[type=submit], button:not([type])").First.ClickAsync();
+        await visit.HeardAsync("submit");
+        await Assertions
+            .Expect(visit.Page.FrameLocator("iframe").GetByText("Thank you, your message has arrived"))
+            .ToBeVisibleAsync();
+        await visit.SettleAsync();
+        (await visit.Page.EvaluateAsync<string>("said.map((e) => e.type).join()")).ShouldBe("ready,submit");
+    }
+
+    [Fact]
     public async Task A_page_that_speaks_for_another_is_not_believed()
     {
         var stranger = Page(

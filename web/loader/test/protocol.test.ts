@@ -47,7 +47,7 @@ test('members that a later page adds change nothing', () => {
 });
 
 /** The script of a page, run with a document that has a height. */
-function page(kind: string | undefined, width = 800, forms: object[] = [], search = '') {
+function page(kind: string | undefined, width = 800, forms: object[] = [], search = '', hash = '') {
   const said: unknown[] = [];
   const state = { height: 101 };
   const observers: (() => void)[] = [];
@@ -71,7 +71,7 @@ function page(kind: string | undefined, width = 800, forms: object[] = [], searc
       observe() {}
     },
     Math,
-    location: { search },
+    location: { search, hash },
     performance: { now: () => 1234.5 },
     innerWidth: width,
     addEventListener: (type: string, callback: () => void) => (listeners[type] = callback),
@@ -128,6 +128,17 @@ test('a page that answers a form says so once', () => {
   const { said, resize } = page('submit');
   resize(50);
   assert.deepEqual(said, [size(101, 'submit'), size(50)]);
+});
+
+test('a page that is shown again because its form was sent says so once', () => {
+  const { said, resize } = page(undefined, 800, [], '?theme=dark', '#sent_');
+  resize(50);
+  assert.deepEqual(said, [size(101, 'submit'), size(50)]);
+});
+
+test('a form that was not sent, and a page that is no widget, say nothing of a form', () => {
+  for (const hash of ['', '#failed_', '#sent', '#sent_2']) assert.deepEqual(page(undefined, 800, [], '', hash).said, [size(101)]);
+  assert.deepEqual(page('error', 800, [], '', '#sent_').said, [size(101, 'error')]);
 });
 
 test('a page without a widget says so', () => {
