@@ -142,7 +142,7 @@ internal sealed class AnswerVisitor(
             if (grant.Status != 200)
             {
                 if (grant.Status == 401)
-                    context.Response.Headers.WWWAuthenticate = PrivateAccess.Challenge;
+                    context.Response.Headers.WWWAuthenticate = PresentedToken.Challenge;
                 await RefuseAsync(context, grant.Status, id, grant.Why);
                 return;
             }

@@ -2,7 +2,6 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Primitives;
 using Platen.Kernel;
 using Platen.Platform.Embedding;
-using Platen.Platform.Http;
 
 namespace Platen.Delivery;
 
@@ -19,10 +18,7 @@ internal sealed record PrivateGrant(int Status, string Why, IReadOnlyList<string
 /// </summary>
 internal static class PrivateAccess
 {
-    private const string Bearer = "Bearer ";
     private const string FrameAncestors = "frame-ancestors ";
-
-    public static readonly StringValues Challenge = "Bearer realm=\"platen\"";
 
     /// <summary>What such an answer depends on.</summary>
     public static readonly StringValues Vary = "Accept-Encoding, Accept-Language, Authorization, X-Embed-Token, Origin";
@@ -32,23 +28,20 @@ internal static class PrivateAccess
 
     public static PrivateGrant Judge(HttpRequest request, PublishedInstance instance, EmbedTokenVerifier tokens)
     {
-        if (TokenOf(request) is not { } token)
+        if (PresentedToken.Of(request) is not { } token)
             return new PrivateGrant(401, "The widget is not public: present an embed token.", []);
         switch (tokens.Verify(token, instance.Owner, instance.Id.ToString()))
         {
             case EmbedTokenCheck.Refused(var why):
                 return new PrivateGrant(401, why, []);
+            case EmbedTokenCheck.Expired:
+                return new PrivateGrant(401, EmbedTokenCheck.Expired.Why, []);
             case EmbedTokenCheck.Unknown:
                 return new PrivateGrant(503, "This node has not read yet what tokens are verified with.", []);
-            case EmbedTokenCheck.Valid({ Origins: var origins }):
-                // A sandboxed frame has no origin of its own; what frames it is asked by the browser.
-                return
-                    request.Headers.Origin is [{ } origin]
-                    && origin != "null"
-                    && !CrossOrigin.IsOwn(request, origin)
-                    && !origins.Contains(origin, StringComparer.OrdinalIgnoreCase)
-                    ? new PrivateGrant(403, "The token is not for pages of that origin.", [])
-                    : new PrivateGrant(200, "", origins);
+            case EmbedTokenCheck.Valid(var valid):
+                return PresentedToken.IsFromItsOrigins(request, valid)
+                    ? new PrivateGrant(200, "", valid.Origins)
+                    : new PrivateGrant(403, "The token is not for pages of that origin.", []);
             default:
                 throw new System.Diagnostics.UnreachableException();
         }
@@ -60,7 +53,7 @@ internal static class PrivateAccess
         switch (refused.Status)
         {
             case StatusCodes.Status401Unauthorized:
-                response.Headers.WWWAuthenticate = Challenge;
+                response.Headers.WWWAuthenticate = PresentedToken.Challenge;
                 return KernelProblems.Unauthenticated.Because(refused.Why);
             case StatusCodes.Status403Forbidden:
                 return KernelProblems.Forbidden.Because(refused.Why);
@@ -102,19 +95,5 @@ internal static class PrivateAccess
         headers.AccessControlMaxAge = "7200";
         headers.CacheControl = "no-store";
         return true;
-    }
-
-    private static string? TokenOf(HttpRequest request)
-    {
-        if (
-            request.Headers.Authorization is [{ } credential]
-            && credential.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase)
-            // A token has three parts. A key has none, and may stand here beside a token that stands elsewhere.
-            && credential.Contains('.', StringComparison.Ordinal)
-        )
-            return credential[Bearer.Length..].Trim();
-        if (request.Headers["X-Embed-Token"] is [{ Length: > 0 } field])
-            return field;
-        return request.Query["token"] is [{ Length: > 0 } given] ? given : null;
     }
 }

@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.WebUtilities;
 using Microsoft.Extensions.Primitives;
 using Platen.Delivery;
 using Platen.Kernel;
+using Platen.Platform.Embedding;
 using Platen.Platform.Http;
 
 namespace Platen.Server;
@@ -26,7 +27,7 @@ internal sealed partial class ApiRelay(Uri? api, ILogger<ApiRelay> logger) : IDi
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
 
-    // RFC 9110 section 7.6.1, what this process says itself, and credentials, which a form has none of.
+    // RFC 9110 section 7.6.1, what this process says itself, and credentials, of which a form takes embed tokens alone.
     private static readonly HashSet<string> NotHandedOn = new(StringComparer.OrdinalIgnoreCase)
     {
         "Connection",
@@ -174,6 +175,11 @@ internal sealed partial class ApiRelay(Uri? api, ILogger<ApiRelay> logger) : IDi
                 continue;
             if (!onward.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values))
                 onward.Content?.Headers.TryAddWithoutValidation(name, (IEnumerable<string?>)values);
+        }
+        if (request.Headers.Authorization.Count > 0 && PresentedToken.Of(request) is { } token)
+        {
+            onward.Headers.Remove("X-Embed-Token");
+            onward.Headers.TryAddWithoutValidation("X-Embed-Token", token);
         }
         Introduce(context, onward);
         return onward;

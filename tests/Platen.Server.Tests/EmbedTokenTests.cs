@@ -236,31 +236,115 @@ public sealed class EmbedTokenTests(ServerFixture server)
         }
         using (var wrong = await mine.PostAsync("nobody", token))
             wrong.Headers.Location!.OriginalString.ShouldBe($"/e/{mine.Id}?token={token}#failed_");
+        (await mine.KeptAsync()).ShouldBe(["ada@example.org"]);
+    }
+
+    [Fact]
+    public async Task A_form_that_is_not_public_takes_nothing_from_who_may_not_see_it()
+    {
+        var mine = await Private.PublishAsync(server);
         var other = await Private.PublishAsync(server);
-        foreach (
-            var nothing in new[]
-            {
-                await mine.ForgeAsync(TimeSpan.FromMinutes(-10)),
-                await other.TokenAsync(Site),
-                "\r\nX-A: b",
-                "",
-            }
-        )
+        var (id, revoked) = await mine.MakeAsync(Site);
+        (await mine.Client.SendAsync(HttpMethod.Delete, $"/v1/instances/{mine.Id}/embed-tokens/{id}")).Status.ShouldBe(
+            204
+        );
+        var wrong = new Dictionary<string, string>
         {
-            using var told = await mine.PostAsync("ada@example.org", nothing);
-            ((int)told.StatusCode).ShouldBe(200, nothing);
-            told.Headers.Contains("Location").ShouldBeFalse();
-            told.Headers.Contains("X-Frame-Options").ShouldBeFalse();
-            (await told.Content.ReadAsStringAsync(Ct)).ShouldNotContain("Thanks");
-            using var refused = await mine.PostAsync("nobody", nothing);
-            ((int)refused.StatusCode).ShouldBe(422, nothing);
+            ["none"] = "",
+            ["another instance's"] = await other.TokenAsync(Site),
+            ["signed with what verifies"] = await mine.MisuseAsync(),
+            ["revoked"] = revoked,
+            ["expired more than a day after it was made"] = await mine.ForgeAsync(
+                TimeSpan.FromMinutes(-10),
+                TimeSpan.FromHours(-24.2)
+            ),
+            ["a line of its own"] = "\r\nX-A: b",
+        };
+        foreach (var (what, text) in wrong)
+        {
+            using (var page = await mine.PostAsync("ada@example.org", text))
+            {
+                ((int)page.StatusCode).ShouldBe(401, what);
+                page.Headers.WwwAuthenticate.ShouldNotBeEmpty(what);
+                page.Headers.CacheControl!.NoStore.ShouldBeTrue();
+                page.Headers.Contains("Location").ShouldBeFalse();
+                page.Headers.Contains("X-Frame-Options").ShouldBeFalse();
+                page.Content.Headers.ContentType!.MediaType.ShouldBe("text/html");
+                (await page.Content.ReadAsStringAsync(Ct)).ShouldContain("Nothing was stored.");
+            }
+            foreach (var asJson in (bool[])[true, false])
+            {
+                using var told = await mine.SubmitAsync("ada@example.org", text, asJson);
+                ((int)told.StatusCode).ShouldBe(401, what);
+                told.Content.Headers.ContentType!.MediaType.ShouldBe("application/problem+json", what);
+            }
         }
+        // One that has expired does not outlive the taking back of all.
+        var expired = await mine.ForgeAsync(TimeSpan.FromMinutes(-10));
+        (await mine.Client.SendAsync(HttpMethod.Delete, $"/v1/instances/{mine.Id}/embed-tokens")).Status.ShouldBe(204);
+        using (var late = await mine.SubmitAsync("ada@example.org", expired, asJson: true))
+            ((int)late.StatusCode).ShouldBe(401);
+        (await mine.KeptAsync()).ShouldBeEmpty();
+
         using var content = new FormUrlEncodedContent([new("email", "nobody")]);
         using var german = new HttpRequestMessage(HttpMethod.Post, "/s/" + mine.Id) { Content = content };
         german.Headers.TryAddWithoutValidation("Accept-Language", "de-CH, en;q=0.5");
         using var inGerman = await server.Nobody.SendAsync(german, Ct);
         inGerman.Content.Headers.ContentLanguage.ShouldBe(["de"]);
         (await inGerman.Content.ReadAsStringAsync(Ct)).ShouldContain("<h1>Das wurde nicht gesendet</h1>");
+    }
+
+    [Fact]
+    public async Task A_form_that_is_not_public_is_sent_from_pages_of_the_origins_of_its_token()
+    {
+        // The instance names none: its tokens do.
+        var mine = await Private.PublishAsync(server);
+        var token = await mine.TokenAsync(Site);
+        foreach (var asJson in (bool[])[true, false])
+        {
+            using (var own = await mine.SubmitAsync($"own-{asJson}@example.org", token, asJson, Site))
+                ((int)own.StatusCode).ShouldBe(201);
+            using (var framed = await mine.SubmitAsync($"framed-{asJson}@example.org", token, asJson, "null"))
+                ((int)framed.StatusCode).ShouldBe(201);
+            foreach (var foreign in (string[])["https://evil.example", "http://www.example.org"])
+            {
+                using var refused = await mine.SubmitAsync("evil@example.org", token, asJson, foreign);
+                ((int)refused.StatusCode).ShouldBe(403, foreign);
+            }
+            using var expired = await mine.SubmitAsync(
+                "evil@example.org",
+                await mine.ForgeAsync(TimeSpan.FromMinutes(-10)),
+                asJson,
+                "https://evil.example"
+            );
+            ((int)expired.StatusCode).ShouldBe(403);
+            using var program = await mine.SubmitAsync("evil@example.org", await mine.TokenAsync(), asJson, Site);
+            ((int)program.StatusCode).ShouldBe(403);
+        }
+        (await mine.KeptAsync()).ShouldNotContain("evil@example.org");
+        (await mine.KeptAsync()).Length.ShouldBe(4);
+    }
+
+    [Fact]
+    public async Task What_a_visitor_took_long_to_write_is_kept_when_their_token_has_expired()
+    {
+        var mine = await Private.PublishAsync(server);
+        var expired = await mine.ForgeAsync(TimeSpan.FromMinutes(-10));
+        using (var told = await mine.PostAsync("ada@example.org", expired))
+        {
+            ((int)told.StatusCode).ShouldBe(200);
+            told.Headers.Contains("Location").ShouldBeFalse();
+            told.Headers.Contains("X-Frame-Options").ShouldBeFalse();
+            // Of the instance it shows nothing.
+            (await told.Content.ReadAsStringAsync(Ct)).ShouldNotContain("Thanks");
+        }
+        using (var wrong = await mine.PostAsync("nobody", expired))
+            ((int)wrong.StatusCode).ShouldBe(422);
+        using (var json = await mine.SubmitAsync("grace@example.org", expired, asJson: true))
+            ((int)json.StatusCode).ShouldBe(201);
+        (await mine.KeptAsync()).ShouldBe(["grace@example.org", "ada@example.org"]);
+        using var shown = await mine.GetAsync("/e/" + mine.Id, expired, "query");
+        ((int)shown.StatusCode).ShouldBe(401);
     }
 
     [Fact]
@@ -551,6 +635,35 @@ public sealed class EmbedTokenTests(ServerFixture server)
             return await Server.Nobody.PostAsync($"/s/{Id}?token={Uri.EscapeDataString(token)}", content, Ct);
         }
 
+        /// <summary>As a script sends it, as JSON or as a form of which it wants to read the answer.</summary>
+        public async Task<HttpResponseMessage> SubmitAsync(
+            string email,
+            string token,
+            bool asJson,
+            string? origin = null
+        )
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, "/s/" + Id);
+            request.Content = asJson
+                ? JsonContent.Create(new { email, consent = "yes" })
+                : new FormUrlEncodedContent([new("email", email), new("consent", "yes")]);
+            request.Headers.TryAddWithoutValidation("Accept", "application/json");
+            if (!token.Contains('\n', StringComparison.Ordinal))
+                request.Headers.TryAddWithoutValidation("X-Embed-Token", token);
+            if (origin is not null)
+                request.Headers.TryAddWithoutValidation("Origin", origin);
+            return await Server.Nobody.SendAsync(request, Ct);
+        }
+
+        /// <summary>The addresses of what was kept, newest first.</summary>
+        public async Task<string[]> KeptAsync()
+        {
+            using var reader = NewClient(Server, await Server.CreateKeyAsync(Owner, "submissions:read"));
+            var list = await reader.SendAsync(HttpMethod.Get, $"/v1/instances/{Id}/submissions");
+            list.Status.ShouldBe(200, list.Text);
+            return [.. list.Json["items"]!.AsArray().Select(one => one!["fields"]!["email"]!.GetValue<string>())];
+        }
+
         public async Task<string> ArtifactAsync()
         {
             using var manifest = await GetAsync($"/w/{Id}/manifest.json", await TokenAsync(), "bearer");
@@ -602,7 +715,7 @@ public sealed class EmbedTokenTests(ServerFixture server)
         }
 
         /// <summary>What the server would have signed at another time, with its own key.</summary>
-        public async Task<string> ForgeAsync(TimeSpan ends)
+        public async Task<string> ForgeAsync(TimeSpan ends, TimeSpan? made = null)
         {
             await using var admin = await Server.Postgres.OpenAdminAsync(Ct);
             await using var command = new NpgsqlCommand(
@@ -617,7 +730,7 @@ public sealed class EmbedTokenTests(ServerFixture server)
                 ["aud"] = "embed",
                 ["own"] = Owner.Value,
                 ["sub"] = Id,
-                ["iat"] = now.AddHours(-1).ToUnixTimeSeconds(),
+                ["iat"] = (now + (made ?? TimeSpan.FromHours(-1))).ToUnixTimeSeconds(),
                 ["exp"] = (now + ends).ToUnixTimeSeconds(),
                 ["jti"] = Guid.CreateVersion7(),
                 ["act"] = Guid.CreateVersion7(),

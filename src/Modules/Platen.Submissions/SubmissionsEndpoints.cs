@@ -129,10 +129,24 @@ internal static class SubmissionsEndpoints
         context.Response.Headers.CacheControl = "no-store";
         if (!PublicId.TryParse(publicId, out var id) || await forms.FindAsync(id, ct) is not { } published)
             throw KernelProblems.NotFound.Because("There is no published form of that id.").AsException();
-        CheckOrigin(context.Request, published);
-        if (!MediaTypeHeaderValue.TryParse(context.Request.ContentType, out var sent))
+        if (!published.IsPrivate)
+            CheckOrigin(context.Request, published);
+        var isTyped = MediaTypeHeaderValue.TryParse(context.Request.ContentType, out var sent);
+        var token = published.IsPrivate ? Admit(context.Request, id, published, embedTokens) : null;
+        if (token?.Refusal is { } refusal)
+        {
+            if (refusal.Type.Status == StatusCodes.Status401Unauthorized)
+                context.Response.Headers.WWWAuthenticate = PresentedToken.Challenge;
+            return
+                sent?.MediaType == PostedFields.FormMediaType
+                && refusal.Type.Status < StatusCodes.Status500InternalServerError
+                && !WantsJson(context.Request)
+                ? new OutcomePage(refusal.Type.Status, context.Request.Query["locale"].ToString())
+                : throw refusal.AsException();
+        }
+        if (!isTyped)
             throw UnknownMediaType();
-        switch (sent.MediaType)
+        switch (sent!.MediaType)
         {
             case "application/json":
             {
@@ -141,7 +155,7 @@ internal static class SubmissionsEndpoints
                 return Told(await receive.RunAsync(published, post, ct));
             }
             case PostedFields.FormMediaType:
-                return await ReceiveFormAsync(id, published, receive, embedTokens, context, ct);
+                return await ReceiveFormAsync(id, published, token, receive, context, ct);
             default:
                 throw UnknownMediaType();
         }
@@ -150,14 +164,13 @@ internal static class SubmissionsEndpoints
     private static async Task<IResult> ReceiveFormAsync(
         PublicId id,
         PublishedForm published,
+        Admission? token,
         ReceiveSubmission receive,
-        EmbedTokenVerifier embedTokens,
         HttpContext context,
         CancellationToken ct
     )
     {
-        // A script that sends a form says what it wants to read; a browser says that it wants a page.
-        var wantsJson = context.Request.Headers.Accept.ToString().Contains("json", StringComparison.OrdinalIgnoreCase);
+        var wantsJson = WantsJson(context.Request);
         string? locale = null;
         try
         {
@@ -172,17 +185,48 @@ internal static class SubmissionsEndpoints
             return Back(wasKept: false);
         }
 
-        IResult Back(bool wasKept)
+        // A token that has expired while the form was filled in does not show the page again.
+        IResult Back(bool wasKept) =>
+            token is { PageToken: null }
+                ? new OutcomePage(wasKept ? StatusCodes.Status200OK : StatusCodes.Status422UnprocessableEntity, locale)
+                : BackToPage(context, id, locale, token?.PageToken, wasKept);
+    }
+
+    // A script that sends a form says what it wants to read; a browser says that it wants a page.
+    private static bool WantsJson(HttpRequest request) =>
+        request.Headers.Accept.ToString().Contains("json", StringComparison.OrdinalIgnoreCase);
+
+    // Whoever may see the form may send it, also when their token has expired on the way: what they wrote is not lost. One that was taken back,
+    // with which anybody may have come, sends nothing.
+    private static Admission Admit(
+        HttpRequest request,
+        PublicId id,
+        PublishedForm published,
+        EmbedTokenVerifier embedTokens
+    )
+    {
+        if (PresentedToken.Of(request) is not { } text)
+            return new Admission(
+                KernelProblems.Unauthenticated.Because("The form is not public: present an embed token.")
+            );
+        var check = embedTokens.Verify(text, published.Owner, id.ToString());
+        return check switch
         {
-            if (!published.IsPrivate)
-                return BackToPage(context, id, locale, token: null, wasKept);
-            // The page hands on what its address says. A token that has ended while the form was filled in does not show the page again.
-            return
-                context.Request.Query["token"] is [{ Length: > 0 } token]
-                && embedTokens.Verify(token, published.Owner, id.ToString()) is EmbedTokenCheck.Valid
-                ? BackToPage(context, id, locale, token, wasKept)
-                : new OutcomePage(wasKept, locale);
-        }
+            EmbedTokenCheck.Valid(var token) when PresentedToken.IsFromItsOrigins(request, token) => new Admission(
+                null,
+                text
+            ),
+            EmbedTokenCheck.Expired(var token) when PresentedToken.IsFromItsOrigins(request, token) => new Admission(
+                null
+            ),
+            EmbedTokenCheck.Valid or EmbedTokenCheck.Expired => new Admission(
+                HttpProblems.OriginNotAllowed.Because("The token is not for pages of that origin.")
+            ),
+            EmbedTokenCheck.Refused(var why) => new Admission(KernelProblems.Unauthenticated.Because(why)),
+            _ => new Admission(
+                KernelProblems.Unavailable.Because("This node has not read yet what tokens are verified with.")
+            ),
+        };
     }
 
     private static Created<ReceivedView> Told(Reception reception) =>
@@ -456,4 +500,9 @@ internal static class SubmissionsEndpoints
         context.Response.Headers.CacheControl = "private, no-store";
         return TypedResults.Ok(ErasureView.Of(await erase.FindAsync(caller, id, ct)));
     }
+
+    /// <summary>What the token of a post to a form that is not public lets it do.</summary>
+    /// <param name="Refusal">Why nothing is taken; null when it is.</param>
+    /// <param name="PageToken">What shows the form's page again; null when it has expired.</param>
+    private sealed record Admission(Problem? Refusal, string? PageToken = null);
 }

@@ -119,7 +119,18 @@ public abstract record EmbedTokenCheck
     /// <param name="Token">What it says.</param>
     public sealed record Valid(EmbedToken Token) : EmbedTokenCheck;
 
-    /// <summary>It opens nothing: it was changed, has ended, was revoked, or is for something else.</summary>
+    /// <summary>
+    /// It opens nothing any more, but did, and was made less than <see cref="EmbedToken.MaxLife"/> ago: what a visitor began with it may be
+    /// ended. One that was revoked as well is <see cref="Refused"/>.
+    /// </summary>
+    /// <param name="Token">What it says.</param>
+    public sealed record Expired(EmbedToken Token) : EmbedTokenCheck
+    {
+        /// <summary>A sentence that may be told to whoever presented it.</summary>
+        public const string Why = "The token has expired: get a new one.";
+    }
+
+    /// <summary>It opens nothing: it was changed, expired long ago, was revoked, or is for something else.</summary>
     /// <param name="Why">A sentence that may be told to whoever presented it.</param>
     public sealed record Refused(string Why) : EmbedTokenCheck;
 

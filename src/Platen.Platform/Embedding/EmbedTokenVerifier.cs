@@ -118,15 +118,18 @@ public sealed class EmbedTokenVerifier : BackgroundService
             return new EmbedTokenCheck.Refused("The token was changed, or is not whole.");
         if (token.Owner != owner || token.PublicId != publicId)
             return new EmbedTokenCheck.Refused("The token is for another instance.");
-        if (now > token.ExpiresAt + EmbedToken.Skew)
-            return new EmbedTokenCheck.Refused("The token has expired: get a new one.");
         if (now < token.IssuedAt - EmbedToken.Skew)
             return new EmbedTokenCheck.Refused(
                 "The token is from the future: the clocks differ by more than five minutes."
             );
-        return revoked.TryGetValue((owner, publicId), out var revocation) && revocation.Ends(token)
-            ? new EmbedTokenCheck.Refused("The token was revoked.")
-            : new EmbedTokenCheck.Valid(token);
+        if (revoked.TryGetValue((owner, publicId), out var revocation) && revocation.Ends(token))
+            return new EmbedTokenCheck.Refused("The token was revoked.");
+        if (now <= token.ExpiresAt + EmbedToken.Skew)
+            return new EmbedTokenCheck.Valid(token);
+        // What was revoked is remembered for as long, and no longer.
+        return now <= token.IssuedAt + EmbedToken.MaxLife + EmbedToken.Skew
+            ? new EmbedTokenCheck.Expired(token)
+            : new EmbedTokenCheck.Refused(EmbedTokenCheck.Expired.Why);
     }
 
     /// <summary>The database's clock, by which tokens are made and ended.</summary>
