@@ -22,7 +22,8 @@ internal sealed class AnswerVisitor(
     KeyHolderRule? keyHolders = null
 )
 {
-    private static readonly StringValues revalidated = "public, max-age=0, must-revalidate, stale-if-error=86400";
+    // Without must-revalidate, which would forbid what stale-if-error allows (RFC 9111 section 4.2.4).
+    private static readonly StringValues revalidated = "public, max-age=0, stale-if-error=86400";
     private static readonly StringValues immutable = "public, max-age=31536000, immutable";
     private static readonly StringValues notStored = "no-store";
     private static readonly StringValues varyByCoding = "Accept-Encoding";

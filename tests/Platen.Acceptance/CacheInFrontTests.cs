@@ -23,6 +23,9 @@ public sealed class CacheInFrontTests
     {
         await using var server = await PlatenServer.StartWithSamplesAsync(PostgresFixture.NewFolder(), Ct);
         await using var cache = await StartCacheAsync(kind, server.Address);
+        // What a cache does that was told to honour stale-if-error, as our manual tells it.
+        await using var honouring =
+            kind == "varnish" ? await StartCacheAsync(kind, server.Address, await RulesAsync()) : null;
         using var http = new HttpClient(new SocketsHttpHandler { UseCookies = false, AllowAutoRedirect = false });
 
         async Task<HttpResponseMessage> AskAsync(Uri root, string path, params (string Name, string Value)[] fields)
@@ -122,8 +125,53 @@ public sealed class CacheInFrontTests
             Ct
         );
 
+        byte[] page = [];
+        if (honouring is not null)
+        {
+            foreach (var path in (string[])[Page, "/e/" + late])
+            {
+                using var kept = await AskAsync(honouring.Address, path, ("Accept-Encoding", "identity"));
+                kept.StatusCode.ShouldBe(HttpStatusCode.OK);
+                page = await kept.Content.ReadAsByteArrayAsync(Ct);
+            }
+            // With somebody to ask it asks: the next visitor sees the next move.
+            await PublishAsync(server, late, "last words");
+            await ServerProcess.WaitUntilAsync(
+                "the move, at the server",
+                TimeSpan.FromSeconds(30),
+                async _ =>
+                    (await (await AskAsync(server.Address, "/e/" + late)).Content.ReadAsStringAsync(Ct)).Contains(
+                        "last words"
+                    ),
+                Ct
+            );
+            using (var next = await AskAsync(honouring.Address, "/e/" + late, ("Accept-Encoding", "identity")))
+            {
+                page = await next.Content.ReadAsByteArrayAsync(Ct);
+                System.Text.Encoding.UTF8.GetString(page).ShouldContain("last words");
+            }
+            using var opened = await AskAsync(honouring.Address, "/e/" + hidden.Id, ("X-Embed-Token", token));
+            opened.StatusCode.ShouldBe(HttpStatusCode.OK);
+        }
+
         // The server is gone: what is immutable is served on.
         await server.KillAsync(Ct);
+        if (honouring is not null)
+        {
+            // And every page that the cache has, because nobody says that it must not.
+            foreach (var path in (string[])[Page, "/e/" + late])
+            {
+                using var stale = await AskAsync(honouring.Address, path, ("Accept-Encoding", "identity"));
+                stale.StatusCode.ShouldBe(HttpStatusCode.OK, path);
+                if (path != Page)
+                    (await stale.Content.ReadAsByteArrayAsync(Ct)).ShouldBe(page);
+            }
+            foreach (var field in new[] { ("X-Embed-Token", token), ("X-Nothing", "") })
+            {
+                using var hiddenStill = await AskAsync(honouring.Address, "/e/" + hidden.Id, field);
+                hiddenStill.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable, "nobody keeps what is not public");
+            }
+        }
         using var alone = await AskAsync(cache.Address, artifact, ("Accept-Encoding", "identity"));
         alone.StatusCode.ShouldBe(HttpStatusCode.OK);
     }
@@ -151,14 +199,23 @@ public sealed class CacheInFrontTests
         published.ExitCode.ShouldBe(0, published.Errors);
     }
 
-    private static async Task<Cache> StartCacheAsync(string kind, Uri server)
+    private static async Task<string> RulesAsync()
+    {
+        var manual = await File.ReadAllTextAsync(
+            Path.Combine(Build.Repository, "docs", "operating", "delivery.md"),
+            Ct
+        );
+        return manual.Split("```vcl\n")[1].Split("```")[0];
+    }
+
+    private static async Task<Cache> StartCacheAsync(string kind, Uri server, string rules = "")
     {
         var folder = PostgresFixture.NewFolder();
         // Both give up root.
         await ServerProcess.RunAsync("chmod", ["755", folder], Ct);
         var port = ServerProcess.FreePort();
         var process =
-            kind == "nginx" ? await NginxAsync(folder, port, server) : await VarnishAsync(folder, port, server);
+            kind == "nginx" ? await NginxAsync(folder, port, server) : await VarnishAsync(folder, port, server, rules);
         var cache = new Cache(
             process,
             new Uri(string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{port}/"))
@@ -210,13 +267,14 @@ public sealed class CacheInFrontTests
         return ServerProcess.Start("nginx", ["-p", folder, "-c", folder + "/nginx.conf"], folder + "/log");
     }
 
-    private static async Task<ServerProcess> VarnishAsync(string folder, int port, Uri server)
+    private static async Task<ServerProcess> VarnishAsync(string folder, int port, Uri server, string rules)
     {
         await AptPackages.EnsureAsync("varnishd", Ct, "varnish");
         await File.WriteAllTextAsync(
             folder + "/default.vcl",
             $$"""
             vcl 4.1;
+            {{rules}}
             backend default { .host = "127.0.0.1"; .port = "{{server.Port}}"; }
             sub vcl_deliver { if (obj.hits > 0) { set resp.http.X-Cache = "HIT"; } else { set resp.http.X-Cache = "MISS"; } }
             """,

@@ -272,6 +272,11 @@ public sealed partial class HttpRulesTests(PostgresFixture postgres)
             names.ShouldBe(["no-store"], path);
         else
             (names.Contains("public") && names.Contains("private")).ShouldBeFalse(path);
+        // RFC 9111 section 4.2.4: what must be validated is never served stale, so the one takes the other back.
+        if (names.Contains("stale-if-error"))
+            names
+                .Intersect(["must-revalidate", "proxy-revalidate", "s-maxage", "no-cache", "no-store"])
+                .ShouldBeEmpty(path);
         foreach (
             var directive in directives.Where(directive => directive[0] is "max-age" or "s-maxage" or "stale-if-error")
         )

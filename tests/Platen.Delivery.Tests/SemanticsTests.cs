@@ -22,7 +22,7 @@ public sealed class SemanticsTests(PostgresFixture postgres)
         Encoding.UTF8.GetString(bytes).ShouldBe(Publisher.PageText(id, "1", "en", "auto"));
         response.Headers.ETag!.Tag.ShouldBe($"\"{Digest.Of(bytes).Hex}\"");
         response.Headers.ETag.IsWeak.ShouldBeFalse();
-        Field(response, "Cache-Control").ShouldBe("public, must-revalidate, max-age=0, stale-if-error=86400");
+        Field(response, "Cache-Control").ShouldBe("public, max-age=0, stale-if-error=86400");
         Field(response, "Vary").ShouldBe("Accept-Encoding, Accept-Language");
         Field(response, "Content-Security-Policy").ShouldBe(Publisher.Policy);
         Field(response, "X-Content-Type-Options").ShouldBe("nosniff");
@@ -177,6 +177,27 @@ public sealed class SemanticsTests(PostgresFixture postgres)
         var id = Publisher.NewId();
         await host.Publisher.PublishAsync(id, "1");
         (await host.TextAsync($"/e/{id}{query}")).ShouldBe(Publisher.PageText(id, "1", "en", theme));
+    }
+
+    [Theory]
+    [InlineData("desktop")]
+    [InlineData("tablet")]
+    [InlineData("mobile")]
+    [InlineData("x")]
+    [InlineData("")]
+    public async Task Whatever_device_says_the_page_is_the_same(string device)
+    {
+        await using var host = await DeliveryHost.StartAsync(postgres.Pools);
+        var id = Publisher.NewId();
+        await host.Publisher.PublishAsync(id, "1", locales: ["en", "de"]);
+        foreach (var query in (string[])["", "theme=dark", "locale=de&theme=light"])
+        {
+            using var plain = await host.GetAsync($"/e/{id}?{query}");
+            using var asked = await host.GetAsync($"/e/{id}?device={device}&{query}");
+            asked.StatusCode.ShouldBe(HttpStatusCode.OK);
+            asked.Headers.ETag.ShouldBe(plain.Headers.ETag);
+            asked.Headers.Vary.ShouldBe(plain.Headers.Vary);
+        }
     }
 
     [Fact]

@@ -14,8 +14,7 @@ internal sealed class CachingChecks(Wire wire, Findings findings)
         findings.Require("a page has Last-Modified", page.Date("Last-Modified") is not null, page["Last-Modified"]);
         findings.Require(
             "a page is revalidated and outlives the server",
-            page["Cache-Control"].Contains("must-revalidate", StringComparison.Ordinal)
-                && page["Cache-Control"].Contains("stale-if-error=", StringComparison.Ordinal),
+            IsRevalidated(page) && page["Cache-Control"].Contains("stale-if-error=", StringComparison.Ordinal),
             page["Cache-Control"]
         );
         findings.Require(
@@ -43,6 +42,19 @@ internal sealed class CachingChecks(Wire wire, Findings findings)
             put.Status == 405 && put.Has("Allow"),
             $"{put.Status}, Allow {put["Allow"]}"
         );
+    }
+
+    /// <summary>Whether every cache asks again each time, and may still answer with what it has while there is nobody to ask (RFC 9111
+    /// section 4.2.4, RFC 5861 section 4).</summary>
+    public static bool IsRevalidated(Answer answer)
+    {
+        var directives = answer.List("Cache-Control");
+        return directives.Contains("max-age=0", StringComparer.OrdinalIgnoreCase)
+            && !directives.Any(directive =>
+                directive.StartsWith("s-maxage", StringComparison.OrdinalIgnoreCase)
+                || directive.Contains("revalidate", StringComparison.OrdinalIgnoreCase)
+                || directive.StartsWith("no-", StringComparison.OrdinalIgnoreCase)
+            );
     }
 
     private async Task ConditionsAsync(string path, string tag, string date, CancellationToken ct)

@@ -199,7 +199,7 @@ internal sealed partial class PageChecks(Wire wire, Findings findings)
             return;
         findings.Require(
             "its manifest is revalidated",
-            manifest["Cache-Control"].Contains("must-revalidate", StringComparison.Ordinal) && manifest.Has("ETag"),
+            CachingChecks.IsRevalidated(manifest) && manifest.Has("ETag"),
             manifest["Cache-Control"]
         );
         using var document = JsonDocument.Parse(manifest.Decoded());
