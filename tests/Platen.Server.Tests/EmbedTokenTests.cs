@@ -198,6 +198,47 @@ public sealed class EmbedTokenTests(ServerFixture server)
     }
 
     [Fact]
+    public async Task A_duplicate_and_another_type_stay_as_private_as_they_were()
+    {
+        var mine = await Private.PublishAsync(server, Site);
+        var instances = $"/v1/workspaces/{mine.Workspace}/instances";
+        var copy = await mine.Client.SendAsync(HttpMethod.Post, instances, new { from = mine.Id });
+        copy.Status.ShouldBe(201, copy.Text);
+        await UserInstanceTests.MakeBaselineAsync(server);
+        var switched = await mine.Client.SendAsync(
+            HttpMethod.Post,
+            $"/v1/instances/{mine.Id}/type",
+            new { widgetType = "social.proof" },
+            (await mine.Client.SendAsync(HttpMethod.Get, "/v1/instances/" + mine.Id)).Tag
+        );
+        switched.Status.ShouldBe(200, switched.Text);
+        foreach (var made in new[] { copy.Json, switched.Json["saved"]! })
+        {
+            made["access"]!.GetValue<string>().ShouldBe("token");
+            made["allowedOrigins"]!.AsArray().Single()!.GetValue<string>().ShouldBe(Site);
+        }
+        var id = copy.Json["publicId"]!.GetValue<string>();
+        var shown = await mine.Client.SendAsync(HttpMethod.Put, $"/v1/instances/{id}/publication", new { }, copy.Tag);
+        shown.Status.ShouldBe(200, shown.Text);
+        using (var nobody = await mine.GetAsync("/e/" + id))
+            ((int)nobody.StatusCode).ShouldBeOneOf(401, 404);
+
+        // Said otherwise, it is otherwise.
+        var open = await mine.Client.SendAsync(
+            HttpMethod.Post,
+            instances,
+            new
+            {
+                from = mine.Id,
+                access = "public",
+                allowedOrigins = Array.Empty<string>(),
+            }
+        );
+        open.Json["access"]!.GetValue<string>().ShouldBe("public");
+        open.Json["allowedOrigins"]!.AsArray().ShouldBeEmpty();
+    }
+
+    [Fact]
     public async Task Going_back_does_not_make_public_what_stopped_being_it()
     {
         var mine = await Private.PublishAsync(server);

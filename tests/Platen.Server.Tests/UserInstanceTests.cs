@@ -187,20 +187,33 @@ public sealed class UserInstanceTests(ServerFixture server)
     public async Task Another_type_keeps_what_fits_and_says_what_is_lost()
     {
         using var owner = await NewWorkspaceAsync();
-        var baseline = JsonNode.Parse(
-            await File.ReadAllTextAsync(
-                Path.Combine(AppContext.BaseDirectory, "samples", "widgets", "wgt_main_social.proof.json"),
-                Ct
-            )
-        )!;
-        await server.Owner.SendAsync(
-            HttpMethod.Put,
-            "/v1/instances/wgt_main_social.proof",
-            new JsonObject { ["widgetType"] = "social.proof", ["config"] = baseline["config"]!.DeepClone() },
-            create: true
-        );
+        await MakeBaselineAsync(server);
         var made = await owner.CreateAsync(Faq("Numbers"));
         var id = made.Json["publicId"]!.GetValue<string>();
+        var translated = await owner.Client.SendAsync(
+            HttpMethod.Put,
+            $"/v1/instances/{id}/locales/de",
+            new
+            {
+                ops = new object[]
+                {
+                    new
+                    {
+                        op = "set",
+                        path = "/heading",
+                        value = "Zahlen",
+                    },
+                    new
+                    {
+                        op = "set",
+                        path = "/items/0/question",
+                        value = "Warum?",
+                    },
+                },
+            },
+            create: true
+        );
+        translated.Status.ShouldBe(201, translated.Text);
         var dry = await owner.Client.SendAsync(
             HttpMethod.Post,
             $"/v1/instances/{id}/type",
@@ -216,9 +229,57 @@ public sealed class UserInstanceTests(ServerFixture server)
         );
         switched.Status.ShouldBe(200);
         switched.Json["config"]!["heading"]!.GetValue<string>().ShouldBe("Numbers");
-        switched.Json["lost"]!.AsArray().Select(l => l!.GetValue<string>()).ShouldContain("/items");
+        var lost = switched.Json["lost"]!.AsArray().Select(l => l!.GetValue<string>()).ToList();
+        lost.ShouldBe(["/items", "/locales/de/items/0/question"]);
+        dry.Json["lost"]!.AsArray().Select(l => l!.GetValue<string>()).ShouldBe(lost);
         switched.Json["filled"]!.AsArray().ShouldNotBeEmpty();
         switched.Json["publicId"]!.GetValue<string>().ShouldBe(id.Replace("content.faq", "social.proof"));
+        switched.Json["saved"]!["locales"]!.AsArray().Single()!.GetValue<string>().ShouldBe("de");
+        var german = await owner.Client.SendAsync(
+            HttpMethod.Get,
+            $"/v1/instances/{switched.Json["publicId"]}/locales/de"
+        );
+        var op = german.Json["ops"]!.AsArray().Single()!;
+        (op["path"]!.GetValue<string>(), op["value"]!.GetValue<string>()).ShouldBe(("/heading", "Zahlen"));
+    }
+
+    [Fact]
+    public async Task Curated_content_of_another_type_says_which_translations_it_loses()
+    {
+        var id = "wgt_curated_" + Guid.CreateVersion7().ToString("N");
+        await server.Owner.SendAsync(HttpMethod.Put, "/v1/instances/" + id, Faq("Numbers"), create: true);
+        foreach (var (locale, path) in new[] { ("de", "/heading"), ("fr", "/items/0/question") })
+        {
+            var translated = await server.Owner.SendAsync(
+                HttpMethod.Put,
+                $"/v1/instances/{id}/locales/{locale}",
+                new
+                {
+                    ops = new[]
+                    {
+                        new
+                        {
+                            op = "set",
+                            path,
+                            value = "Anders",
+                        },
+                    },
+                },
+                create: true
+            );
+            translated.Status.ShouldBe(201, translated.Text);
+        }
+        var switched = await server.Owner.SendAsync(
+            HttpMethod.Post,
+            $"/v1/instances/{id}/type",
+            new { widgetType = "social.proof", dryRun = true },
+            "\"1\""
+        );
+        switched.Status.ShouldBe(200, switched.Text);
+        switched.Json["lost"]!
+            .AsArray()
+            .Select(l => l!.GetValue<string>())
+            .ShouldBe(["/items", "/locales/fr/items/0/question"]);
     }
 
     [Fact]
@@ -294,6 +355,23 @@ public sealed class UserInstanceTests(ServerFixture server)
         var client = new HttpClient { BaseAddress = server.Nobody.BaseAddress };
         client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", key);
         return new WorkspaceUser(client, $"/v1/workspaces/{made.Json["slug"]}/instances");
+    }
+
+    /// <summary>Sees to it that there is a baseline of <c>social.proof</c>, which an instance of another type can become.</summary>
+    internal static async Task MakeBaselineAsync(ServerFixture server)
+    {
+        var baseline = JsonNode.Parse(
+            await File.ReadAllTextAsync(
+                Path.Combine(AppContext.BaseDirectory, "samples", "widgets", "wgt_main_social.proof.json"),
+                Ct
+            )
+        )!;
+        await server.Owner.SendAsync(
+            HttpMethod.Put,
+            "/v1/instances/wgt_main_social.proof",
+            new JsonObject { ["widgetType"] = "social.proof", ["config"] = baseline["config"]!.DeepClone() },
+            create: true
+        );
     }
 
     internal static JsonObject Faq(string heading) =>

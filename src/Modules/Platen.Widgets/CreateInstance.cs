@@ -4,6 +4,7 @@ using Platen.Access;
 using Platen.Kernel;
 using Platen.Platform.Http;
 using Platen.Platform.Postgres;
+using Platen.Widgets.Packages;
 
 namespace Platen.Widgets;
 
@@ -11,7 +12,13 @@ namespace Platen.Widgets;
 /// Makes an instance in a workspace, under a generated id: from what was sent, from another instance that the workspace may read
 /// (with its locales), or from the type's baseline. Sent twice with one Idempotency-Key it is made once.
 /// </summary>
-internal sealed class CreateInstance(PostgresPools pools, SaveInstance save, SaveOverlay saveOverlay, Stage stage)
+internal sealed class CreateInstance(
+    PostgresPools pools,
+    WidgetRegistry registry,
+    SaveInstance save,
+    SaveOverlay saveOverlay,
+    Stage stage
+)
 {
     // Without those that are taken for another: no i, l, o, 0, 1.
     private const string KeyLetters = "abcdefghjkmnpqrstuvwxyz23456789";
@@ -38,6 +45,8 @@ internal sealed class CreateInstance(PostgresPools pools, SaveInstance save, Sav
     {
         var (model, overlays) = await ModelAsync(caller, body, ct);
         var type = model?.WidgetType ?? body.WidgetType!;
+        // A duplicate of the workspace's own shows itself to nobody whom its model was kept from.
+        var own = model?.Home == InstanceHome.User ? model : null;
         if (!WidgetType.TryParse(type, out var parsed))
             throw KernelProblems
                 .Invalid.Because("No type.", [new Fault("/widgetType", "Must be a widget type.")])
@@ -58,8 +67,8 @@ internal sealed class CreateInstance(PostgresPools pools, SaveInstance save, Sav
                     .AsException(),
             body.Status ?? InstanceStatus.Published,
             body.BaseLocale ?? model?.BaseLocale,
-            body.AllowedOrigins ?? [],
-            body.Access
+            body.AllowedOrigins ?? own?.AllowedOrigins ?? [],
+            body.Access ?? own?.Access
         );
         var saved = await save.RunAsync(caller, id, content, new Precondition.Absent(), ct);
         // A translation belongs to the text it was made from.
@@ -67,30 +76,15 @@ internal sealed class CreateInstance(PostgresPools pools, SaveInstance save, Sav
         {
             foreach (var overlay in overlays)
             {
-                var fresh = overlay
-                    .Ops.Where(o => o.Base is not null && IsText(saved.Detail.Instance.Config, o))
-                    .ToList();
-                if (fresh.Count > 0)
-                    await CopyAsync(caller, id, overlay.Locale, fresh, ct);
+                var (kept, _) = overlay.Fitting(registry.Find(type), saved.Detail.Instance.Config);
+                if (kept.Count > 0)
+                    await saveOverlay.CopyAsync(caller, id, overlay.Locale, kept, ct);
             }
             if (overlays.Count > 0)
                 return new SaveInstance.Outcome((await FindAsync(caller, id, ct))!, Created: true);
         }
         return saved;
     }
-
-    private Task CopyAsync(Caller caller, PublicId.User id, string locale, List<OverlayOp> ops, CancellationToken ct) =>
-        saveOverlay.RunAsync(
-            caller,
-            id,
-            locale,
-            new SaveOverlay.Body([.. ops.Select(o => new SaveOverlay.BodyOp(o.Op, o.Path.ToString(), o.Value))]),
-            new Precondition.Absent(),
-            ct
-        );
-
-    private static bool IsText(JsonElement config, OverlayOp op) =>
-        op.Path.TryGet(config, out var text) && text.ValueKind == JsonValueKind.String && text.GetString() == op.Base;
 
     /// <summary>What it begins as; null when the request says everything.</summary>
     private async Task<(Instance? Model, List<Overlay> Overlays)> ModelAsync(

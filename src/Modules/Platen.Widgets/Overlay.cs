@@ -5,6 +5,7 @@ using Npgsql;
 using Platen.Kernel;
 using Platen.Kernel.Json;
 using Platen.Platform.Postgres;
+using Platen.Widgets.Packages;
 
 namespace Platen.Widgets;
 
@@ -84,6 +85,42 @@ internal sealed record Overlay(
                 stale.Add(op.Path.ToString());
         }
         return (JsonSerializer.SerializeToElement(localized), stale);
+    }
+
+    /// <summary>
+    /// What of it another config can have: each change whose text still stands at its place, may be translated there, and makes the config
+    /// no less valid.
+    /// </summary>
+    /// <param name="package">The type of the other config.</param>
+    /// <param name="config">The other config.</param>
+    /// <returns>What fits, and the places of what does not.</returns>
+    public (List<OverlayOp> Kept, List<string> Lost) Fitting(WidgetPackage package, JsonElement config)
+    {
+        var translatable = TranslatableStrings.Find(package, config);
+        var without = (this with { Ops = [] }).Faults(package, config).Count;
+        var kept = Ops.Where(Stands).ToList();
+        if (!IsValidWith(kept))
+        {
+            kept = [];
+            foreach (var op in Ops.Where(Stands))
+            {
+                if (IsValidWith([.. kept, op]))
+                    kept.Add(op);
+            }
+        }
+        return (kept, [.. Ops.Except(kept).Select(op => op.Path.ToString())]);
+
+        bool Stands(OverlayOp op) => translatable.TryGetValue(op.Path.ToString(), out var text) && text == op.Base;
+
+        bool IsValidWith(List<OverlayOp> ops) => (this with { Ops = ops }).Faults(package, config).Count <= without;
+    }
+
+    /// <summary>What is wrong with the config in this locale: a translation may be too long, a removal too much.</summary>
+    public List<Fault> Faults(WidgetPackage package, JsonElement config)
+    {
+        var faults = new List<Fault>();
+        Configs.Check(package, ApplyTo(config).Config, "", faults);
+        return faults;
     }
 
     /// <summary>The stored form of operations.</summary>

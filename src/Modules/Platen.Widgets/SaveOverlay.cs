@@ -76,6 +76,24 @@ internal sealed class SaveOverlay(PostgresPools pools, WidgetRegistry registry)
         return new Outcome(saved!, current is null);
     }
 
+    /// <summary>Gives a new instance what a locale changed of the one that it was made from.</summary>
+    /// <param name="ops">Those that fit it (<see cref="Overlay.Fitting"/>).</param>
+    public Task CopyAsync(
+        Caller caller,
+        PublicId id,
+        string locale,
+        IReadOnlyList<OverlayOp> ops,
+        CancellationToken ct
+    ) =>
+        RunAsync(
+            caller,
+            id,
+            locale,
+            new Body([.. ops.Select(o => new BodyOp(o.Op, o.Path.ToString(), o.Value))]),
+            new Precondition.Absent(),
+            ct
+        );
+
     public async Task RemoveAsync(
         Caller caller,
         PublicId id,
@@ -133,9 +151,9 @@ internal sealed class SaveOverlay(PostgresPools pools, WidgetRegistry registry)
         }
         if (faults.Count == 0)
         {
-            // The result is held against the schema as a whole: a translation may be too long, a removal too much.
+            // The result is held against the schema as a whole.
             var overlay = new Overlay("und", ops, instance.ConfigDigest, 1, default, "");
-            Configs.Check(package, overlay.ApplyTo(instance.Config).Config, "", faults);
+            faults.AddRange(overlay.Faults(package, instance.Config));
         }
         return faults.Count == 0
             ? ops

@@ -10,17 +10,24 @@ namespace Platen.Widgets;
 
 /// <summary>
 /// Gives an instance another type. What still fits is kept, member by member; what the new type needs and the old did not have is
-/// taken from the new type's baseline; and the answer says what was lost and what was filled in. A user instance's id names its
-/// type, so it gets a new id of the same key and the old one stays as it is.
+/// taken from the new type's baseline; and the answer says what was lost and what was filled in. A translation is kept where its text
+/// still stands. A user instance's id names its type, so it gets a new id of the same key, as private as the old one, which stays
+/// as it is.
 /// </summary>
-internal sealed class SwitchType(PostgresPools pools, WidgetRegistry registry, ReadInstances read, SaveInstance save)
+internal sealed class SwitchType(
+    PostgresPools pools,
+    WidgetRegistry registry,
+    ReadInstances read,
+    SaveInstance save,
+    SaveOverlay saveOverlay
+)
 {
     /// <param name="WidgetType">What it becomes.</param>
     /// <param name="DryRun">Say what would become of it, and write nothing.</param>
     public sealed record Body(string WidgetType, bool DryRun = false);
 
     /// <param name="Config">What it would be, or is.</param>
-    /// <param name="Lost">Places of the old config that have none in the new.</param>
+    /// <param name="Lost">Places of the old config that have none in the new, and of its locales, such as <c>/locales/de/heading</c>.</param>
     /// <param name="Filled">Places that were taken from the new type's baseline.</param>
     /// <param name="Saved">The instance as it is now; null when nothing was written.</param>
     public sealed record Outcome(
@@ -46,29 +53,55 @@ internal sealed class SwitchType(PostgresPools pools, WidgetRegistry registry, R
         if (id is PublicId.Baseline)
             throw KernelProblems.Conflict.Because($"'{id}' is the baseline of its type and stays that.").AsException();
         var target = id is PublicId.User user ? new PublicId.User(package.Type, user.Key) : id;
-        var model = await BaselineAsync(caller, package, ct);
-        var (config, lost, filled) = Fit(package, now.Config, model);
+        var (model, overlays) = await SourcesAsync(caller, id, package, ct);
+        var (config, gone, filled) = Fit(package, now.Config, model);
+        var locales = overlays.Select(overlay => (overlay.Locale, Fitting: overlay.Fitting(package, config))).ToList();
+        List<string> lost =
+        [
+            .. gone,
+            .. locales.SelectMany(l => l.Fitting.Lost.Select(place => $"/locales/{l.Locale}{place}")),
+        ];
         if (body.DryRun || now.WidgetType == package.Type.Value)
             return new Outcome(target.ToString(), package.Type.Value, config, lost, filled, null);
 
-        var content = new SaveInstance.Body(package.Type.Value, config, now.Status, now.BaseLocale, now.AllowedOrigins);
+        var content = new SaveInstance.Body(
+            package.Type.Value,
+            config,
+            now.Status,
+            now.BaseLocale,
+            now.AllowedOrigins,
+            now.Access
+        );
         Precondition seen = target == id ? new Precondition.OneOf([now.Tag]) : new Precondition.Absent();
-        var saved = await save.RunAsync(caller, target, content, seen, ct);
+        var saved = (await save.RunAsync(caller, target, content, seen, ct)).Detail;
+        if (target != id)
+        {
+            foreach (var (locale, (kept, _)) in locales.Where(l => l.Fitting.Kept.Count > 0))
+                await saveOverlay.CopyAsync(caller, target, locale, kept, ct);
+            if (locales.Count > 0)
+                saved = await read.OneAsync(caller, target, ct);
+        }
         return new Outcome(
             target.ToString(),
             package.Type.Value,
-            saved.Detail.Instance.Config,
+            saved.Instance.Config,
             lost,
             filled,
-            InstanceView.Of(saved.Detail)
+            InstanceView.Of(saved)
         );
     }
 
-    private async Task<JsonElement?> BaselineAsync(Caller caller, WidgetPackage package, CancellationToken ct)
+    /// <summary>The new type's baseline, and what the locales of the instance change.</summary>
+    private async Task<(JsonElement? Baseline, List<Overlay> Overlays)> SourcesAsync(
+        Caller caller,
+        PublicId id,
+        WidgetPackage package,
+        CancellationToken ct
+    )
     {
         await using var session = await pools.OpenAsync(caller.Operation("switch type"), ct);
         var baseline = await Instance.FindAsync(session, new PublicId.Baseline(package.Type), ct);
-        return baseline?.Config;
+        return (baseline?.Config, await Overlay.ListAsync(session, id, ct));
     }
 
     /// <summary>The old config in the new type's shape.</summary>
