@@ -35,9 +35,16 @@ public static class ServerHost
     ];
 
     /// <summary>Puts the process together; the caller starts it. Listens where <see cref="ServerSettings.Urls"/> says.</summary>
+    /// <param name="settings">What it is to be.</param>
+    /// <param name="postgres">Its database.</param>
+    /// <param name="parts">Adds parts that do not come with Platen, such as who follows a publish; null for none.</param>
     /// <exception cref="WidgetPackageException">A widget package breaks a rule.</exception>
     /// <exception cref="BlobLocationException"><see cref="ServerSettings.Blobs"/> cannot be read.</exception>
-    public static WebApplication Build(ServerSettings settings, PostgresRuntime postgres)
+    public static WebApplication Build(
+        ServerSettings settings,
+        PostgresRuntime postgres,
+        Action<IServiceCollection>? parts = null
+    )
     {
         var builder = WebApplication.CreateSlimBuilder(
             new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory }
@@ -48,6 +55,7 @@ public static class ServerHost
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.UsePlatenLimits(settings.Guards));
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(10));
         AddServices(builder.Services, settings, postgres);
+        parts?.Invoke(builder.Services);
 
         var app = builder.Build();
         app.Services.GetRequiredService<WidgetRegistry>().Reload();

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using NpgsqlTypes;
 using Platen.Access;
@@ -41,7 +42,14 @@ internal sealed class StageServer : IAsyncDisposable
 
     public string ConnectionString => database.ConnectionString;
 
-    public static async Task<StageServer> StartAsync(PostgresFixture postgres, string profile)
+    /// <param name="widgets">The folder of its widget types; null for those that come with the server.</param>
+    /// <param name="parts">Changes what it is put together from.</param>
+    public static async Task<StageServer> StartAsync(
+        PostgresFixture postgres,
+        string profile,
+        string? widgets = null,
+        Action<IServiceCollection>? parts = null
+    )
     {
         var made = await postgres.CreateDatabaseAsync(Ct);
         var running = await made.StartAsync(postgres.Modules, Ct);
@@ -55,11 +63,12 @@ internal sealed class StageServer : IAsyncDisposable
                 Profile = profile,
                 Roles = ServerRoles.All,
                 Blobs = "file:" + Path.Combine(folder, "blobs"),
-                WidgetsFolder = Path.Combine(AppContext.BaseDirectory, "widgets"),
+                WidgetsFolder = widgets ?? Path.Combine(AppContext.BaseDirectory, "widgets"),
                 Samples = false,
                 Postgres = made.Options,
             },
-            running
+            running,
+            parts
         );
         await host.StartAsync(Ct);
         return new StageServer(host, made, running, await KeyAsync(running.Pools, OwnerId.Platform, Scopes.All));
@@ -86,7 +95,22 @@ internal sealed class StageServer : IAsyncDisposable
     /// <summary>Pushes a snapshot of another server as any OCI client does; returns its digest and version.</summary>
     public async Task<(string Digest, long Version)> PushAsync(StageServer from, string id)
     {
-        var artifact = (await from.Publisher.SendAsync(HttpMethod.Get, $"/v1/instances/{id}/snapshot")).Json;
+        var snapshot = await from.ArtifactAsync($"/v1/instances/{id}/snapshot");
+        await PushArtifactAsync(snapshot, snapshot["digest"]!.GetValue<string>());
+        return (snapshot["digest"]!.GetValue<string>(), snapshot["version"]!.GetValue<long>());
+    }
+
+    /// <summary>What this server has for another: a snapshot, or the package of a type.</summary>
+    public async Task<JsonNode> ArtifactAsync(string path)
+    {
+        var answer = await Publisher.SendAsync(HttpMethod.Get, path);
+        answer.Status.ShouldBe(200, answer.Text);
+        return answer.Json;
+    }
+
+    /// <summary>Pushes the blobs of an artifact and then its manifest.</summary>
+    public async Task PushArtifactAsync(JsonNode artifact, string reference)
+    {
         var repository = artifact["repository"]!.GetValue<string>();
         foreach (var file in artifact["files"]!.AsArray())
         {
@@ -101,13 +125,8 @@ internal sealed class StageServer : IAsyncDisposable
             );
             ((int)pushed.StatusCode).ShouldBe(201, await pushed.Content.ReadAsStringAsync(Ct));
         }
-        using var manifest = await PushManifestAsync(
-            repository,
-            artifact["digest"]!.GetValue<string>(),
-            artifact["manifest"]!.GetValue<string>()
-        );
+        using var manifest = await PushManifestAsync(repository, reference, artifact["manifest"]!.GetValue<string>());
         ((int)manifest.StatusCode).ShouldBe(201, await manifest.Content.ReadAsStringAsync(Ct));
-        return (artifact["digest"]!.GetValue<string>(), artifact["version"]!.GetValue<long>());
     }
 
     public async Task<HttpResponseMessage> PushManifestAsync(string repository, string reference, string text)
@@ -120,7 +139,11 @@ internal sealed class StageServer : IAsyncDisposable
     }
 
     /// <summary>Publishes instances of another server to this one, in one cut-over.</summary>
-    public async Task<Answer> PublishAsync(StageServer from, string[] ids, JsonObject? more = null)
+    public async Task<Answer> PublishAsync(StageServer from, string[] ids, JsonObject? more = null) =>
+        await CutOverAsync(Guid.CreateVersion7(), await OrderAsync(from, ids, more));
+
+    /// <summary>Pushes instances of another server, and gives the cut-over that shows them.</summary>
+    public async Task<JsonObject> OrderAsync(StageServer from, string[] ids, JsonObject? more = null)
     {
         var there = await StateAsync(ids);
         var items = new JsonArray();
@@ -137,11 +160,14 @@ internal sealed class StageServer : IAsyncDisposable
                 }
             );
         }
-        var body = new JsonObject { ["items"] = items, ["stage"] = await from.StageIdAsync() };
+        var order = new JsonObject { ["items"] = items, ["stage"] = await from.StageIdAsync() };
         foreach (var (name, value) in more ?? [])
-            body[name] = value?.DeepClone();
-        return await Publisher.SendAsync(HttpMethod.Put, $"/v1/cutovers/{Guid.CreateVersion7()}", body);
+            order[name] = value?.DeepClone();
+        return order;
     }
+
+    public Task<Answer> CutOverAsync(Guid id, JsonObject order) =>
+        Publisher.SendAsync(HttpMethod.Put, $"/v1/cutovers/{id}", order);
 
     public async Task<string> StageIdAsync() =>
         (await Publisher.SendAsync(HttpMethod.Get, "/v1/snapshots?limit=1")).Json["stage"]!.GetValue<string>();

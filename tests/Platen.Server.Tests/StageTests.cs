@@ -1,9 +1,15 @@
+using System.Collections.Concurrent;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using Platen.Kernel;
+using Platen.Platform.Jobs;
+using Platen.Platform.Postgres;
 using Platen.Platform.Releases;
+using Platen.Testing.Widgets;
 using Platen.Widgets;
+using Platen.Widgets.Stages;
 
 namespace Platen.Server.Tests;
 
@@ -246,6 +252,161 @@ public sealed class StageTests(ServerFixture server)
         answers.Count(a => a.Json["items"]![0]!["outcome"]!.GetValue<string>() == "published").ShouldBe(1);
         var moves = await cloud.Publisher.SendAsync(HttpMethod.Get, $"/v1/instances/{A}/publication");
         moves.Json["channelRevision"]!.GetValue<long>().ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Of_two_publishers_of_different_contents_the_whole_of_one_is_shown()
+    {
+        await using var one = await StageServer.StartAsync(server.Postgres, "authoring");
+        await using var other = await StageServer.StartAsync(server.Postgres, "authoring");
+        await using var cloud = await StageServer.StartAsync(server.Postgres, "cloud");
+        for (var round = 0; round < 3; round++)
+        {
+            string[] ids = [$"{A}-{round}", $"{B}-{round}"];
+            foreach (var id in ids)
+            {
+                await one.SaveAsync(id, "of the one");
+                await other.SaveAsync(id, "of the other");
+            }
+            var orders = new[] { await cloud.OrderAsync(one, ids), await cloud.OrderAsync(other, ids) };
+            await OneWinsAsync(ids, orders, ["of the one", "of the other"]);
+
+            // And of one source, of which one publisher has an older state: neither knows of the other.
+            string[] more = [$"{A}-more-{round}", $"{B}-more-{round}"];
+            foreach (var id in more)
+                await one.SaveAsync(id, "former");
+            var former = await cloud.OrderAsync(one, more);
+            foreach (var id in more)
+                await one.SaveAsync(id, "latter", "\"1\"");
+            await OneWinsAsync(more, [former, await cloud.OrderAsync(one, more)], ["former", "latter"]);
+        }
+
+        async Task OneWinsAsync(string[] ids, JsonObject[] orders, string[] texts)
+        {
+            var answers = await Task.WhenAll(orders.Select(order => cloud.CutOverAsync(Guid.CreateVersion7(), order)));
+            answers.Count(a => a.Status == 200).ShouldBe(1, string.Join('\n', answers.Select(a => a.Text)));
+            answers.Single(a => a.Status != 200).Problem.ShouldBeOneOf("newer-on-stage", "stale-version");
+            var winner = Array.FindIndex(answers, a => a.Status == 200);
+            var states = await cloud.StateAsync(ids);
+            foreach (var (id, item) in ids.Zip(orders[winner]["items"]!.AsArray()))
+            {
+                states[id]!["snapshot"]!.GetValue<string>().ShouldBe(item!["snapshot"]!.GetValue<string>());
+                states[id]!["isAsPublished"]!.GetValue<bool>().ShouldBeTrue();
+                await cloud.ShowsAsync(id, texts[winner]);
+            }
+        }
+    }
+
+    [Fact]
+    public async Task What_is_taken_in_is_told_in_its_transaction()
+    {
+        var follower = new Follower();
+        await using var source = await StageServer.StartAsync(server.Postgres, "authoring");
+        await using var cloud = await StageServer.StartAsync(
+            server.Postgres,
+            "cloud",
+            parts: services => services.AddSingleton<IPublishFollower>(follower).AddSingleton<IJobHandler>(follower)
+        );
+        await source.SaveAsync(A, "first A");
+        await source.SaveAsync(B, "first B");
+        await source.Publisher.SendAsync(
+            HttpMethod.Put,
+            $"/v1/instances/{B}/locales/de",
+            new
+            {
+                ops = new[]
+                {
+                    new
+                    {
+                        op = "set",
+                        path = "/heading",
+                        value = "Erstes B",
+                    },
+                },
+            },
+            create: true
+        );
+
+        // Of several the last one is refused by who follows: none is live, and what was enqueued for the first is not there either.
+        follower.Refuses = B;
+        var refused = await cloud.PublishAsync(source, [A, B]);
+        (refused.Status, refused.Problem).ShouldBe((409, "conflict"), refused.Text);
+        follower.Heard.ShouldBe([A, B + " de"]);
+        await cloud.ShowsAsync(A, null);
+        (await cloud.StateAsync(A, B)).ShouldBeEmpty();
+
+        follower.Refuses = null;
+        follower.Heard.Clear();
+        (await cloud.PublishAsync(source, [A, B])).Status.ShouldBe(200);
+        follower.Heard.ShouldBe([A, B + " de"]);
+        await Platen.Testing.Servers.ServerProcess.WaitUntilAsync(
+            "the work that followed to be done",
+            TimeSpan.FromSeconds(60),
+            _ => Task.FromResult(follower.Done.Count >= 2),
+            Ct
+        );
+        follower.Done.ShouldBe([A, B], ignoreOrder: true, "once each, and never for what was refused");
+
+        // What is live already is not told again.
+        await source.SaveAsync(A, "second A", "\"1\"");
+        (await cloud.PublishAsync(source, [A, B])).Status.ShouldBe(200);
+        follower.Heard.ShouldBe([A, B + " de", A]);
+    }
+
+    [Fact]
+    public async Task A_snapshot_that_needs_a_newer_version_of_its_type_is_taken_in_as_soon_as_that_is_there()
+    {
+        var widgets = NewerTypes.Write(Path.Combine(AppContext.BaseDirectory, "widgets"));
+        await using var source = await StageServer.StartAsync(server.Postgres, "authoring", widgets);
+        // The event that tells of the type is still on its way to this one, and stays there.
+        await using var cloud = await StageServer.StartAsync(
+            server.Postgres,
+            "cloud",
+            parts: services => services.Remove(services.Single(s => s.ImplementationType?.Name == "WatchTypes"))
+        );
+        var faq = UserInstanceTests.Faq("with a note");
+        faq["config"]![NewerTypes.Member] = "Checked twice.";
+        (await source.Publisher.SendAsync(HttpMethod.Put, "/v1/instances/" + A, faq, create: true)).Status.ShouldBe(
+            201
+        );
+        var snapshot = await source.ArtifactAsync($"/v1/instances/{A}/snapshot");
+        using (
+            var early = await cloud.PushManifestAsync(
+                snapshot["repository"]!.GetValue<string>(),
+                snapshot["digest"]!.GetValue<string>(),
+                snapshot["manifest"]!.GetValue<string>()
+            )
+        )
+            early.IsSuccessStatusCode.ShouldBeFalse();
+
+        await cloud.PushArtifactAsync(
+            await source.ArtifactAsync($"/v1/widget-types/{NewerTypes.Changed}/package"),
+            "live"
+        );
+        (await cloud.PublishAsync(source, [A])).Status.ShouldBe(200);
+        await cloud.ShowsAsync(A, "with a note");
+    }
+
+    [Fact]
+    public async Task Equal_cut_overs_that_are_scheduled_at_once_are_one()
+    {
+        await using var source = await StageServer.StartAsync(server.Postgres, "authoring");
+        await using var cloud = await StageServer.StartAsync(server.Postgres, "cloud");
+        await source.SaveAsync(A, "later");
+        var order = await cloud.OrderAsync(
+            source,
+            [A],
+            new JsonObject { ["at"] = TimeProvider.System.GetUtcNow().AddDays(1).ToString("O") }
+        );
+        for (var round = 0; round < 5; round++)
+        {
+            var id = Guid.CreateVersion7();
+            var answers = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => cloud.CutOverAsync(id, order)));
+            answers.Select(a => a.Status).ShouldAllBe(status => status == 200, answers[0].Text);
+            answers.Select(a => a.Text).Distinct().Count().ShouldBe(1);
+        }
+        var due = await cloud.Publisher.SendAsync(HttpMethod.Get, "/v1/cutovers");
+        due.Text.Split("\"state\":\"scheduled\"").Length.ShouldBe(6, due.Text);
     }
 
     [Fact]
@@ -654,6 +815,48 @@ public sealed class StageTests(ServerFixture server)
                     TimeSpan.FromSeconds(5)
                 )
                 .Select(match => match.Groups[1].Value);
+    }
+
+    /// <summary>Follows a publish as what translates would: enqueues its work, or refuses.</summary>
+    private sealed class Follower : IPublishFollower, IJobHandler
+    {
+        /// <summary>The id at which it refuses; null for none.</summary>
+        public string? Refuses { get; set; }
+
+        /// <summary>What it was told of, with the locales that came along.</summary>
+        public ConcurrentQueue<string> Heard { get; } = [];
+
+        /// <summary>What it has done since.</summary>
+        public ConcurrentQueue<string> Done { get; } = [];
+
+        public string Kind => "test.follow";
+
+        public async Task TakenInAsync(
+            Session session,
+            PublicId id,
+            Digest config,
+            IReadOnlyList<string> locales,
+            CancellationToken ct
+        )
+        {
+            Heard.Enqueue(string.Join(' ', [id.ToString(), .. locales]));
+            if (id.ToString() == Refuses)
+                throw KernelProblems.Conflict.Because("It cannot be followed.").AsException();
+            await JobQueue.EnqueueAsync(
+                session,
+                Kind,
+                id.ToString(),
+                JsonSerializer.SerializeToUtf8Bytes(id.ToString()),
+                options: null,
+                ct
+            );
+        }
+
+        public Task RunAsync(JobContext job, CancellationToken ct)
+        {
+            Done.Enqueue(JsonSerializer.Deserialize<string>(job.Job.Payload.Span)!);
+            return Task.CompletedTask;
+        }
     }
 
     private static async Task InsertUserAsync(NpgsqlConnection admin, string profile)

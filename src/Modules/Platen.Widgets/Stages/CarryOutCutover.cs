@@ -441,8 +441,7 @@ internal sealed class CarryOutCutover(
     {
         await using var session = await pools.OpenAsync(operation, ct);
         await stage.OpenIntakeAsync(session, ct);
-        // One at a time: two that share instances would wait for each other's rows in turn.
-        await session.ExecuteAsync("select pg_advisory_xact_lock(hashtextextended('widgets.cutover', 0))", ct);
+        await OneAtATimeAsync(session, ct);
         // What was put off is done only if whoever put it off may still do it.
         if (job is not null)
             await RefuseWhoMayNotAnyMoreAsync(session, operation.Actor, order, ct);
@@ -482,6 +481,10 @@ internal sealed class CarryOutCutover(
         await session.CommitAsync(ct);
         return cutover;
     }
+
+    /// <summary>Two that share instances would wait for each other's rows in turn, and two of one id would both be new.</summary>
+    private static Task OneAtATimeAsync(Session session, CancellationToken ct) =>
+        session.ExecuteAsync("select pg_advisory_xact_lock(hashtextextended('widgets.cutover', 0))", ct);
 
     private static async Task RefuseWhoMayNotAnyMoreAsync(
         Session session,
@@ -838,6 +841,7 @@ internal sealed class CarryOutCutover(
     )
     {
         await using var session = await pools.OpenAsync(operation, ct);
+        await OneAtATimeAsync(session, ct);
         if (await Cutover.FindAsync(session, id, ct) is { } former)
             return former.AsAsked(order);
         var states = await CuratedState.ReadAsync(session, [.. order.Items.Select(i => i.PublicId)], locked: false, ct);

@@ -48,9 +48,10 @@ internal sealed class SnapshotIntake(WidgetRegistry registry, TypeStore types, I
         {
             _ = await Snapshot.ReadAsync(id, manifest, registry, Read);
         }
-        catch (ProblemException e) when (e.Problem.Type == WidgetsProblems.UnknownWidgetType)
+        catch (ProblemException e)
+            when (e.Problem.Type == WidgetsProblems.UnknownWidgetType || e.Problem.Type == KernelProblems.Invalid)
         {
-            // Its type may have arrived at another node a moment ago.
+            // Its type, or the version that it is valid under, may have arrived a moment ago, here or at another node.
             await types.RefreshAsync(ct);
             _ = await Snapshot.ReadAsync(id, manifest, registry, Read);
         }
