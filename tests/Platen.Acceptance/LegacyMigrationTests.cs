@@ -129,6 +129,20 @@ public sealed class LegacyMigrationTests
         (await MigrateAsync(server, old, "--phase", "0")).ExitCode.ShouldBe(0);
         (await MigrateAsync(server, old)).ExitCode.ShouldBe(0);
         (await ReadAsync(client, "wgt_curated_ours"))["config"]!["heading"]!.GetValue<string>().ShouldBe("Newer");
+        // Phase by phase, what is written is what the row says by then, and it is known to be ours when the row changes once more.
+        foreach (var heading in (string[])["Newest", "Newer"])
+        {
+            await old.RunAsync(
+                $$"""
+                alter table widget_instances drop constraint if exists platen_curated_ids_moved_away;
+                update widget_instances set config = jsonb_set(config, '{heading}', '"{{heading}}"')
+                """,
+                Ct
+            );
+            var backfill = await MigrateAsync(server, old, "--phase", "2");
+            Counts(backfill, 2)["written again"]!.GetValue<int>().ShouldBe(1, backfill.Output);
+            (await ReadAsync(client, "wgt_curated_ours"))["config"]!["heading"]!.GetValue<string>().ShouldBe(heading);
+        }
         const string Heading = "v1/instances/wgt_curated_ours/locales/de";
         await old.RunAsync(
             """
@@ -165,6 +179,67 @@ public sealed class LegacyMigrationTests
 
         async Task<string> HeadingAsync() =>
             (await client.GetFromJsonAsync<JsonNode>(Heading, Ct))!["ops"]![0]!["value"]!.GetValue<string>();
+    }
+
+    [Fact]
+    public async Task On_two_stages_each_takes_what_is_its_own()
+    {
+        await using var old = await LegacyDatabase.StartAsync(Ct);
+        await old.RunAsync(
+            """
+            insert into workspaces values (workspace_of(1), 'One');
+            insert into widget_instances (id, widget_id, workspace_id, public_id, status, config)
+            select id_of(n), widget_of('faq'), case when n = 2 then workspace_of(1) end,
+                case n when 1 then 'wgt_curated_ours' when 2 then 'wgt_faq_u_theirs' else 'wgt_main_faq' end, 'published',
+                '{"heading": "Old", "items": [{"id": "q", "question": "Why?", "answer": [{"type": "paragraph", "text": "Because."}]}]}'
+            from generate_series(1, 3) n;
+            insert into widget_instance_locales (public_id, locale, ops)
+            select id, 'de', '[{"op": "set", "path": "/heading", "value": "Alt"}]' from unnest(array['wgt_curated_ours', 'wgt_faq_u_theirs']) id;
+            """,
+            Ct
+        );
+        await using var cloud = await StartAsync("cloud");
+        await using var authoring = await StartAsync("authoring");
+        using var curated = authoring.OpenClient();
+
+        // The cloud first, so that nothing is closed to curated rows before they have moved.
+        var there = await MigrateAsync(cloud, old);
+        there.ExitCode.ShouldBe(0, there.Output + there.Errors);
+        (Counts(there, 0)["user"]!.GetValue<int>(), Counts(there, 0)["refused: cloud"]!.GetValue<int>()).ShouldBe(
+            (1, 2)
+        );
+        there.Output.ShouldContain("cloud: curated content arrives by publish");
+        Counts(there, 3)["written"]!.GetValue<int>().ShouldBe(1);
+        Counts(there, 4)["equal"]!.GetValue<int>().ShouldBe(1);
+        (await old.CountAsync("select count(*) from pg_constraint where conname like 'platen%'", Ct)).ShouldBe(0);
+
+        var here = await MigrateAsync(authoring, old);
+        here.ExitCode.ShouldBe(0, here.Output + here.Errors);
+        Counts(here, 0)["refused: authoring"]!.GetValue<int>().ShouldBe(1);
+        Counts(here, 3)["written"]!.GetValue<int>().ShouldBe(1);
+        Counts(here, 4)["equal"]!.GetValue<int>().ShouldBe(2);
+        (await ReadAsync(curated, "wgt_curated_ours"))["locales"]!.AsArray().Count.ShouldBe(1);
+        (await old.CountAsync("select count(*) from pg_constraint where conname like 'platen%'", Ct)).ShouldBe(1);
+
+        // And again, in whatever order, is once.
+        foreach (var stage in (PlatenServer[])[authoring, cloud, authoring])
+        {
+            var again = await MigrateAsync(stage, old);
+            again.ExitCode.ShouldBe(0, again.Output + again.Errors);
+            Counts(again, 2).Select(c => c.Key).ShouldBe(["there already"]);
+            Counts(again, 3).ShouldNotContain(c => c.Key.StartsWith("written", StringComparison.Ordinal));
+        }
+        (await ReadAsync(curated, "wgt_curated_ours"))["revision"]!.GetValue<long>().ShouldBe(1);
+        (await CountInstancesAsync(cloud)).ShouldBe(1);
+        (await CountInstancesAsync(authoring)).ShouldBe(2);
+
+        static Task<PlatenServer> StartAsync(string profile) =>
+            PlatenServer.StartAsync(
+                PostgresFixture.NewFolder(),
+                Ct,
+                ("PLATEN_SAMPLES", "off"),
+                ("PLATEN_PROFILE", profile)
+            );
     }
 
     [Fact]

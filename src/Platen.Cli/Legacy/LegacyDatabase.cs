@@ -259,16 +259,24 @@ internal sealed class LegacyDatabase : IAsyncDisposable
         return lines;
     }
 
-    /// <summary>The server has the row as it is now.</summary>
-    public Task MarkWrittenAsync(string rowId, CancellationToken ct) =>
+    /// <summary>The server has what was planned, which may be newer than what the first phase noted.</summary>
+    public Task MarkWrittenAsync(PlannedInstance planned, CancellationToken ct) =>
         ExecuteAsync(
             """
-            update platen_migration.instance
-            set state = 'written', written_digest = digest, written_status = status
-            where row_id = $1
+            insert into platen_migration.instance as i (
+                row_id, old_id, public_id, workspace, digest, status, state, written_digest, written_status
+            ) values ($1, $2, $3, $4, $5, $6, 'written', $5, $6)
+            on conflict (row_id) do update
+            set state = 'written', public_id = excluded.public_id, digest = excluded.digest, status = excluded.status,
+                written_digest = excluded.digest, written_status = excluded.status
             """,
             ct,
-            rowId
+            planned.Row.RowId,
+            Nullable(planned.Row.PublicId),
+            planned.Id!.ToString(),
+            Nullable(planned.Row.Workspace),
+            planned.Digest!.Value.ToString(),
+            planned.Status
         );
 
     /// <summary>The server did not take the row, or has something else in its place.</summary>

@@ -49,7 +49,7 @@ internal sealed record PhaseReport(int Number, string Name)
 /// <item>backfill: writes the instances. Something else that is there under an id is left alone.</item>
 /// <item>overlays: writes the locales, under the instances' new ids.</item>
 /// <item>parity: reads everything back, and compares digest and status.</item>
-/// <item>constraints: when all agree, the old table takes no more curated rows.</item>
+/// <item>constraints: when all agree, the old table takes no more curated rows; not by a cloud, which has moved none.</item>
 /// </list>
 /// Nothing is deleted anywhere.
 /// </summary>
@@ -73,6 +73,7 @@ internal sealed class LegacyMigration(
     private readonly ConcurrentDictionary<string, WorkspaceWriter> writers = new(StringComparer.Ordinal);
     private readonly SemaphoreSlim opening = new(1);
     private List<PlannedInstance>? plan;
+    private bool takesCurated;
     private Dictionary<string, string> workspaces = [];
 
     private sealed record WorkspaceWriter(PlatenClient Client, string Workspace, Guid Key);
@@ -148,11 +149,13 @@ internal sealed class LegacyMigration(
                 "The types there are: " + string.Join(", ", schemas.Keys.Order(StringComparer.Ordinal))
             );
         }
+        takesCurated = caller.Stage != "cloud";
         return LegacyPlan.Make(
             await database.ReadInstancesAsync(ct),
             new LegacyNames(schemas.Keys, givenTypes),
             schemas,
-            takesUser: caller.Stage != "authoring"
+            takesUser: caller.Stage != "authoring",
+            takesCurated
         );
     }
 
@@ -182,7 +185,7 @@ internal sealed class LegacyMigration(
                 report.Count("to compare", plan!.Count(p => p.Moves));
                 break;
             default:
-                report.Count("constraints", 1);
+                report.Count("constraints", takesCurated ? 1 : 0);
                 break;
         }
     }
@@ -314,7 +317,7 @@ internal sealed class LegacyMigration(
                     if (problem is not null)
                         problems.Enqueue($"{planned.Id}: {problem}");
                     if (problem is null)
-                        await database.MarkWrittenAsync(planned.Row.RowId, each);
+                        await database.MarkWrittenAsync(planned, each);
                     else
                         await database.MarkRefusedAsync(planned.Row.RowId, problem, each);
                 }
@@ -622,6 +625,12 @@ internal sealed class LegacyMigration(
                 "The content here and there differs, or was not compared.",
                 "Run --phase 4 and mend what it names; the constraint waits for a comparison without differences."
             );
+        }
+        // Whoever moves the curated rows says when they have moved.
+        if (!takesCurated)
+        {
+            report.Count("left to where curated content is written", 1);
+            return;
         }
         await database.ForbidCuratedAsync(ct);
         report.Count("constraints", 1);

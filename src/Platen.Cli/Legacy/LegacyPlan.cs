@@ -55,14 +55,16 @@ internal static class LegacyPlan
     /// <param name="names">How they read here.</param>
     /// <param name="schemas">The schema of each type.</param>
     /// <param name="takesUser">Whether the server has user instances.</param>
+    /// <param name="takesCurated">Whether curated content is written on the server.</param>
     public static List<PlannedInstance> Make(
         IEnumerable<LegacyInstance> rows,
         LegacyNames names,
         IReadOnlyDictionary<string, JsonSchema> schemas,
-        bool takesUser
+        bool takesUser,
+        bool takesCurated
     )
     {
-        var plan = rows.Select(row => Read(row, names, schemas, takesUser)).ToList();
+        var plan = rows.Select(row => Read(row, names, schemas, takesUser, takesCurated)).ToList();
         SettleDuplicates(plan);
         return plan;
     }
@@ -71,7 +73,8 @@ internal static class LegacyPlan
         LegacyInstance row,
         LegacyNames names,
         IReadOnlyDictionary<string, JsonSchema> schemas,
-        bool takesUser
+        bool takesUser,
+        bool takesCurated
     )
     {
         var notes = new List<string>();
@@ -94,6 +97,8 @@ internal static class LegacyPlan
                 refusal = "no-workspace: a user instance belongs to one";
             else if (read is PublicId.User && !takesUser)
                 refusal = "authoring: this server has no user instances";
+            else if (read is not PublicId.User && !takesCurated)
+                refusal = "cloud: curated content arrives by publish";
             else if (read is not PublicId.User && row.Workspace is not null)
                 notes.Add($"is the platform's by its id; its workspace {row.Workspace} is left out");
             if (read.ToString() != row.PublicId)
