@@ -24,8 +24,11 @@ public sealed partial class PlatenClient
     /// <summary>Blobs up to this are sent without asking whether they are there: to ask costs as much.</summary>
     private const int UnaskedBytes = 16 * 1024;
 
-    /// <summary>How long a push waits at most when the server says that it was asked too often.</summary>
+    /// <summary>How long a push waits at most when the server says that it was asked too often, or that an upload is still held.</summary>
     private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(60);
+
+    /// <summary>How long a chunk may take, whatever a whole call may: it goes on where it was cut.</summary>
+    private static readonly TimeSpan ChunkTime = TimeSpan.FromSeconds(60);
 
     private const string ManifestType = "application/vnd.oci.image.manifest.v1+json";
 
@@ -94,7 +97,10 @@ public sealed partial class PlatenClient
         return answer.StatusCode != HttpStatusCode.NotFound;
     }
 
-    /// <summary>Pushes a blob; a large one in chunks, continuing where the server has it to when a connection breaks.</summary>
+    /// <summary>
+    /// Pushes a blob; a large one in chunks, continuing where the server has it to when a connection breaks, an answer does not come in
+    /// time, or the server still waits for what was cut.
+    /// </summary>
     public async Task PushBlobAsync(string repository, Digest digest, ReadOnlyMemory<byte> bytes, CancellationToken ct)
     {
         var uploads = $"v2/{repository}/blobs/uploads/";
@@ -115,18 +121,10 @@ public sealed partial class PlatenClient
             location = LocationOf(taken);
             offset = OffsetOf(taken);
         }
-        using var done = await RetryAsync(
-            () =>
-                NewUpload(
-                    HttpMethod.Put,
-                    location + (location.Contains('?') ? "&" : "?") + "digest=" + digest,
-                    default
-                ),
-            ct
-        );
+        await CompleteAsync(repository, location, digest, ct);
     }
 
-    /// <summary>Sends a chunk; after a broken connection it asks how far the server is, and goes on from there.</summary>
+    /// <summary>Sends a chunk; when that is cut it asks how far the server is, and goes on from there.</summary>
     private async Task<HttpResponseMessage> AppendAsync(
         string location,
         long offset,
@@ -134,7 +132,8 @@ public sealed partial class PlatenClient
         CancellationToken ct
     )
     {
-        for (var attempt = 1; ; attempt++)
+        var patience = new UploadPatience(options);
+        while (true)
         {
             try
             {
@@ -144,11 +143,11 @@ public sealed partial class PlatenClient
                     "Content-Range",
                     string.Create(CultureInfo.InvariantCulture, $"{offset}-{offset + chunk.Length - 1}")
                 );
-                return await SendUploadAsync(request, ct);
+                return await SendUploadAsync(request, ct, within: ChunkTime);
             }
-            catch (HttpRequestException e) when (attempt < options.Attempts && IsBroken(e))
+            catch (Exception e) when (patience.Lasts(e))
             {
-                await PauseAsync(attempt, null, ct);
+                await PauseAsync(patience.Failures, (e as PlatenProblemException)?.RetryAfter, ct);
                 var now = await RetryAsync(() => NewRequest(HttpMethod.Get, location), ct);
                 if (OffsetOf(now) != offset)
                     return now;
@@ -158,6 +157,65 @@ public sealed partial class PlatenClient
             {
                 throw Unreachable(e);
             }
+        }
+    }
+
+    /// <summary>Closes an upload. When the answer was lost, the blob may be there and the upload not any more.</summary>
+    private async Task CompleteAsync(string repository, string location, Digest digest, CancellationToken ct)
+    {
+        var patience = new UploadPatience(options);
+        var path = location + (location.Contains('?') ? "&" : "?") + "digest=" + digest;
+        while (true)
+        {
+            try
+            {
+                using var done = await SendUploadAsync(NewUpload(HttpMethod.Put, path, default), ct);
+                return;
+            }
+            catch (PlatenProblemException e) when (e.IsNotFound && patience.Failures > 0)
+            {
+                if (await HasBlobAsync(repository, digest, ct))
+                    return;
+                throw;
+            }
+            catch (Exception e) when (patience.Lasts(e))
+            {
+                await PauseAsync(patience.Failures, (e as PlatenProblemException)?.RetryAfter, ct);
+            }
+            catch (HttpRequestException e)
+            {
+                throw Unreachable(e);
+            }
+        }
+    }
+
+    /// <summary>
+    /// How long one step of an upload is tried again: a number of attempts for what broke, was not answered in time, or was asked too
+    /// often; and a while for an upload that a former request still holds, as its server has not noticed yet that nobody sends any more.
+    /// </summary>
+    private sealed class UploadPatience(PlatenClientOptions options)
+    {
+        private readonly long begun = options.Time.GetTimestamp();
+        private int broken;
+
+        /// <summary>How often it failed.</summary>
+        public int Failures { get; private set; }
+
+        public bool Lasts(Exception e)
+        {
+            var lasts = e switch
+            {
+                PlatenProblemException { Slug: "registry-upload-busy" or "registry-upload-range" } =>
+                    options.Time.GetElapsedTime(begun) < LongestWait,
+                PlatenProblemException refused => ++broken < options.Attempts && IsForLater(refused),
+                PlatenUnreachableException { InnerException: OperationCanceledException } => ++broken
+                    < options.Attempts,
+                HttpRequestException cut => ++broken < options.Attempts && IsBroken(cut),
+                _ => false,
+            };
+            if (lasts)
+                Failures++;
+            return lasts;
         }
     }
 
@@ -181,26 +239,27 @@ public sealed partial class PlatenClient
             {
                 throw Unreachable(e);
             }
-            catch (PlatenProblemException e)
-                when (attempt < options.Attempts
-                    && (IsPassing(e.Status) || e.Status == HttpStatusCode.TooManyRequests)
-                    && !(e.RetryAfter > LongestWait)
-                )
+            catch (PlatenProblemException e) when (attempt < options.Attempts && IsForLater(e))
             {
                 await PauseAsync(attempt, e.RetryAfter, ct);
             }
         }
     }
 
+    private static bool IsForLater(PlatenProblemException e) =>
+        (IsPassing(e.Status) || e.Status == HttpStatusCode.TooManyRequests) && !(e.RetryAfter > LongestWait);
+
     private async Task<HttpResponseMessage> SendUploadAsync(
         HttpRequestMessage request,
         CancellationToken ct,
-        bool takesMissing = false
+        bool takesMissing = false,
+        TimeSpan? within = null
     )
     {
         using (request)
         {
-            using var timeout = new CancellationTokenSource(options.AttemptTimeout, options.Time);
+            var patience = within < options.AttemptTimeout ? within.Value : options.AttemptTimeout;
+            using var timeout = new CancellationTokenSource(patience, options.Time);
             using var either = CancellationTokenSource.CreateLinkedTokenSource(ct, timeout.Token);
             try
             {

@@ -8,6 +8,7 @@ using Platen.Client;
 using Platen.Kernel;
 using Platen.Testing;
 using Platen.Testing.Servers;
+using Platen.Testing.Widgets;
 
 namespace Platen.Acceptance;
 
@@ -61,12 +62,49 @@ public sealed class StagePublishTests
         back.Errors.ShouldContain("not-taken-in-here");
 
         await SaveAsync(authoring, 2);
+        var compared = await PublishAsync(authoring, cloud, Ids[0], Ids[1], "--dry-run");
+        compared.ExitCode.ShouldBe(0, compared.Errors);
+        Outcomes(compared).ShouldBe(["would publish", "would publish"]);
+        compared.Output.ShouldContain("Generation 1.");
+        compared.Output.ShouldContain("Generation 2.");
+        (await GenerationAsync(cloud)).ShouldBe(1);
+
+        // From another database it is not known to be newer, and replaces nothing unless that is said, with the reason.
+        await using (var other = await StartAsync("authoring", PostgresFixture.NewFolder()))
+        {
+            await SaveAsync(other, 7, creates: true);
+            var unknown = await PublishAsync(other, cloud, Ids[0], "--dry-run");
+            Outcomes(unknown).ShouldBe(["would be refused"]);
+            unknown.Output.ShouldContain("published it from another database");
+            var conflict = await PublishAsync(other, cloud, "--all");
+            conflict.ExitCode.ShouldBe(5, conflict.Output);
+            conflict.Errors.ShouldContain("newer-on-stage");
+            conflict.Errors.ShouldContain(Ids[4]);
+            (await PublishAsync(other, cloud, "--all", "--overwrite")).ExitCode.ShouldBe(2);
+            (await GenerationAsync(cloud)).ShouldBe(1);
+            var meant = await PublishAsync(other, cloud, "--all", "--overwrite", "--reason", "the other is right");
+            meant.ExitCode.ShouldBe(0, meant.Errors);
+            (await GenerationAsync(cloud)).ShouldBe(7);
+            var restored = await PublishAsync(authoring, cloud, "--all", "--overwrite", "--reason", "it was not");
+            restored.ExitCode.ShouldBe(0, restored.Errors);
+            (await GenerationAsync(cloud)).ShouldBe(2);
+        }
+        await SaveAsync(authoring, 3);
         (await PublishAsync(authoring, cloud, Ids[0], Ids[1])).ExitCode.ShouldBe(0);
         var rollback = await cloud.RunCliAsync(Ct, ["rollback", Ids[0], Ids[1], "--json"]);
         rollback.ExitCode.ShouldBe(0, rollback.Errors);
-        (await GenerationAsync(cloud)).ShouldBe(1);
-        (await PublishAsync(authoring, cloud, "--changed")).ExitCode.ShouldBe(0);
         (await GenerationAsync(cloud)).ShouldBe(2);
+        (await PublishAsync(authoring, cloud, "--changed")).ExitCode.ShouldBe(0);
+        (await GenerationAsync(cloud)).ShouldBe(3);
+
+        // One alone, there and back.
+        var undone = await cloud.RunCliAsync(Ct, ["rollback", Ids[0], "--json"]);
+        undone.ExitCode.ShouldBe(0, undone.Errors);
+        var moves = JsonNode.Parse(undone.Output)!["channelRevision"]!.GetValue<long>();
+        var to = (moves - 1).ToString(CultureInfo.InvariantCulture);
+        var again = await cloud.RunCliAsync(Ct, ["rollback", Ids[0], "--to", to, "--json"]);
+        again.ExitCode.ShouldBe(0, again.Errors);
+        (await GenerationAsync(cloud)).ShouldBe(3);
     }
 
     [Fact]
@@ -77,7 +115,7 @@ public sealed class StagePublishTests
         await SaveAsync(authoring, 1);
         (await PublishAsync(authoring, cloud, "--all")).ExitCode.ShouldBe(0);
         await SaveAsync(authoring, 2);
-        var waiting = await PublishAsync(authoring, cloud, "--all", "--at", "2027-01-01T06:00:00Z");
+        var waiting = await PublishAsync(authoring, cloud, "--all", "--at", InAMonth());
         waiting.ExitCode.ShouldBe(0, waiting.Errors);
         Outcomes(waiting).ShouldAllBe(o => o == "scheduled");
         (await GenerationAsync(cloud)).ShouldBe(1);
@@ -167,6 +205,27 @@ public sealed class StagePublishTests
         using var http = cloud.OpenClient();
         (await http.GetByteArrayAsync($"v2/faults/cut/blobs/{digest}", Ct)).ShouldBe(bytes);
 
+        // The connection dies in the middle of a chunk: the server holds the upload until it has waited long enough for the rest.
+        using var impatient = new PlatenClient(
+            proxy.Address,
+            cloud.OwnerKey,
+            new PlatenClientOptions { AttemptTimeout = TimeSpan.FromSeconds(3) }
+        );
+        bytes = RandomNumberGenerator.GetBytes(5_000_000);
+        digest = Digest.Of(bytes);
+        proxy.DieAfter(2_600_000);
+        await impatient.PushBlobAsync("faults/dead", digest, bytes, Ct);
+        proxy.Lost.ShouldBe(1);
+        (await http.GetByteArrayAsync($"v2/faults/dead/blobs/{digest}", Ct)).ShouldBe(bytes);
+
+        // The upload is closed, and the answer that says so does not arrive.
+        bytes = RandomNumberGenerator.GetBytes(2_500_000);
+        digest = Digest.Of(bytes);
+        proxy.LoseAnswerTo("?digest=" + digest);
+        await client.PushBlobAsync("faults/unheard", digest, bytes, Ct);
+        proxy.Lost.ShouldBe(2);
+        (await http.GetByteArrayAsync($"v2/faults/unheard/blobs/{digest}", Ct)).ShouldBe(bytes);
+
         // What the repository should have and has not is sent all the same.
         var (config, text) = (Digest.Of("{}"u8), Digest.Of("a text"u8));
         var manifest =
@@ -192,6 +251,54 @@ public sealed class StagePublishTests
         (await GenerationAsync(cloud)).ShouldBe(1);
         (await PublishAsync(authoring, cloud, "--all")).Output.ShouldContain("unchanged");
     }
+
+    [Fact]
+    public async Task A_type_that_the_cloud_lacks_or_has_older_travels_first()
+    {
+        var widgets = NewerTypes.Write(Path.Combine(Build.Repository, "widgets"));
+        await using var authoring = await StartAsync(
+            "authoring",
+            PostgresFixture.NewFolder(),
+            ("PLATEN_WIDGETS", widgets)
+        );
+        await using var cloud = await StartAsync("cloud", PostgresFixture.NewFolder());
+        var (answers, faq) = ("wgt_curated_answers", "wgt_curated_noted");
+        foreach (var (id, type) in new[] { (answers, NewerTypes.Added), (faq, NewerTypes.Changed) })
+        {
+            var body = Body(1);
+            body["widgetType"] = type;
+            body["config"]![NewerTypes.Member] = "Checked twice.";
+            await PutAsync(authoring, id, body, ("If-None-Match", "*"));
+        }
+
+        var dry = await PublishAsync(authoring, cloud, "--all", "--dry-run");
+        dry.ExitCode.ShouldBe(0, dry.Errors);
+        Types(dry).ShouldBeEmpty();
+        var first = await PublishAsync(authoring, cloud, "--all");
+        first.ExitCode.ShouldBe(0, first.Errors);
+        Types(first).ShouldBe([NewerTypes.Added + " 1.0.0", $"{NewerTypes.Changed} {NewerTypes.Version}"]);
+        using var client = cloud.OpenClient();
+        foreach (var id in (string[])[answers, faq])
+        {
+            var publication = JsonNode.Parse(await client.GetStringAsync($"v1/instances/{id}/publication", Ct))!;
+            (await ServedAsync(client, id, publication["release"]!.GetValue<string>())).ShouldBe(1);
+        }
+
+        var second = await PublishAsync(authoring, cloud, "--all");
+        Types(second).ShouldBeEmpty();
+        Outcomes(second).ShouldAllBe(o => o == "unchanged");
+        var changed = Body(2);
+        changed["config"]![NewerTypes.Member] = "Checked again.";
+        await PutAsync(authoring, faq, changed, ("If-Match", "*"));
+        var third = await PublishAsync(authoring, cloud, "--changed");
+        (third.ExitCode, Types(third).Count()).ShouldBe((0, 0), third.Errors);
+    }
+
+    private static IEnumerable<string> Types(CommandResult run) =>
+        JsonNode.Parse(run.Output)!["widgetTypes"]!.AsArray().Select(type => type!.GetValue<string>());
+
+    private static string InAMonth() =>
+        TimeProvider.System.GetUtcNow().AddDays(30).ToString("O", CultureInfo.InvariantCulture);
 
     private static Task<PlatenServer> StartAsync(string profile, string folder, params (string, string)[] more) =>
         PlatenServer.StartAsync(folder, Ct, [("PLATEN_SAMPLES", "off"), ("PLATEN_PROFILE", profile), .. more]);
@@ -293,25 +400,39 @@ public sealed class StagePublishTests
         await output;
     }
 
-    private static async Task SaveAsync(PlatenServer server, int generation)
+    private static Task SaveAsync(PlatenServer server, int generation) =>
+        SaveAsync(server, generation, creates: generation == 1);
+
+    private static async Task SaveAsync(PlatenServer server, int generation, bool creates)
     {
-        using var client = server.OpenClient();
         foreach (var id in Ids)
         {
-            using var request = new HttpRequestMessage(HttpMethod.Put, "v1/instances/" + id)
-            {
-                Content = new StringContent(
-                    Body(generation).ToJsonString(),
-                    new MediaTypeHeaderValue("application/json")
-                ),
-            };
-            request.Headers.TryAddWithoutValidation(
-                generation == 1 ? "If-None-Match" : "If-Match",
-                generation == 1 ? "*" : string.Create(CultureInfo.InvariantCulture, $"\"{generation - 1}\"")
+            await PutAsync(
+                server,
+                id,
+                Body(generation),
+                creates
+                    ? ("If-None-Match", "*")
+                    : ("If-Match", string.Create(CultureInfo.InvariantCulture, $"\"{generation - 1}\""))
             );
-            using var saved = await client.SendAsync(request, Ct);
-            saved.IsSuccessStatusCode.ShouldBeTrue(await saved.Content.ReadAsStringAsync(Ct));
         }
+    }
+
+    private static async Task PutAsync(
+        PlatenServer server,
+        string id,
+        JsonObject body,
+        (string Name, string Value) condition
+    )
+    {
+        using var client = server.OpenClient();
+        using var request = new HttpRequestMessage(HttpMethod.Put, "v1/instances/" + id)
+        {
+            Content = new StringContent(body.ToJsonString(), new MediaTypeHeaderValue("application/json")),
+        };
+        request.Headers.TryAddWithoutValidation(condition.Name, condition.Value);
+        using var saved = await client.SendAsync(request, Ct);
+        saved.IsSuccessStatusCode.ShouldBeTrue(await saved.Content.ReadAsStringAsync(Ct));
     }
 
     /// <summary>Which generation the cloud serves of every instance; they must agree. 0 is none.</summary>

@@ -217,6 +217,7 @@ internal sealed class PushBlob(PostgresPools pools, IBlobStore blobs, RegistryOp
             body = new LimitedBody(
                 context.Request.Body,
                 announced,
+                clock,
                 (_, _) => throw WrongSize(announced, announced + 1)
             );
         }
@@ -298,6 +299,7 @@ internal sealed class PushBlob(PostgresPools pools, IBlobStore blobs, RegistryOp
         return new LimitedBody(
             body,
             held - offset,
+            clock,
             async (readBytes, token) =>
             {
                 var has = offset + readBytes;
@@ -480,7 +482,7 @@ internal sealed class PushBlob(PostgresPools pools, IBlobStore blobs, RegistryOp
         OpenLimit(context);
         if (context.Request.ContentLength > limitBytes)
             throw TooLarge();
-        return new LimitedBody(context.Request.Body, limitBytes, (_, _) => throw TooLarge());
+        return new LimitedBody(context.Request.Body, limitBytes, clock, (_, _) => throw TooLarge());
     }
 
     // The server's own limit is one for JSON; ours is held by LimitedBody. Raised also for what is refused: the server then reads

@@ -59,6 +59,12 @@ public static class RegistryLimits
     /// </summary>
     public static readonly TimeSpan TokenLife = TimeSpan.FromMinutes(5);
 
+    /// <summary>
+    /// How long a body may be silent until its sender is taken for gone, and the upload is free for who goes on with it: a network loses
+    /// connections without telling. A client is patient for longer.
+    /// </summary>
+    public static readonly TimeSpan Silence = TimeSpan.FromSeconds(15);
+
     /// <summary>Missing digests that a refusal lists.</summary>
     public const int ListedDigests = 100;
 
