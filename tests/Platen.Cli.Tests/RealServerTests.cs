@@ -276,6 +276,79 @@ public sealed class RealServerTests(RealServer real) : IClassFixture<RealServer>
     }
 
     [Fact]
+    public async Task A_rollback_undoes_the_last_move_or_returns_to_the_one_named()
+    {
+        const string one = "wgt_curated_rolled";
+        const string other = "wgt_curated_rolled-too";
+        var releases = new List<string> { "" };
+        for (var n = 1; n <= 3; n++)
+        {
+            releases.Add(await PublishAsync(one, n));
+            await PublishAsync(other, n);
+        }
+        var undone = await DocumentAsync("rollback", one);
+        undone["outcome"]!.GetValue<string>().ShouldBe("rolled back");
+        (Release(undone), undone["channelRevision"]!.GetValue<long>()).ShouldBe((releases[2], 4));
+        Release(await DocumentAsync("rollback", one, "--to", "1", "--reason", "the first was better"))
+            .ShouldBe(releases[1]);
+        (await LiveAsync(one)).ShouldBe(releases[1]);
+        (await RefusedAsync(ExitCode.No, "rollback", one, "--to", "99")).ShouldContain("nothing-to-roll-back-to");
+        (await LiveAsync(one)).ShouldBe(releases[1]);
+        (await DocumentAsync("rollback", one, "--to", "1"))["outcome"]!.GetValue<string>().ShouldBe("already live");
+
+        // Put off, listed, and called off.
+        var when = TimeProvider.System.GetUtcNow().AddDays(30).ToString("O", CultureInfo.InvariantCulture);
+        var due = await DocumentAsync("rollback", one, "--to", "3", "--at", when);
+        var id = due["id"]!.GetValue<string>();
+        due["state"]!.GetValue<string>().ShouldBe("scheduled");
+        (await ListedAsync(id)).ShouldBe("scheduled");
+        (await DocumentAsync("cutovers", "cancel", id))["state"]!.GetValue<string>().ShouldBe("cancelled");
+        (await ListedAsync(id)).ShouldBe("cancelled");
+        (await LiveAsync(one)).ShouldBe(releases[1]);
+
+        // Several go back at one moment, and that is undone as a whole.
+        var before = await LiveAsync(other);
+        var together = await DocumentAsync("rollback", one, other, "--to", "2");
+        together["state"]!.GetValue<string>().ShouldBe("done");
+        (await LiveAsync(one)).ShouldBe(releases[2]);
+        (await LiveAsync(other)).ShouldNotBe(before);
+        await DocumentAsync("cutovers", "revert", together["id"]!.GetValue<string>(), "--reason", "it was not");
+        (await LiveAsync(one)).ShouldBe(releases[1]);
+        (await LiveAsync(other)).ShouldBe(before);
+
+        static string Release(JsonNode said) => said["release"]!.GetValue<string>();
+
+        async Task<string> ListedAsync(string cutover) =>
+            (await DocumentAsync("cutovers", "list"))["items"]!
+                .AsArray()
+                .Single(item => item!["id"]!.GetValue<string>() == cutover)!["state"]!.GetValue<string>();
+
+        async Task<string> LiveAsync(string id)
+        {
+            using var client = real.Server.OpenClient();
+            var publication = await client.GetStringAsync(
+                $"v1/instances/{id}/publication",
+                TestContext.Current.CancellationToken
+            );
+            return Release(JsonNode.Parse(publication)!);
+        }
+
+        async Task<string> PublishAsync(string id, int n)
+        {
+            using var run = real.Open();
+            run.Write(
+                "rolled.json",
+                $$"""
+                {"publicId":"{{id}}","widgetType":"content.faq","status":"published","config":{"heading":"Edition {{n}} of {{id}}",
+                  "items":[{"id":"a","question":"Which?","answer":[{"type":"paragraph","text":"This."}]}]} }
+                """
+            );
+            (await run.RunAsync("publish", "rolled.json", "--json")).ShouldBe(ExitCode.Ok, run.Error);
+            return Release(JsonNode.Parse(run.Out)!["results"]!.AsArray().Single()!);
+        }
+    }
+
+    [Fact]
     public async Task The_doctor_says_what_a_key_may_not_and_that_there_is_none()
     {
         using (var healthy = real.Open())
