@@ -15,6 +15,28 @@ public sealed class WidgetPagesTests(BrowserFixture browser)
     private const string Contact = "e/wgt_main_forms.contact";
     private const string Newsletter = "e/wgt_main_engagement.newsletter";
 
+    /// <summary>What moves, or would: elements with a duration, and animations on their way when everything is opened.</summary>
+    private const string Moving = """
+        () => {
+            for (const folded of document.querySelectorAll('details')) { folded.open = false; folded.open = true; }
+            const durations = style => [style.transitionDuration, style.animationDuration].join(',').split(',');
+            const moving = [...document.querySelectorAll('*')].filter(element =>
+                [null, '::before', '::after'].some(part =>
+                    durations(getComputedStyle(element, part)).some(time => parseFloat(time) > 0)));
+            return [...moving.map(element => element.tagName + '.' + element.className),
+                ...document.getAnimations().filter(one => one.playState === 'running').map(one => String(one.animationName))];
+        }
+        """;
+
+    /// <summary>How many answers nobody sees when their questions are folded up.</summary>
+    private const string Answers = """
+        () => {
+            for (const folded of document.querySelectorAll('details')) folded.open = false;
+            return [...document.querySelectorAll('.answer')].filter(answer =>
+                !answer.checkVisibility({ contentVisibilityAuto: true }) || answer.getBoundingClientRect().height === 0).length;
+        }
+        """;
+
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
     public static TheoryData<string> Samples => [.. PlatenServer.Samples];
@@ -196,6 +218,13 @@ public sealed class WidgetPagesTests(BrowserFixture browser)
             []
         );
         await ShootAsync(page, $"wgt_main_{type}-forced-colours");
+        (await page.EvaluateAsync<string[]>(Moving)).ShouldBeEmpty("whoever asks for less motion gets none");
+        if (type == "content.faq")
+        {
+            (await page.EvaluateAsync<int>(Answers)).ShouldBeGreaterThan(0, "some are folded up on a screen");
+            await page.EmulateMediaAsync(new PageEmulateMediaOptions { ReducedMotion = ReducedMotion.NoPreference });
+            (await page.EvaluateAsync<string[]>(Moving)).ShouldNotBeEmpty("there is motion to do without");
+        }
         await page.EmulateMediaAsync(
             new PageEmulateMediaOptions
             {
@@ -205,6 +234,15 @@ public sealed class WidgetPagesTests(BrowserFixture browser)
             }
         );
         (await page.Locator("h1").IsVisibleAsync()).ShouldBeTrue();
+        // Paper has nothing to click on.
+        foreach (var button in await page.Locator("form button, nav, summary:not(:has(h2, h3))").AllAsync())
+            (await button.IsVisibleAsync()).ShouldBeFalse(type);
+        if (type == "content.faq")
+            (await page.EvaluateAsync<int>(Answers)).ShouldBe(0, "every answer is printed");
+        if (type == "engagement.newsletter")
+            (await page.Locator("form").IsVisibleAsync()).ShouldBeFalse();
+        if (type == "forms.contact")
+            (await page.Locator("textarea").IsVisibleAsync()).ShouldBeTrue("a form can be filled in by hand");
         await ShootAsync(page, $"wgt_main_{type}-print");
         await page.Context.CloseAsync();
     }
