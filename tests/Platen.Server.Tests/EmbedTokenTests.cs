@@ -258,6 +258,12 @@ public sealed class EmbedTokenTests(ServerFixture server)
         using var nobody = await mine.GetAsync("/e/" + mine.Id);
         ((int)nobody.StatusCode).ShouldBe(401);
 
+        // Nor does a former text, which was written when it was.
+        var former = await mine.Client.SendAsync(HttpMethod.Post, path + "/versions/2/restore", ifMatch: tag);
+        former.Status.ShouldBe(200, former.Text);
+        former.Json["access"]!.GetValue<string>().ShouldBe("token");
+        tag = former.Tag;
+
         // Said first, it is done.
         var reopened = await mine.Client.SendAsync(HttpMethod.Patch, path, new { access = "public" }, tag);
         back = await mine.Client.SendAsync(HttpMethod.Put, path + "/publication", new { release }, reopened.Tag);
