@@ -140,6 +140,7 @@ public sealed class StagePublishTests
         };
         var servers = new Dictionary<string, PlatenServer>();
         var random = new Random(20261121);
+        var interrupted = 0;
         // The cloud's database is one of its own, for the test to let time pass in it.
         await using var database = await ExternalPostgres.StartAsync(Ct);
         (string, string)[] settings = [("ConnectionStrings__Platen", database.Superuser())];
@@ -158,7 +159,8 @@ public sealed class StagePublishTests
                     1 => "publisher",
                     _ => "cloud",
                 };
-                await PublishAndKillAsync(servers, victim, random.Next(150, 2500));
+                if (await PublishAndKillAsync(servers, victim, random.Next(150, 2500)))
+                    interrupted++;
                 if (victim != "publisher")
                 {
                     await servers[victim].DisposeAsync();
@@ -169,6 +171,9 @@ public sealed class StagePublishTests
                 again.ExitCode.ShouldBe(0, again.Errors);
                 (await GenerationAsync(servers["cloud"])).ShouldBe(generation);
             }
+            // Of a few rounds each may have come too late, of many not.
+            if (Rounds >= 20)
+                interrupted.ShouldBeGreaterThan(Rounds / 10);
             await LetDaysPassAsync(database, folders["cloud"]);
             var collected = await servers["cloud"]
                 .RunCliAsync(Ct, ["gc", "--grace-hours", "2", "--retention-days", "0", "--keep", "1", "--json"]);
@@ -357,7 +362,8 @@ public sealed class StagePublishTests
     private static Task<CommandResult> PublishAsync(PlatenServer from, PlatenServer to, params string[] what) =>
         from.RunCliAsync(Ct, ["publish", .. what, "--to", to.Address.ToString(), "--to-key", to.OwnerKey, "--json"]);
 
-    private static async Task PublishAndKillAsync(
+    /// <summary>Whether the publish was cut off: it may have been done by then.</summary>
+    private static async Task<bool> PublishAndKillAsync(
         Dictionary<string, PlatenServer> servers,
         string victim,
         int afterMilliseconds
@@ -398,6 +404,7 @@ public sealed class StagePublishTests
             await servers[victim].KillAsync(Ct);
         await ended;
         await output;
+        return publisher.ExitCode != 0;
     }
 
     private static Task SaveAsync(PlatenServer server, int generation) =>
