@@ -47,12 +47,28 @@ internal static class Banner
             {setUp}
             Publish something from another terminal:
 
-              dotnet run --project src/Platen.Cli -- publish samples/widgets/wgt_main_content.faq.json
+              {Found(
+                settings,
+                url
+            )}dotnet run --project src/Platen.Cli -- publish samples/widgets/wgt_main_content.faq.json
 
             Stop with Ctrl-C.
 
             """
         );
+    }
+
+    /// <summary>What the command line is told when neither the address nor the owner key are where it looks by itself.</summary>
+    private static string Found(ServerSettings settings, string url)
+    {
+        if (OperatingSystem.IsWindows())
+            return "";
+        var server = url == ServerSettings.DefaultUrl ? "" : $"PLATEN_SERVER={url} ";
+        var data =
+            settings.DataFolder == ServerSettings.DefaultDataFolder()
+                ? ""
+                : $"PLATEN_DATA='{settings.DataFolder.Replace("'", @"'\''", StringComparison.Ordinal)}' ";
+        return server + data;
     }
 
     /// <summary>An address that this machine can open, for one that only says where is listened.</summary>

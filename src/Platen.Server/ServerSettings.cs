@@ -35,6 +35,9 @@ public sealed class SettingException(string message) : Exception(message);
 /// <summary>What the environment says about this process. Read once, at start.</summary>
 public sealed record ServerSettings
 {
+    /// <summary>Where it listens when <c>PLATEN_URLS</c> says nothing, and where the command line looks for it.</summary>
+    public const string DefaultUrl = "http://127.0.0.1:5080";
+
     /// <summary><c>PLATEN_DATA</c>: where everything this machine keeps is.</summary>
     public required string DataFolder { get; init; }
 
@@ -107,7 +110,7 @@ public sealed record ServerSettings
         var profile = configuration["PLATEN_PROFILE"] is { Length: > 0 } p ? p : "standalone";
         if (profile is not ("standalone" or "authoring" or "cloud"))
             throw new SettingException($"PLATEN_PROFILE is '{profile}'; write standalone, authoring or cloud.");
-        var urls = configuration["PLATEN_URLS"] is { Length: > 0 } u ? u : "http://127.0.0.1:5080";
+        var urls = configuration["PLATEN_URLS"] is { Length: > 0 } u ? u : DefaultUrl;
         foreach (var url in urls.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
         {
             if (
@@ -289,7 +292,7 @@ public sealed record ServerSettings
     /// <c>platen-data</c> in the current folder. The embedded database does not run as root, so where root starts the server in a
     /// folder that only root may enter, it is <c>/var/lib/platen</c>.
     /// </summary>
-    private static string DefaultDataFolder()
+    internal static string DefaultDataFolder()
     {
         var here = Path.GetFullPath("platen-data");
         return

@@ -25,6 +25,10 @@ public sealed class FirstStartTests
         // The step that comes next, as it is printed.
         const string Next = "dotnet run --project src/Platen.Cli -- publish ";
         var printed = server.Output.Split('\n').Single(line => line.Contains(Next, StringComparison.Ordinal));
+        printed
+            .Split(Next)[0]
+            .Trim()
+            .ShouldBe($"PLATEN_SERVER={server.Address.ToString().TrimEnd('/')} PLATEN_DATA='{server.DataFolder}'");
         Path.GetFullPath(Path.Combine(Build.Repository, printed.Split(Next)[1].Trim())).ShouldBe(Sample);
         if (!OperatingSystem.IsWindows())
         {
