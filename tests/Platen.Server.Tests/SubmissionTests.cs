@@ -639,6 +639,18 @@ public sealed class SubmissionTests(ServerFixture server)
             shorter.Tag
         );
         wrong.FaultPointers.ShouldBe(["/days", "/instances/" + form.Id, "/instances/x"], ignoreOrder: true);
+
+        // Runs that were lost begin again with the same rule.
+        await form.ForgetJobsAsync("submissions.expire");
+        await form.AgeAsync(40);
+        var same = await form.Client.SendAsync(HttpMethod.Put, rule, new { days = 30 }, shorter.Tag);
+        (same.Status, same.Tag).ShouldBe((200, shorter.Tag), same.Text);
+        await Platen.Testing.Servers.ServerProcess.WaitUntilAsync(
+            "what has become old is gone too",
+            TimeSpan.FromSeconds(60),
+            async _ => (await form.ListAsync()).Count == 0,
+            Ct
+        );
     }
 
     [Fact]
@@ -870,6 +882,18 @@ public sealed class SubmissionTests(ServerFixture server)
             command.Parameters.AddWithValue(Id);
             command.Parameters.AddWithValue(days);
             await command.ExecuteNonQueryAsync(Ct);
+        }
+
+        public async Task ForgetJobsAsync(string kind)
+        {
+            await using var admin = await Server.Postgres.OpenAdminAsync(Ct);
+            await using var command = new Npgsql.NpgsqlCommand(
+                "delete from platform.job where owner = $1 and kind = $2",
+                admin
+            );
+            command.Parameters.AddWithValue(Guid.Parse(Owner.ToString()!));
+            command.Parameters.AddWithValue(kind);
+            (await command.ExecuteNonQueryAsync(Ct)).ShouldBePositive();
         }
 
         public async Task<string> EventsAsync()

@@ -7,47 +7,18 @@ using Platen.Platform.Postgres;
 
 namespace Platen.Submissions;
 
-/// <summary>
-/// Removes what is older than its owner keeps it, a batch a transaction. Each run first makes sure of the next day's; a run of a rule that
-/// was changed since does nothing, because the change began runs of its own.
-/// </summary>
-internal sealed class ExpireSubmissions : IJobHandler
+/// <summary>Removes what is older than its owner keeps it, every day, a batch a transaction.</summary>
+internal sealed class ExpireSubmissions(TimeProvider clock) : DailyRuns(clock)
 {
     public const string JobKind = "submissions.expire";
 
-    private static readonly TimeSpan Every = TimeSpan.FromDays(1);
+    public override string Kind => JobKind;
 
-    public string Kind => JobKind;
+    protected override async Task<bool> IsInForceAsync(Session session, long revision, CancellationToken ct) =>
+        await Retention.FindAsync(session, locked: false, ct) is { Ends: true } rule && rule.Revision == revision;
 
-    public int Concurrency => 2;
-
-    /// <summary>Enqueues a run of a rule.</summary>
-    /// <param name="session">Of the owner.</param>
-    /// <param name="revision">Of the rule.</param>
-    /// <param name="run">How many came before; the first is due at once.</param>
-    /// <param name="ct">Cancels.</param>
-    public static Task<EnqueueOutcome> EnqueueAsync(Session session, long revision, long run, CancellationToken ct) =>
-        JobQueue.EnqueueAsync(
-            session,
-            JobKind,
-            string.Create(CultureInfo.InvariantCulture, $"{revision}/{run}"),
-            JsonSerializer.SerializeToUtf8Bytes(new { revision, run }),
-            new JobOptions { Delay = run == 0 ? TimeSpan.Zero : Every, MaxAttempts = JobLimits.Attempts },
-            ct
-        );
-
-    public async Task RunAsync(JobContext job, CancellationToken ct)
+    protected override async Task RunAsync(JobContext job, long revision, CancellationToken ct)
     {
-        using var payload = JsonDocument.Parse(job.Job.Payload);
-        var revision = payload.RootElement.GetProperty("revision").GetInt64();
-        var run = payload.RootElement.GetProperty("run").GetInt64();
-        await using (var next = await job.OpenAsync(ct))
-        {
-            if (!await IsInForceAsync(next, revision, ct))
-                return;
-            await EnqueueAsync(next, revision, run + 1, ct);
-            await next.CommitAsync(ct);
-        }
         long removed = 0;
         while (await RemoveAsync(job, revision, ct) is > 0 and var some)
         {
@@ -55,9 +26,6 @@ internal sealed class ExpireSubmissions : IJobHandler
             await job.ReportAsync(0, string.Create(CultureInfo.InvariantCulture, $"{removed} removed"), ct);
         }
     }
-
-    private static async Task<bool> IsInForceAsync(Session session, long revision, CancellationToken ct) =>
-        await Retention.FindAsync(session, locked: false, ct) is { Ends: true } rule && rule.Revision == revision;
 
     private static async Task<long> RemoveAsync(JobContext job, long revision, CancellationToken ct)
     {

@@ -6,12 +6,13 @@ using NpgsqlTypes;
 using Platen.Access;
 using Platen.Access.Audit;
 using Platen.Kernel;
+using Platen.Platform.Jobs;
 using Platen.Platform.Postgres;
 
 namespace Platen.Submissions;
 
 /// <summary>Says how long what was sent is kept. What is older goes at once, and from then on every day.</summary>
-internal sealed class SetRetention(PostgresPools pools)
+internal sealed class SetRetention(PostgresPools pools, TimeProvider clock)
 {
     /// <param name="Days">1 to 3650; null: until it is erased.</param>
     /// <param name="Instances">What is different for single instances, by their public id.</param>
@@ -39,7 +40,12 @@ internal sealed class SetRetention(PostgresPools pools)
         var former = await Retention.FindAsync(session, locked: true, ct);
         precondition.Check(former.Tag);
         if (former.Revision > 0 && former.Days == body.Days && former.Instances.SequenceEqual(instances))
+        {
+            // Runs that were lost begin again with the rule said again.
+            await EnsureRunsAsync(session, former, ct);
+            await session.CommitAsync(ct);
             return former;
+        }
         await session.ExecuteAsync(
             """
             insert into submissions.retention as r (owner, days, instances, updated_by_name)
@@ -53,8 +59,7 @@ internal sealed class SetRetention(PostgresPools pools)
             Sql.Text(caller.Actor.Name)
         );
         var retention = await Retention.FindAsync(session, locked: false, ct);
-        if (retention.Ends)
-            await ExpireSubmissions.EnqueueAsync(session, retention.Revision, run: 0, ct);
+        await EnsureRunsAsync(session, retention, ct);
         await AuditLog.RecordAsync(
             session,
             SubmissionEvents.RetentionChanged,
@@ -67,6 +72,11 @@ internal sealed class SetRetention(PostgresPools pools)
         await session.CommitAsync(ct);
         return retention;
     }
+
+    private Task EnsureRunsAsync(Session session, Retention rule, CancellationToken ct) =>
+        rule.Ends
+            ? DailyRuns.EnsureAsync(session, ExpireSubmissions.JobKind, rule.Revision, clock, ct)
+            : Task.CompletedTask;
 
     // A rule can name more instances than an entry holds: the first that changed are named, and the digests tell two rules apart.
     private static object Changes(Retention before, Retention after)

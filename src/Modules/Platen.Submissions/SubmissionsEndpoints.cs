@@ -452,8 +452,7 @@ internal static class SubmissionsEndpoints
 
     private static Ok<Retention> Answer(HttpContext context, Retention retention)
     {
-        context.Response.Headers.ETag = retention.Tag;
-        context.Response.Headers.CacheControl = "private, no-cache";
+        context.StateVersion(retention.Tag);
         return TypedResults.Ok(retention);
     }
 

@@ -1,55 +1,22 @@
 using System.Globalization;
-using System.Text.Json;
 using Platen.Kernel.Templates;
 using Platen.Platform.Jobs;
 using Platen.Platform.Postgres;
 
 namespace Platen.Templates;
 
-/// <summary>
-/// Removes what the owner's rule says, a template after the other. Each run first makes sure of the next day's; a run of a rule that was
-/// changed since does nothing, because the change began runs of its own.
-/// </summary>
-internal sealed class RunRetention(ExpireVersions expire) : IJobHandler
+/// <summary>Removes what the owner's rule says, every day, a template after the other.</summary>
+internal sealed class RunRetention(ExpireVersions expire, TimeProvider clock) : DailyRuns(clock)
 {
     public const string JobKind = "templates.expire";
 
-    private static readonly TimeSpan Every = TimeSpan.FromDays(1);
+    public override string Kind => JobKind;
 
-    public string Kind => JobKind;
+    protected override async Task<bool> IsInForceAsync(Session session, long revision, CancellationToken ct) =>
+        await Retention.FindAsync(session, locked: false, ct) is { Removes: true } rule && rule.Revision == revision;
 
-    public int Concurrency => 2;
-
-    /// <summary>Enqueues a run of a rule.</summary>
-    /// <param name="session">Of the owner.</param>
-    /// <param name="revision">Of the rule.</param>
-    /// <param name="run">How many came before; the first is due at once.</param>
-    /// <param name="ct">Cancels.</param>
-    public static Task<EnqueueOutcome> EnqueueAsync(Session session, long revision, long run, CancellationToken ct) =>
-        JobQueue.EnqueueAsync(
-            session,
-            JobKind,
-            string.Create(CultureInfo.InvariantCulture, $"{revision}/{run}"),
-            JsonSerializer.SerializeToUtf8Bytes(new { revision, run }),
-            new JobOptions { Delay = run == 0 ? TimeSpan.Zero : Every, MaxAttempts = JobLimits.Attempts },
-            ct
-        );
-
-    public async Task RunAsync(JobContext job, CancellationToken ct)
+    protected override async Task RunAsync(JobContext job, long revision, CancellationToken ct)
     {
-        using var payload = JsonDocument.Parse(job.Job.Payload);
-        var revision = payload.RootElement.GetProperty("revision").GetInt64();
-        var run = payload.RootElement.GetProperty("run").GetInt64();
-        await using (var next = await job.OpenAsync(ct))
-        {
-            if (
-                await Retention.FindAsync(next, locked: false, ct) is not { Removes: true } rule
-                || rule.Revision != revision
-            )
-                return;
-            await EnqueueAsync(next, revision, run + 1, ct);
-            await next.CommitAsync(ct);
-        }
         long removed = 0;
         var last = "";
         while (await PageAsync(job, last, ct) is { Count: > 0 } names)

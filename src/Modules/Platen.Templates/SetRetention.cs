@@ -3,12 +3,13 @@ using NpgsqlTypes;
 using Platen.Access;
 using Platen.Access.Audit;
 using Platen.Kernel;
+using Platen.Platform.Jobs;
 using Platen.Platform.Postgres;
 
 namespace Platen.Templates;
 
 /// <summary>Says which versions go by themselves. What is past its time goes at once, and from then on every day.</summary>
-internal sealed class SetRetention(PostgresPools pools)
+internal sealed class SetRetention(PostgresPools pools, TimeProvider clock)
 {
     /// <param name="DraftsOlderThanDays">1 to 3650; null: no drafts.</param>
     /// <param name="UnusedOlderThanDays">1 to 3650; null: no others.</param>
@@ -43,7 +44,12 @@ internal sealed class SetRetention(PostgresPools pools)
             && (former.DraftsOlderThanDays, former.UnusedOlderThanDays, former.AfterSunset)
                 == (body.DraftsOlderThanDays, body.UnusedOlderThanDays, body.AfterSunset)
         )
+        {
+            // Runs that were lost begin again with the rule said again.
+            await EnsureRunsAsync(session, former, ct);
+            await session.CommitAsync(ct);
             return former;
+        }
         await session.ExecuteAsync(
             """
             insert into templates.retention as r
@@ -60,8 +66,7 @@ internal sealed class SetRetention(PostgresPools pools)
             Sql.Text(caller.Actor.Name)
         );
         var retention = await Retention.FindAsync(session, locked: false, ct);
-        if (retention.Removes)
-            await RunRetention.EnqueueAsync(session, retention.Revision, run: 0, ct);
+        await EnsureRunsAsync(session, retention, ct);
         await AuditLog.RecordAsync(
             session,
             TemplateEvents.RetentionChanged,
@@ -87,6 +92,11 @@ internal sealed class SetRetention(PostgresPools pools)
         await session.CommitAsync(ct);
         return retention;
     }
+
+    private Task EnsureRunsAsync(Session session, Retention rule, CancellationToken ct) =>
+        rule.Removes
+            ? DailyRuns.EnsureAsync(session, RunRetention.JobKind, rule.Revision, clock, ct)
+            : Task.CompletedTask;
 
     private static NpgsqlParameter Days(int? days) =>
         new() { Value = (object?)days ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Integer };

@@ -255,7 +255,7 @@ internal static class TemplatesEndpoints
     )
     {
         var state = await read.StateAsync(context.Caller(), TemplateRequests.ParseName(name), ct);
-        SetVersion(context, state.Template.Tag);
+        context.StateVersion(state.Template.Tag);
         return TypedResults.Ok(TemplateView.Of(state));
     }
 
@@ -271,7 +271,7 @@ internal static class TemplatesEndpoints
         var precondition = context.RequirePrecondition();
         var body = await BodyOrAsync(context, () => new SaveTemplate.Body(), ct);
         var saved = await save.RunAsync(context.Caller(), id, body, precondition, ct);
-        SetVersion(context, saved.Template.Tag);
+        context.StateVersion(saved.Template.Tag);
         var view = TemplateView.Of(await read.StateAsync(context.Caller(), id, ct));
         return saved.Created ? TypedResults.Created(PlaceOf(context, id), view) : TypedResults.Ok(view);
     }
@@ -321,7 +321,7 @@ internal static class TemplatesEndpoints
     {
         var id = TemplateRequests.ParseName(name);
         var detail = await read.VersionAsync(context.Caller(), id, TemplateRequests.ParseVersion(semver), ct);
-        SetVersion(context, detail.Version.Tag);
+        context.StateVersion(detail.Version.Tag);
         return TypedResults.Ok(VersionView.Of(PlaceOf(context, id), detail.Version, detail.Artifacts));
     }
 
@@ -343,7 +343,7 @@ internal static class TemplatesEndpoints
             ct
         );
         var outcome = await commit.RunAsync(context.Caller(), id, version, body, precondition, ct);
-        SetVersion(context, outcome.Version.Tag);
+        context.StateVersion(outcome.Version.Tag);
         var view = new CommittedView(
             outcome.Changed ? "committed" : "unchanged",
             VersionView.Of(PlaceOf(context, id), outcome.Version, outcome.Artifacts)
@@ -367,7 +367,7 @@ internal static class TemplatesEndpoints
         var precondition = context.RequirePrecondition();
         var body = await JsonBody.ReadAsync<ChangeVersion.Body>(context, Limits.JsonBodyBytes, JsonBody.Shape, ct);
         var changed = await change.RunAsync(context.Caller(), id, version, body, precondition, ct);
-        SetVersion(context, changed.Tag);
+        context.StateVersion(changed.Tag);
         var detail = await read.VersionAsync(context.Caller(), id, version, ct);
         return TypedResults.Ok(VersionView.Of(PlaceOf(context, id), changed, detail.Artifacts));
     }
@@ -403,7 +403,7 @@ internal static class TemplatesEndpoints
 
     private static Ok<Retention> Answer(HttpContext context, Retention retention)
     {
-        SetVersion(context, retention.Tag);
+        context.StateVersion(retention.Tag);
         return TypedResults.Ok(retention);
     }
 
@@ -450,7 +450,7 @@ internal static class TemplatesEndpoints
         var id = TemplateRequests.ParseName(name);
         var (detail, moves) = await read.ChannelAsync(context.Caller(), id, TemplateRequests.ParseChannel(channel), ct);
         if (detail.Tag is { } tag)
-            SetVersion(context, tag);
+            context.StateVersion(tag);
         return TypedResults.Ok(ChannelView.Of(id, detail, moves));
     }
 
@@ -469,7 +469,7 @@ internal static class TemplatesEndpoints
         switch (await move.RunAsync(context.Caller(), id, channel, order, precondition, ct))
         {
             case MoveChannel.Outcome.Done done:
-                SetVersion(context, done.Channel.Tag!);
+                context.StateVersion(done.Channel.Tag!);
                 var view = ChannelView.Of(id, done.Channel, []);
                 return done.Created
                     ? TypedResults.Created($"{PlaceOf(context, id)}/channels/{channel}", view)
@@ -543,7 +543,7 @@ internal static class TemplatesEndpoints
     {
         var template = TemplateRequests.ParseName(name);
         var request = await decide.OneAsync(context.Caller(), template, id, ct);
-        SetVersion(context, request.Tag);
+        context.StateVersion(request.Tag);
         return TypedResults.Ok(MoveRequestView.Of(template, request));
     }
 
@@ -559,7 +559,7 @@ internal static class TemplatesEndpoints
         var precondition = context.RequirePrecondition();
         var body = await JsonBody.ReadAsync<DecideMove.Body>(context, Limits.JsonBodyBytes, JsonBody.Shape, ct);
         var request = await decide.RunAsync(context.Caller(), template, id, body, precondition, ct);
-        SetVersion(context, request.Tag);
+        context.StateVersion(request.Tag);
         return TypedResults.Ok(MoveRequestView.Of(template, request));
     }
 
@@ -618,7 +618,7 @@ internal static class TemplatesEndpoints
         var precondition = context.RequirePrecondition();
         var body = await JsonBody.ReadAsync<PinTemplate.Body>(context, Limits.JsonBodyBytes, JsonBody.Shape, ct);
         var set = await pin.RunAsync(context.Caller(), id, environment, body, precondition, ct);
-        SetVersion(context, set.Tag);
+        context.StateVersion(set.Tag);
         var view = PinView.Of(id, set);
         return set.Revision == 1
             ? TypedResults.Created($"{PlaceOf(context, id)}/pins/{Uri.EscapeDataString(environment)}", view)
@@ -821,7 +821,7 @@ internal static class TemplatesEndpoints
 
     private static Accepted<MoveRequestView> Accepted(HttpContext context, TemplateName name, MoveRequest request)
     {
-        SetVersion(context, request.Tag);
+        context.StateVersion(request.Tag);
         return TypedResults.Accepted(
             $"{PlaceOf(context, name)}/move-requests/{request.Id}",
             MoveRequestView.Of(name, request)
@@ -847,10 +847,4 @@ internal static class TemplatesEndpoints
             : throw KernelProblems
                 .Malformed.Because("A digest is written 'sha256:' and 64 lower-case hexadecimal digits.")
                 .AsException();
-
-    private static void SetVersion(HttpContext context, string tag)
-    {
-        context.Response.Headers.ETag = tag;
-        context.Response.Headers.CacheControl = "private, no-cache";
-    }
 }
