@@ -185,6 +185,35 @@ public sealed class ExpiryTests(ServerFixture server)
     }
 
     [Fact]
+    public async Task A_run_that_is_retried_makes_no_second_chain_and_one_that_was_lost_begins_again()
+    {
+        using var person = await server.NewPersonAsync();
+        var none = await person.GetAsync(Rule);
+        var set = await person.SendAsync(HttpMethod.Put, Rule, new { draftsOlderThanDays = 30 }, none.Tag);
+        await ServerFixture.UntilAsync(async () => await WaitingAsync(person) == 1);
+
+        // It died after it had seen to the next one.
+        await ExecuteAsync(
+            person,
+            "update platform.job set state = 'dead', error = 'lost' where owner = $1 and kind = 'templates.expire' and state = 'succeeded'"
+        );
+        var dead = (await person.GetAsync("/v1/jobs?state=dead")).Json["items"]!.AsArray().ShouldHaveSingleItem()!;
+        var id = dead["id"]!.GetValue<Guid>();
+        (await person.SendAsync(HttpMethod.Post, $"/v1/jobs/{id}/retry")).Status.ShouldBe(204);
+        await ServerFixture.UntilAsync(async () =>
+            (await person.GetAsync($"/v1/jobs/{id}")).Member("state") == "succeeded"
+        );
+        (await WaitingAsync(person)).ShouldBe(1);
+
+        await ExecuteAsync(person, "delete from platform.job where owner = $1 and kind = 'templates.expire'");
+        var draft = await PushOldDraftAsync(person, "0.1.0");
+        var same = await person.SendAsync(HttpMethod.Put, Rule, new { draftsOlderThanDays = 30 }, set.Tag);
+        (same.Status, same.Tag).ShouldBe((200, set.Tag), same.Text);
+        await GoneAsync(person, draft);
+        await ServerFixture.UntilAsync(async () => await WaitingAsync(person) == 1);
+    }
+
+    [Fact]
     public async Task A_rule_is_of_its_owner_and_of_nobody_else()
     {
         using var one = await server.NewPersonAsync();
@@ -261,6 +290,39 @@ public sealed class ExpiryTests(ServerFixture server)
             .GetValue<string>()
             .ShouldStartWith("the channel production left it on ");
         await MoveAsync("production", "1.0.0");
+    }
+
+    [Fact]
+    public async Task What_was_live_or_pinned_yesterday_stays_also_when_it_is_deprecated_unless_a_sunset_is_an_end()
+    {
+        var tags = new Dictionary<string, string>();
+        foreach (var version in (string[])["1.0.0", "1.1.0", "1.2.0", "1.3.0"])
+            tags[version] = (await server.Owner.PushPromptAsync(name, version, version)).Tag!;
+        await MoveAsync("production", "1.0.0", create: true);
+        var pin = $"/v1/templates/{name}/pins/";
+        foreach (var (place, version) in ((string, string)[])[("staging", "1.1.0"), ("review", "1.2.0")])
+        {
+            var pinned = await server.Owner.SendAsync(HttpMethod.Put, pin + place, new { version }, create: true);
+            pinned.Status.ShouldBe(201, pinned.Text);
+        }
+        await DeprecateAsync("1.0.0", tags["1.0.0"], "2020-01-01T00:00:00Z");
+        await AgeAsync("true");
+        await MoveAsync("production", "1.3.0");
+        (await server.Owner.SendAsync(HttpMethod.Delete, pin + "staging", ifMatch: "*")).Status.ShouldBe(204);
+        (await server.Owner.SendAsync(HttpMethod.Put, pin + "review", new { version = "1.3.0" }, "*")).Status.ShouldBe(
+            200
+        );
+
+        var done = await ExpireAsync(server.Owner, new { unusedOlderThanDays = 30, afterSunset = false });
+        Lines(done, "removed").ShouldBeEmpty();
+        var kept = done.Json["kept"]!
+            .AsArray()
+            .ToDictionary(line => line!["version"]!.GetValue<string>(), line => line!["because"]!.GetValue<string>());
+        kept["1.0.0"].ShouldStartWith("the channel production left it on ");
+        kept["1.1.0"].ShouldStartWith("a pin ended on ");
+        kept["1.2.0"].ShouldStartWith("a pin ended on ");
+        // Whoever deprecated it said before when it ends.
+        Lines(await ExpireAsync(server.Owner, new { unusedOlderThanDays = 30 }), "removed").ShouldBe(["1.0.0"]);
     }
 
     private async Task MoveAsync(string channel, string version, bool create = false)
@@ -363,15 +425,21 @@ public sealed class ExpiryTests(ServerFixture server)
     /// <summary>Lets a day go by for the runs that wait.</summary>
     private async Task MakeDueAsync(Person person)
     {
-        await using var admin = await server.Postgres.OpenAdminAsync(Ct);
-        await using var due = new NpgsqlCommand(
-            "update platform.job set run_at = clock_timestamp() where owner = $1 and kind = 'templates.expire' and state = 'queued'",
-            admin
+        await ExecuteAsync(
+            person,
+            "update platform.job set run_at = clock_timestamp() where owner = $1 and kind = 'templates.expire' and state = 'queued'"
         );
-        due.Parameters.Add(Sql.Owner(person.OwnerId));
-        (await due.ExecuteNonQueryAsync(Ct)).ShouldBePositive();
+        await using var admin = await server.Postgres.OpenAdminAsync(Ct);
         await using var wake = new NpgsqlCommand("select pg_notify('platen_job', 'templates.expire')", admin);
         await wake.ExecuteNonQueryAsync(Ct);
+    }
+
+    private async Task ExecuteAsync(Person person, string statement)
+    {
+        await using var admin = await server.Postgres.OpenAdminAsync(Ct);
+        await using var command = new NpgsqlCommand(statement, admin);
+        command.Parameters.Add(Sql.Owner(person.OwnerId));
+        (await command.ExecuteNonQueryAsync(Ct)).ShouldBePositive();
     }
 
     /// <summary>Runs that wait for their day; none when one is under way.</summary>

@@ -88,6 +88,45 @@ public sealed class FourEyesTests(ServerFixture server)
     }
 
     [Fact]
+    public async Task A_default_that_points_at_nothing_holds_nothing_back_and_cannot_be_protected()
+    {
+        using var one = await server.NewPersonAsync();
+        using var two = await server.NewPersonAsync(one.OwnerId);
+        var name = ServerFixture.NewName();
+        await one.PushPromptAsync(name, "1.0.0", "one");
+        var (path, beta) = ($"/v1/templates/{name}/channels/default", $"/v1/templates/{name}/channels/beta");
+        var refused = await one.SendAsync(HttpMethod.Put, path + "/protection", create: true);
+        (refused.Status, refused.Problem).ShouldBe((409, "conflict"), refused.Text);
+        refused.Member("detail").ShouldContain("Point it at a version first");
+        // Nobody is led past another channel.
+        (await one.SendAsync(HttpMethod.Put, beta + "/protection", create: true)).Status.ShouldBe(204);
+        (await one.ResolveAsync(name, "?version=beta")).Problem.ShouldBe("no-such-version");
+
+        (await one.SendAsync(HttpMethod.Put, path, new { version = "1.0.0" }, create: true)).Status.ShouldBe(201);
+        (await one.SendAsync(HttpMethod.Put, path + "/protection", create: true)).Status.ShouldBe(204);
+        var emptied = await one.SendAsync(HttpMethod.Put, path, new { version = (string?)null }, "*");
+        (emptied.Status, emptied.Problem).ShouldBe((422, "invalid"), emptied.Text);
+        emptied.FaultPointers.ShouldBe(["/version"]);
+        await one.PushPromptAsync(name, "1.1.0", "two");
+        (await one.ResolveAsync(name)).Member("version").ShouldBe("1.0.0", "a push moves nothing that is protected");
+        (await DecideAsync(two, await AskAsync(one, name, path), approve: true)).Status.ShouldBe(200);
+        (await one.ResolveAsync(name)).Member("version").ShouldBe("1.1.0");
+    }
+
+    [Fact]
+    public async Task An_approval_of_what_was_asked_before_another_move_is_refused()
+    {
+        using var one = await server.NewPersonAsync();
+        using var two = await server.NewPersonAsync(one.OwnerId);
+        var (name, path) = await ProtectAsync(one);
+        var (first, second) = (await AskAsync(one, name, path), await AskAsync(one, name, path));
+        (await DecideAsync(two, first, approve: true)).Status.ShouldBe(200);
+        var stale = await DecideAsync(two, second, approve: true);
+        (stale.Status, stale.Problem).ShouldBe((412, "stale-version"), stale.Text);
+        (await DecideAsync(two, second, approve: false)).Status.ShouldBe(200);
+    }
+
+    [Fact]
     public async Task A_pin_from_before_is_removed_before_its_channel_is_protected()
     {
         using var one = await server.NewPersonAsync();

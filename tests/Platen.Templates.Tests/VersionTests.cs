@@ -55,6 +55,7 @@ public sealed class VersionTests(ServerFixture server)
                     "update templates.template_version set release_digest = (select release_digest from templates.template_version where template = $1 and semver = '1.0.1') where template = $1 and semver = '1.0.0'",
                     "update templates.template_version set status = 'draft' where template = $1 and semver = '1.0.0'",
                     "delete from templates.artifact where template = $1 and semver = '1.0.0'",
+                    "insert into templates.artifact (owner, template, semver, path, position, kind, content_type, sha256, size_bytes) select owner, template, '1.0.0', 'more.md', 2, kind, content_type, sha256, size_bytes from templates.artifact where template = $1 and semver = '1.0.1'",
                 ]
         )
         {

@@ -177,6 +177,15 @@ internal sealed class DecideMove(PostgresPools pools)
         _ = await Template.LockAsync(session, name, ct) ?? throw TemplateRequests.NotFound(name);
         var now = await MoveChannel.FindAsync(session, name, channel, ct);
         precondition.Check(now.IsProtected ? "\"protected\"" : null);
+        // Callers who name no version are led past an empty one, to what was pushed last.
+        if (channel == ChannelNames.Default && now.Version is null)
+        {
+            throw KernelProblems
+                .Conflict.Because(
+                    $"'{channel}' points at nothing, and callers get what is pushed instead: protecting it would hold nothing back. Point it at a version first."
+                )
+                .AsException();
+        }
         await RefusePinsAroundAsync(session, name, channel, now.Version?.Version, ct);
         await session.ExecuteAsync(
             """

@@ -64,7 +64,7 @@ internal sealed class ExpireVersions(PostgresPools pools, TimeProvider clock)
             var text = version.Version.ToString();
             var named =
                 await NamedByAsync(session, name, text, ct)
-                ?? await NamedUntilAsync(session, name, version, body.UnusedOlderThanDays, now, ct);
+                ?? await NamedUntilAsync(session, name, version, body, now, ct);
             if (named is not null)
             {
                 kept.Add(new Line(text, version.Status, version.Release, named));
@@ -85,11 +85,14 @@ internal sealed class ExpireVersions(PostgresPools pools, TimeProvider clock)
             ? body.DraftsOlderThanDays is { } days && version.UpdatedAt < now.AddDays(-days)
                 ? $"a draft that nobody changed for {days} days"
                 : null
-            : body.AfterSunset && version.Status == VersionStatus.Deprecated && version.SunsetAt < now
+            : IsAfterSunset(version, body, now)
                 ? $"deprecated, and its sunset was on {version.SunsetAt:yyyy-MM-dd}"
                 : body.UnusedOlderThanDays is { } unused && version.UpdatedAt < now.AddDays(-unused)
                     ? $"older than {unused} days, and nothing names it"
                     : null;
+
+    private static bool IsAfterSunset(TemplateVersion version, Body body, DateTimeOffset now) =>
+        body.AfterSunset && version.Status == VersionStatus.Deprecated && version.SunsetAt < now;
 
     private static Task<string?> NamedByAsync(
         Session session,
@@ -105,31 +108,41 @@ internal sealed class ExpireVersions(PostgresPools pools, TimeProvider clock)
             Sql.Text(version)
         );
 
-    /// <summary>What a channel pointed at lately is what one goes back to: its time begins when the channel left it.</summary>
+    /// <summary>What a channel or a pin named lately is what one goes back to: its time begins when it was left. A sunset is told before.</summary>
     private static Task<string?> NamedUntilAsync(
         Session session,
         TemplateName name,
         TemplateVersion version,
-        int? unusedDays,
+        Body body,
         DateTimeOffset now,
         CancellationToken ct
     )
     {
-        if (version.Status == VersionStatus.Draft || version.SunsetAt < now || unusedDays is not { } days)
+        if (
+            version.Status == VersionStatus.Draft
+            || IsAfterSunset(version, body, now)
+            || body.UnusedOlderThanDays is not { } days
+        )
             return Task.FromResult<string?>(null);
         return session.FirstAsync(
             """
-            select 'the channel ' || m.name || ' left it on ' || to_char(m.at at time zone 'utc', 'YYYY-MM-DD')
-            from platform.channel_move m
-            where m.subject = $1 and $2 in (m.to_digest, m.from_digest, m.candidate_digest) and m.name <> $3 and m.at >= $4
-            order by m.at desc limit 1
+            select why from (
+                (select 'the channel ' || m.name || ' left it on ' || to_char(m.at at time zone 'utc', 'YYYY-MM-DD') as why, m.at
+                 from platform.channel_move m
+                 where m.subject = $1 and $2 in (m.to_digest, m.from_digest, m.candidate_digest) and m.name <> $3 and m.at >= $4
+                 order by m.at desc limit 1)
+                union all
+                (select 'a pin ended on ' || to_char(e.at at time zone 'utc', 'YYYY-MM-DD'), e.at
+                 from templates.pin_ended_at($5, $3) as e (at) where e.at >= $4)
+            ) lately order by at desc limit 1
             """,
             row => row.GetString(0),
             ct,
             Sql.Text(name.Subject),
             Sql.Digest(version.Release),
             Sql.Text(version.Version.ToString()),
-            new NpgsqlParameter<DateTimeOffset> { TypedValue = now.AddDays(-days) }
+            new NpgsqlParameter<DateTimeOffset> { TypedValue = now.AddDays(-days) },
+            Sql.Text(name.Value)
         );
     }
 
@@ -146,7 +159,10 @@ internal sealed class ExpireVersions(PostgresPools pools, TimeProvider clock)
         if (await ChannelStore.FindAsync(session, tag, ct) is { Release: not null } pointed)
             await ChannelStore.MoveAsync(session, tag, pointed.Revision, to: null, ct);
         await session.ExecuteAsync(
-            "delete from templates.template_version where template = $1 and semver = $2",
+            """
+            with pins as (delete from templates.ended_pin where template = $1 and semver = $2)
+            delete from templates.template_version where template = $1 and semver = $2
+            """,
             ct,
             Sql.Text(name.Value),
             Sql.Text(text)

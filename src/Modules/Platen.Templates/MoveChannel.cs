@@ -192,6 +192,15 @@ internal sealed class MoveChannel(PostgresPools pools)
             await CheckVersionAsync(session, name, order.Version, "/version", faults, ct);
         else if (now.Channel?.Release is null)
             faults.Add(new Fault("/version", "The version that is to be live."));
+        else if (channel == ChannelNames.Default && now.IsProtected)
+        {
+            faults.Add(
+                new Fault(
+                    "/version",
+                    "A version: without one callers get what is pushed, and nobody is asked for that."
+                )
+            );
+        }
         if (order.Candidate is { } candidate)
         {
             await CheckVersionAsync(session, name, candidate.Version, "/candidate/version", faults, ct);

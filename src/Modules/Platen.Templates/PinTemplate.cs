@@ -57,6 +57,8 @@ internal sealed class PinTemplate(PostgresPools pools)
         await CheckProtectionAsync(session, name, body.Version, ct);
         var before = (await ListAsync(session, name, ct)).Find(p => p.Environment == environment);
         precondition.Check(before?.Tag);
+        if (before is not null && before.Version.ToString() != body.Version)
+            await RememberAsync(session, name, before, ct);
         await session.ExecuteAsync(
             """
             insert into templates.pin (owner, template, environment, semver, reason, set_by, set_by_name)
@@ -92,6 +94,8 @@ internal sealed class PinTemplate(PostgresPools pools)
         await LockAsync(session, name, ct);
         var before = (await ListAsync(session, name, ct)).Find(p => p.Environment == environment);
         precondition.Check(before?.Tag);
+        if (before is not null)
+            await RememberAsync(session, name, before, ct);
         await session.ExecuteAsync(
             "delete from templates.pin where template = $1 and environment = $2",
             ct,
@@ -101,6 +105,19 @@ internal sealed class PinTemplate(PostgresPools pools)
         await TellAsync(session, name, environment, null, ct);
         await session.CommitAsync(ct);
     }
+
+    /// <summary>Keeps when a version was pinned last, so that no rule removes what a place may go back to.</summary>
+    private static Task<int> RememberAsync(Session session, TemplateName name, Pin ended, CancellationToken ct) =>
+        session.ExecuteAsync(
+            """
+            insert into templates.ended_pin as e (owner, template, semver, ended_at) values ($1, $2, $3, clock_timestamp())
+            on conflict (owner, template, semver) do update set ended_at = excluded.ended_at
+            """,
+            ct,
+            Sql.Owner(session.Context.Owner),
+            Sql.Text(name.Value),
+            Sql.Text(ended.Version.ToString())
+        );
 
     /// <summary>
     /// Pins of a template change one at a time, so that of two who saw the same the second is told. Its own row is locked as well where it

@@ -69,6 +69,29 @@ drop trigger if exists file_of_stable_is_immutable on templates.artifact;
 create trigger file_of_stable_is_immutable before delete on templates.artifact
     for each row execute function templates.refuse_change_of_stable_file();
 
+-- A version that was given out gets no more files afterwards: those it has come with it, in the transaction that makes it.
+create or replace function templates.refuse_file_of_stable() returns trigger
+    language plpgsql
+    set search_path = ''
+as $$
+declare
+    v_status text;
+    v_made_now boolean;
+begin
+    select v.status, v.xmin = pg_current_xact_id()::xid into v_status, v_made_now
+    from templates.template_version v
+    where v.owner = new.owner and v.template = new.template and v.semver = new.semver;
+    if v_status <> 'draft' and not v_made_now then
+        raise exception using errcode = 'PLT11',
+            message = format('version %s of %s is %s: it gets no more files', new.semver, new.template, v_status);
+    end if;
+    return new;
+end;
+$$;
+drop trigger if exists no_file_joins_stable on templates.artifact;
+create trigger no_file_joins_stable before insert on templates.artifact
+    for each row execute function templates.refuse_file_of_stable();
+
 -- A template says how many versions it has. Whoever adds or removes one has the template's row locked already.
 create or replace function templates.count_versions() returns trigger
     language plpgsql

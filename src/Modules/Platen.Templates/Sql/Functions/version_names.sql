@@ -18,6 +18,23 @@ alter function templates.is_pinned(text, text) owner to platen_view;
 revoke all on function templates.is_pinned(text, text) from public;
 grant execute on function templates.is_pinned(text, text) to platen_app;
 
+-- When the last pin to a version ended, null when none has: told as templates.is_pinned is.
+create or replace function templates.pin_ended_at(p_template text, p_semver text) returns timestamptz
+    language sql
+    stable
+    security definer
+    set search_path = ''
+as $$
+    select max(p.ended_at) from templates.ended_pin p
+    where p.template = p_template and p.semver = p_semver
+        and (p.owner = platform.current_owner()
+            or platform.current_owner() = '00000000-0000-0000-0000-000000000001')
+$$;
+
+alter function templates.pin_ended_at(text, text) owner to platen_view;
+revoke all on function templates.pin_ended_at(text, text) from public;
+grant execute on function templates.pin_ended_at(text, text) to platen_app;
+
 -- What names a version, so that it stays; null when nothing does. Its own tag, which every version has, is no reason.
 create or replace function templates.named_by(p_template text, p_semver text) returns text
     language sql

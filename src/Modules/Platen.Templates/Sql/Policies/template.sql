@@ -48,10 +48,21 @@ create policy of_owner on templates.pin to platen_app
 grant select, insert, delete on templates.pin to platen_app;
 grant update (semver, reason, revision, set_by, set_by_name, set_at) on templates.pin to platen_app;
 
--- templates.is_pinned tells the platform that somebody has pinned a version of it, and not who.
+alter table templates.ended_pin enable row level security;
+alter table templates.ended_pin force row level security;
+drop policy if exists of_owner on templates.ended_pin;
+create policy of_owner on templates.ended_pin to platen_app
+    using (owner = platform.current_owner()) with check (owner = platform.current_owner());
+grant select, insert, delete on templates.ended_pin to platen_app;
+grant update (ended_at) on templates.ended_pin to platen_app;
+
+-- templates.is_pinned and templates.pin_ended_at tell the platform that somebody has pinned a version of it, or had, and not who.
 drop policy if exists for_lookup on templates.pin;
 create policy for_lookup on templates.pin for select to platen_view using (true);
 grant select on templates.pin to platen_view;
+drop policy if exists for_lookup on templates.ended_pin;
+create policy for_lookup on templates.ended_pin for select to platen_view using (true);
+grant select on templates.ended_pin to platen_view;
 grant usage on schema templates to platen_view;
 
 alter table templates.protected_channel enable row level security;
