@@ -27,6 +27,13 @@ internal static class VerifyCommand
         HelpName = "ORIGIN",
     };
 
+    private static readonly Option<string?> Token = new("--token")
+    {
+        Description =
+            "An embed token, to see how the instance that it opens is shown: platen embed token. Of one origin or none.",
+        HelpName = "TOKEN",
+    };
+
     private static readonly Option<bool> Submit = new("--submit")
     {
         Description = "Send a form twice, to see that it is kept once. With a key the submission is erased again.",
@@ -47,6 +54,7 @@ internal static class VerifyCommand
             Address,
             Ids,
             Origin,
+            Token,
             Submit,
             Report,
         }.Runs(RunAsync);
@@ -63,7 +71,7 @@ internal static class VerifyCommand
         run.Output.Progress($"verifying {server} {(key is null ? "without a key" : "with a key")}");
         await new VerifyServer(
             wire,
-            new VerifyOptions(run.Value(Ids) ?? [], run.Value(Origin), run.Value(Submit)),
+            new VerifyOptions(run.Value(Ids) ?? [], run.Value(Origin), run.Value(Submit), run.Value(Token)),
             findings,
             run.Output.Progress
         ).RunAsync(ct);

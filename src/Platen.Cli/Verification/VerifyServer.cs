@@ -7,7 +7,8 @@ namespace Platen.Cli.Verification;
 /// <param name="Ids">The instances whose pages are looked at; none for the baseline of each widget type.</param>
 /// <param name="AllowedOrigin">An origin that the operator allows besides the server's own; null when none is to be tried.</param>
 /// <param name="Submits">Whether a form may be sent, which leaves a submission when there is no key to erase it with.</param>
-internal sealed record VerifyOptions(IReadOnlyList<string> Ids, string? AllowedOrigin, bool Submits);
+/// <param name="Token">An embed token, for an instance that is not public; null when none is looked at.</param>
+internal sealed record VerifyOptions(IReadOnlyList<string> Ids, string? AllowedOrigin, bool Submits, string? Token);
 
 /// <summary>
 /// The looks at a running server before it is let among people: what browsers, caches and attackers rely on, as it goes over the
@@ -27,6 +28,7 @@ internal sealed class VerifyServer(Wire wire, VerifyOptions options, Findings fi
             await StepAsync("caching", () => new CachingChecks(wire, findings).RunAsync(ids[0], ct));
             await StepAsync("attacks", () => new AttackChecks(wire, findings).RunAsync(ids[0], ct));
         }
+        await StepAsync("not public", () => new PrivateChecks(wire, findings).RunAsync(options.Token, ct));
         await StepAsync("loader", () => new LoaderChecks(wire, findings).RunAsync(ct));
         var api = new ApiChecks(wire, findings);
         await StepAsync("cors", () => api.CorsAsync(options.AllowedOrigin, ct));
