@@ -46,4 +46,4 @@ if (args.Length != 1 || !benches.TryGetValue(args[0], out var bench))
 }
 
 await bench(stop.Token);
-return 0;
+return Rounds.Missed ? 1 : 0;

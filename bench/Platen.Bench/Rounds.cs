@@ -60,6 +60,16 @@ internal static class Rounds
             $"{Median(milliseconds):F1} ms ({Percentile(milliseconds, 0.99):F1})"
         );
 
+    /// <summary>Whether a target was missed, which is the bench's exit code.</summary>
+    public static bool Missed { get; private set; }
+
+    /// <summary>As the other, of a target that the bench can judge by itself.</summary>
+    public static void Report(string name, string value, string target, bool isMet)
+    {
+        Missed |= !isMet;
+        Report(name, value, isMet ? target : target + "   MISSED");
+    }
+
     /// <summary>One result line: name, value with unit, and the target it is held against.</summary>
     public static void Report(string name, string value, string target) =>
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name, -56} {value, 20}   {target}"));
