@@ -146,6 +146,9 @@ public sealed class OperatingTests
                     ),
                 Ct
             );
+            // It waits for a job, whose lease and turn are times as well.
+            var collected = await server.RunCliAsync(Ct, "gc", "--dry-run");
+            collected.ExitCode.ShouldBe(0, collected.Errors + collected.Output);
         }
         var events = await server.RunCliAsync(Ct, "events", "widget/" + Faq, "--json");
         events.ExitCode.ShouldBe(0, events.Errors);
