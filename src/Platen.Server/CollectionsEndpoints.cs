@@ -67,6 +67,7 @@ internal static class CollectionsEndpoints
             .WithName("requestCollection")
             .Accepts<Body>("application/json")
             .Audited(Requested)
+            .WithoutDigests("it is a wish; what it removed is in its report", Requested)
             .NeedsScope(Scopes.JobsManage);
         collections.MapGet("", List).WithName("listCollections").NeedsScope(Scopes.JobsManage);
         collections.MapGet("/{id:guid}", Get).WithName("getCollection").NeedsScope(Scopes.JobsManage);

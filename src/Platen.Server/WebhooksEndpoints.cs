@@ -117,7 +117,7 @@ internal static class WebhooksEndpoints
     private const string Created = "webhook.created";
     private const string Changed = "webhook.changed";
     private const string Removed = "webhook.removed";
-    private const string Rotated = "webhook.secret_rotated";
+    private const string Rotated = "webhook.secret-rotated";
     private const string Pinged = "webhook.pinged";
     private const string Redelivered = "webhook.redelivered";
 
@@ -166,6 +166,7 @@ internal static class WebhooksEndpoints
             all.MapPost("/{id:guid}/ping", Ping)
                 .WithName("pingWebhook")
                 .Audited(Pinged)
+                .WithoutDigests("nothing of the webhook changes: a message is sent", Pinged)
                 .RateLimited(RateLimitPolicies.Token)
         );
         Needs(all.MapGet("/{id:guid}/deliveries", Deliveries).WithName("listWebhookDeliveries"));
@@ -174,6 +175,7 @@ internal static class WebhooksEndpoints
             all.MapPost("/{id:guid}/deliveries/{delivery:guid}/redeliver", Redeliver)
                 .WithName("redeliverWebhook")
                 .Audited(Redelivered)
+                .WithoutDigests("nothing of the webhook changes: a message is sent", Redelivered)
                 .RateLimited(RateLimitPolicies.Token)
         );
 
@@ -208,7 +210,8 @@ internal static class WebhooksEndpoints
         var id = new WebhookId(key?.IdFor(caller.Actor.Id, caller.Owner, "webhook") ?? Guid.CreateVersion7());
         await using var session = await OpenAsync(pools, context, "create webhook", ct);
         var (webhook, secret) = await WebhookStore.AddAsync(session, id, order, ct);
-        await RecordAsync(session, Created, id, new { to = Receiver.Of(order.Url), types = order.Types }, ct);
+        var detail = new { to = Receiver.Of(order.Url), types = order.Types };
+        await RecordAsync(session, Created, id, before: null, webhook, detail, ct);
         await session.CommitAsync(ct);
         context.Response.Headers.ETag = webhook.Tag;
         // The answer holds a secret: nothing on its way may keep it.
@@ -265,6 +268,8 @@ internal static class WebhooksEndpoints
             session,
             Changed,
             which,
+            current,
+            changed,
             new
             {
                 to = Receiver.Of(order.Url),
@@ -284,7 +289,7 @@ internal static class WebhooksEndpoints
         await using var session = await OpenAsync(pools, context, "remove webhook", ct);
         var current = await WebhookStore.LockAsync(session, which, precondition, ct);
         await WebhookStore.RemoveAsync(session, which, ct);
-        await RecordAsync(session, Removed, which, new { to = Receiver.Of(current.Url) }, ct);
+        await RecordAsync(session, Removed, which, current, after: null, new { to = Receiver.Of(current.Url) }, ct);
         await session.CommitAsync(ct);
         return TypedResults.NoContent();
     }
@@ -309,10 +314,10 @@ internal static class WebhooksEndpoints
         }
         var which = new WebhookId(id);
         await using var session = await OpenAsync(pools, context, "rotate webhook secret", ct);
-        _ = await WebhookStore.LockAsync(session, which, precondition, ct);
+        var before = await WebhookStore.LockAsync(session, which, precondition, ct);
         var secret = await WebhookStore.RotateAsync(session, which, TimeSpan.FromHours(body.OverlapHours), ct);
-        await RecordAsync(session, Rotated, which, new { body.OverlapHours }, ct);
         var webhook = await WebhookStore.FindAsync(session, which, ct);
+        await RecordAsync(session, Rotated, which, before, webhook, new { body.OverlapHours }, ct);
         await session.CommitAsync(ct);
         var answer = Answer(context, webhook!, secret);
         context.Response.Headers.CacheControl = "no-store";
@@ -329,7 +334,7 @@ internal static class WebhooksEndpoints
         var which = new WebhookId(id);
         await using var session = await OpenAsync(pools, context, "ping webhook", ct);
         var delivery = await WebhookStore.PingAsync(session, which, ct);
-        await RecordAsync(session, Pinged, which, null, ct);
+        await RecordAsync(session, Pinged, which, before: null, after: null, detail: null, ct);
         await session.CommitAsync(ct);
         var place = context.Request.Path.Value!;
         return TypedResults.Accepted(
@@ -400,7 +405,7 @@ internal static class WebhooksEndpoints
         var which = new WebhookId(id);
         await using var session = await OpenAsync(pools, context, "redeliver webhook", ct);
         var again = await WebhookStore.RedeliverAsync(session, which, new WebhookDeliveryId(delivery), ct);
-        await RecordAsync(session, Redelivered, which, new { delivery }, ct);
+        await RecordAsync(session, Redelivered, which, before: null, after: null, new { delivery }, ct);
         await session.CommitAsync(ct);
         var place = context.Request.Path.Value!;
         return TypedResults.Accepted(place[..place.LastIndexOf('/')], WebhookDeliveryView.Of(again));
@@ -430,9 +435,25 @@ internal static class WebhooksEndpoints
         Session session,
         string action,
         WebhookId id,
+        Webhook? before,
+        Webhook? after,
         object? detail,
         CancellationToken ct
-    ) => AuditLog.RecordAsync(session, action, $"webhook/{id}", before: null, after: null, detail, ct);
+    ) => AuditLog.RecordAsync(session, action, $"webhook/{id}", DigestOf(before), DigestOf(after), detail, ct);
+
+    // A secret is in no digest: one that is replaced leaves the content as it was.
+    private static Digest? DigestOf(Webhook? webhook) =>
+        AuditLog.DigestOf(
+            webhook is null
+                ? null
+                : new
+                {
+                    url = webhook.Url,
+                    description = webhook.Description,
+                    types = webhook.Types,
+                    status = webhook.Status,
+                }
+        );
 
     private static Ok<WebhookView> Answer(HttpContext context, Webhook webhook, WebhookSecret? secret = null)
     {

@@ -135,7 +135,7 @@ public sealed class TokenTests(PostgresFixture postgres) : IAsyncLifetime
         using var closed = new ClosedOwners(runtime.Pools, listener, NullLogger<ClosedOwners>.Instance, clock);
         var (signing, verifying) = (new TokenSigner(first, closed, clock), new TokenSigner(second, closed, clock));
         var before = Of(signing);
-        await first.RotateAsync(endFormer: false, Ct);
+        await first.RotateAsync(AccessNode.Operator().Actor, endFormer: false, Ct);
 
         // Not yet known to the other node, so not yet in use.
         verifying.Verify(Of(signing), TokenPurpose.Realtime).ShouldBeOfType<TokenCheck.Valid>();
@@ -155,7 +155,7 @@ public sealed class TokenTests(PostgresFixture postgres) : IAsyncLifetime
 
         // A secret has leaked: nothing signed so far holds.
         var leaked = Of(signing);
-        await first.RotateAsync(endFormer: true, Ct);
+        await first.RotateAsync(AccessNode.Operator().Actor, endFormer: true, Ct);
         await second.LoadAsync(Ct);
         verifying.Verify(leaked, TokenPurpose.Realtime).ShouldBeOfType<TokenCheck.Refused>();
         verifying.Verify(Of(signing), TokenPurpose.Realtime).ShouldBeOfType<TokenCheck.Valid>();

@@ -8,6 +8,10 @@ namespace Platen.Facts;
 /// <summary>A route that can write and what it leaves in the audit log; null when nobody has decided.</summary>
 internal sealed record WritingRoute(string Method, string Pattern, Audited? Leaves)
 {
+    public LeavesNothing? Nothing { get; init; }
+
+    public WithoutDigests? Bare { get; init; }
+
     private static readonly string[] Reading = ["GET", "HEAD", "OPTIONS", "TRACE"];
 
     public override string ToString() => $"{Method} {Pattern}";
@@ -18,7 +22,11 @@ internal sealed record WritingRoute(string Method, string Pattern, Audited? Leav
         where !Reading.Contains(method)
         let pattern = "/" + endpoint.RoutePattern.RawText!.TrimStart('/')
         orderby pattern, method
-        select new WritingRoute(method, pattern, endpoint.Metadata.GetMetadata<Audited>());
+        select new WritingRoute(method, pattern, endpoint.Metadata.GetMetadata<Audited>())
+        {
+            Nothing = endpoint.Metadata.GetMetadata<LeavesNothing>(),
+            Bare = endpoint.Metadata.GetMetadata<WithoutDigests>(),
+        };
 }
 
 internal static class AuditRules
@@ -37,6 +45,10 @@ internal static class AuditRules
                         { Reason: { } reason } => $"nothing: {reason}",
                         var leaves => string.Join(", ", leaves.Actions),
                     }
+                )
+                .Append(route.Nothing is { When: var when } ? $"; or nothing: {when}" : "")
+                .Append(
+                    route.Bare is { } bare ? $"; without digests {string.Join(", ", bare.Actions)}: {bare.Reason}" : ""
                 )
                 .Append('\n');
         }

@@ -167,6 +167,80 @@ public sealed class AuditTests(ServerFixture server)
     }
 
     [Fact]
+    public async Task Who_rotates_the_signing_keys_did_it_and_not_the_server()
+    {
+        var me = (await server.Owner.SendAsync(HttpMethod.Get, "/v1/whoami")).Json["id"]!.GetValue<Guid>();
+        (await server.Owner.SendAsync(HttpMethod.Post, "/v1/signing-keys/rotate")).Status.ShouldBe(204);
+        var made = await server.Owner.SendAsync(HttpMethod.Get, $"/v1/audit?action=signing-key.made&actor={me}");
+        var entry = made.Json["items"]!.AsArray()[0]!;
+        entry["actorName"]!.GetValue<string>().ShouldBe("owner key");
+        entry["before"].ShouldNotBeNull();
+        entry["after"].ShouldNotBeNull();
+    }
+
+    [Fact]
+    public async Task What_changes_nothing_of_a_person_leaves_no_entry()
+    {
+        var email = $"{Guid.CreateVersion7():N}@example.org";
+        var added = await server.Owner.SendAsync(HttpMethod.Post, "/v1/people", new { displayName = "Ada", email });
+        var person = "/v1/people/" + added.Json["id"];
+        foreach (var verb in (string[])["enable", "disable", "disable", "enable", "enable"])
+            (await server.Owner.SendAsync(HttpMethod.Post, $"{person}/{verb}")).Status.ShouldBe(200);
+        var entries = await ReadAsync($"person/{added.Json["id"]}");
+        entries
+            .Select(e => e!["action"]!.GetValue<string>())
+            .ShouldBe(["person.added", "person.disabled", "person.enabled"]);
+        // What it was after one is what it was before the next, and it is again what it was.
+        Digest(entries[0], "before").ShouldBeNull();
+        Digest(entries[1], "before").ShouldBe(Digest(entries[0], "after"));
+        Digest(entries[2], "before").ShouldBe(Digest(entries[1], "after"));
+        Digest(entries[2], "after").ShouldBe(Digest(entries[0], "after"));
+    }
+
+    [Fact]
+    public async Task Who_registers_by_an_invitation_is_in_the_log_of_the_platform_and_who_joins_in_the_workspaces()
+    {
+        var made = await server.Owner.SendAsync(
+            HttpMethod.Post,
+            "/v1/workspaces",
+            new { name = "w" + Guid.CreateVersion7().ToString("N") }
+        );
+        var place = "/v1/workspaces/" + made.Json["slug"];
+        var sent = await server.Owner.SendAsync(
+            HttpMethod.Post,
+            place + "/invitations",
+            new { email = $"{Guid.CreateVersion7():N}@example.org", role = "viewer" }
+        );
+        using var browser = new People.Browser(server.Address);
+        var (answer, to) = await browser.PostFormAsync(
+            "/invitation/" + sent.Json["token"],
+            ("displayName", "Grace Hopper"),
+            ("password", "a sentence that nobody guesses")
+        );
+        (answer.Status, to).ShouldBe((303, "/account"));
+        var me = (await browser.SendAsync(HttpMethod.Get, "/v1/session")).Json["person"]!["id"]!.GetValue<string>();
+
+        var of = await ReadAsync("person/" + me);
+        of.Select(e => e["action"]!.GetValue<string>()).ShouldBe(["person.added", "session.started"]);
+        of.ShouldAllBe(e => e["actorName"]!.GetValue<string>() == "Grace Hopper");
+        var there = await server.Owner.SendAsync(HttpMethod.Get, $"{place}/audit?actor={me}");
+        there.Json["items"]!
+            .AsArray()
+            .Select(e => e!["action"]!.GetValue<string>())
+            .ShouldBe(["invitation.accepted", "member.added"], ignoreOrder: true);
+    }
+
+    [Fact]
+    public async Task A_session_that_another_takes_the_place_of_is_in_the_log()
+    {
+        var ada = await People.TestPerson.AddAsync(server);
+        using var browser = await ada.SignInAsync(server);
+        (await browser.SignInAsync(ada.Email, ada.Password)).Status.ShouldBe(204);
+        var entries = (await ReadAsync("person/" + ada.Id)).Select(e => e["action"]!.GetValue<string>()).ToList();
+        entries[^2..].ShouldBe(["session.ended", "session.started"]);
+    }
+
+    [Fact]
     public async Task A_retried_job_leaves_an_entry()
     {
         JobId job;

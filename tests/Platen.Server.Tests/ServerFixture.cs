@@ -23,6 +23,7 @@ namespace Platen.Server.Tests;
 public sealed class ServerFixture : IAsyncLifetime
 {
     private readonly PostgresFixture postgres = new();
+    private readonly AuditGuard audit = new();
     private WebApplication? app;
 
     /// <summary>The database behind the server.</summary>
@@ -63,9 +64,19 @@ public sealed class ServerFixture : IAsyncLifetime
     {
         Owner.Dispose();
         Nobody.Dispose();
+        List<string> faults = [];
         if (app is not null)
+        {
+            var endpoints = Endpoints.ToList();
+            // Every request has ended, and said so, when this has.
+            await app.StopAsync();
             await app.DisposeAsync();
+            await using var admin = await postgres.OpenAdminAsync(CancellationToken.None);
+            faults = await audit.FaultsAsync(admin, endpoints);
+        }
+        audit.Dispose();
         await postgres.DisposeAsync();
+        faults.ShouldBeEmpty("What endpoints say of the audit log, and what they left there, differ.");
     }
 
     /// <summary>Another node over the same database, with its own guards and settings about people; the caller disposes it.</summary>
@@ -94,6 +105,7 @@ public sealed class ServerFixture : IAsyncLifetime
             postgres.Runtime
         );
         await node.StartAsync();
+        audit.Watch(new Uri(node.Urls.Single()).Port);
         return node;
     }
 

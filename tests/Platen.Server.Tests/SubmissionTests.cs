@@ -629,7 +629,7 @@ public sealed class SubmissionTests(ServerFixture server)
         (await form.EventsAsync()).ShouldContain("submission.expired");
         var audit = await form.Client.SendAsync(HttpMethod.Get, "/v1/audit?action=submission.*");
         audit.Text.ShouldContain("submission.expired");
-        audit.Text.ShouldContain("submission.retention_changed");
+        audit.Text.ShouldContain("submission.retention-changed");
         audit.Text.ShouldNotContain("@example.org");
         (await form.Client.SendAsync(HttpMethod.Put, rule, new { days = 1 }, kept.Tag)).Status.ShouldBe(412);
         var wrong = await form.Client.SendAsync(
@@ -668,7 +668,7 @@ public sealed class SubmissionTests(ServerFixture server)
         instances[$"wgt_forms.contact_u_{longest}0007"] = null;
         (await form.Client.SendAsync(HttpMethod.Put, rule, new { days = 7, instances }, made.Tag)).Status.ShouldBe(200);
 
-        var audit = await form.Client.SendAsync(HttpMethod.Get, "/v1/audit?action=submission.retention_changed");
+        var audit = await form.Client.SendAsync(HttpMethod.Get, "/v1/audit?action=submission.retention-changed");
         var (second, first) = (audit.Json["items"]![0]!, audit.Json["items"]![1]!);
         first["detail"]!["changedInstances"]!.GetValue<int>().ShouldBe(1000);
         first["detail"]!["instances"]!.AsArray().Count.ShouldBe(20);

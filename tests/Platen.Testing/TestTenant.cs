@@ -23,6 +23,8 @@ public sealed record TestPersonSession(Guid Id, string Cookie)
             """
             with p as (
                 insert into access.person (id, display_name, email, normalized_email) values ($1, $2, $2, lower($2)) returning id
+            ), s as (
+                insert into access.person_secret (person_id, security_stamp) select id, 'test' from p
             )
             insert into access.person_session (id, person_id, token_hash, method, expires_at)
             select gen_random_uuid(), id, $3, 'password', now() + interval '1 day' from p

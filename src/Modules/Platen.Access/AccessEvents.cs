@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Platen.Access.Audit;
-using Platen.Kernel;
 using Platen.Platform.Events;
 using Platen.Platform.Postgres;
 
@@ -96,10 +95,8 @@ public static class AccessEvents
         var detail = JsonElement.Parse(json.Span);
         var id = detail.TryGetProperty("id", out var own) ? own : detail.GetProperty("personId");
         var kind = type[..type.IndexOf('.', StringComparison.Ordinal)];
-        await AuditLog.RecordAsync(session, type, $"{kind}/{id}", DigestOf(before), DigestOf(after), detail, ct);
+        var (was, isNow) = (AuditLog.DigestOf(before), AuditLog.DigestOf(after));
+        await AuditLog.RecordAsync(session, type, $"{kind}/{id}", was, isNow, detail, ct);
         await EventLog.AppendAsync(session, stream, type, json, ct);
     }
-
-    private static Digest? DigestOf(object? content) =>
-        content is null ? null : Digest.Of(AccessRequests.Event(content).Span);
 }

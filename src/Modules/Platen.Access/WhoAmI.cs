@@ -41,7 +41,7 @@ internal static class WhoAmI
         // And everybody may give up the key that they hold, whatever it may do.
         app.MapPost("/v1/whoami/end-key", End)
             .WithName("endMyKey")
-            .Audited(AccessEvents.KeyRevoked)
+            .Audited(AccessEvents.KeyRevoked, AccessEvents.InvitationRevoked)
             .WithTags("keys")
             .Accepts<EndBody>("application/json")
             .NeedsCaller("the key that makes the request, about itself");

@@ -32,7 +32,17 @@ internal static class RegistryEndpoints
                 [HttpMethods.Post, HttpMethods.Put, HttpMethods.Patch, HttpMethods.Delete],
                 WriteAsync
             )
-            .Audited("blob.removed", "manifest.pushed", "manifest.withdrawn", "tag.ended")
+            .Audited([
+                "blob.removed",
+                "manifest.pushed",
+                "manifest.withdrawn",
+                "tag.ended",
+                // What modules record that take in what is pushed under their prefix.
+                "template.version-pushed",
+                "template.channel-moved",
+                "widget.type-installed",
+            ])
+            .LeavesNothing("bytes mean nothing until a manifest refers to them; or it was there already")
             .NeedsScope(Scopes.RegistryPush)
             .DisableAntiforgery()
             .ExcludeFromDescription();

@@ -18,7 +18,7 @@ internal static class SubmissionEvents
     public const string Expired = "submission.expired";
 
     /// <summary>How long they are kept was changed; in the audit log only.</summary>
-    public const string RetentionChanged = "submission.retention_changed";
+    public const string RetentionChanged = "submission.retention-changed";
 
     public static StreamId Stream(string publicId) => new("submissions/" + publicId);
 }

@@ -42,6 +42,7 @@ internal sealed record ErasureView(Guid? Id, string Status, long Count, long Loo
 /// <summary>The routes of the module, and who may use each.</summary>
 internal static class SubmissionsEndpoints
 {
+    private const string Bare = "what is erased leaves nothing by which it could be known";
     private const string Rule = "in the workspace that the instance belongs to, or the platform for its own";
 
     private static readonly JsonSerializerOptions FileJson = new(JsonSerializerDefaults.Web)
@@ -90,6 +91,8 @@ internal static class SubmissionsEndpoints
             .WithTags("submissions")
             .Accepts<SetRetention.Body>("application/json")
             .Audited(SubmissionEvents.RetentionChanged)
+            .LeavesNothing("it is so already")
+            .WithoutDigests(Bare, SubmissionEvents.Expired)
             .NeedsWorkspace(Scopes.SubmissionsWrite, platformToo: true);
         // How often something was seen says nothing about anybody: whoever sees the instance sees it.
         app.MapGet("/v1/instances/{publicId}/usage", InstanceUsage)
@@ -104,12 +107,14 @@ internal static class SubmissionsEndpoints
             .WithName("eraseSubmission")
             .WithTags("submissions")
             .Audited(SubmissionEvents.Erased)
+            .WithoutDigests(Bare, SubmissionEvents.Erased)
             .NeedsCaller($"{Scopes.SubmissionsWrite} in the workspace");
         app.MapPost("/v1/submissions:erase", ErasePerson)
             .WithName("eraseSubmissionsOfPerson")
             .WithTags("submissions")
             .Accepts<EraseSubmissions.Body>("application/json")
             .Audited(SubmissionEvents.Erased)
+            .WithoutDigests(Bare, SubmissionEvents.Erased)
             .NeedsCaller($"{Scopes.SubmissionsWrite} in the workspace");
         app.MapGet("/v1/submissions/erasures/{id:guid}", ReadErasure)
             .WithName("getErasure")

@@ -68,6 +68,7 @@ internal sealed class ChangeVersion(PostgresPools pools)
             }
         );
         await VersionChannels.FollowAsync(session, name, ct);
+        var saved = (await TemplateVersion.FindAsync(session, name, version, ct))!;
         await Template.TouchAsync(
             session,
             name,
@@ -79,9 +80,10 @@ internal sealed class ChangeVersion(PostgresPools pools)
                 reason = body.Reason,
                 successor = body.Successor,
             },
-            ct
+            ct,
+            before.ContentDigest,
+            saved.ContentDigest
         );
-        var saved = (await TemplateVersion.FindAsync(session, name, version, ct))!;
         await session.CommitAsync(ct);
         return saved;
     }

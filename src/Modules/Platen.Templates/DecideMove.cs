@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Npgsql;
 using Platen.Access;
+using Platen.Access.Audit;
 using Platen.Kernel;
 using Platen.Kernel.Templates;
 using Platen.Kernel.Versions;
@@ -187,7 +188,7 @@ internal sealed class DecideMove(PostgresPools pools)
                 .AsException();
         }
         await RefusePinsAroundAsync(session, name, channel, now.Version?.Version, ct);
-        await session.ExecuteAsync(
+        var isNew = await session.ExecuteAsync(
             """
             insert into templates.protected_channel (owner, template, channel, set_by, set_by_name)
             values ($1, $2, $3, $4, $5)
@@ -200,7 +201,16 @@ internal sealed class DecideMove(PostgresPools pools)
             Sql.Uuid(caller.Actor.Id.Value),
             Sql.Text(caller.Actor.Name)
         );
-        await Template.TouchAsync(session, name, TemplateEvents.ChannelProtected, new { channel }, ct);
+        if (isNew == 0)
+            return;
+        await Template.TouchAsync(
+            session,
+            name,
+            TemplateEvents.ChannelProtected,
+            new { channel },
+            ct,
+            after: AuditLog.DigestOf(new { channel, isProtected = true })
+        );
         await session.CommitAsync(ct);
     }
 
@@ -314,7 +324,19 @@ internal sealed class DecideMove(PostgresPools pools)
                 request = id,
                 state,
             },
-            ct
+            ct,
+            before: state == Open ? null : DigestOf(id, channel, Open),
+            after: DigestOf(id, channel, state)
+        );
+
+    private static Digest? DigestOf(Guid id, string channel, string state) =>
+        AuditLog.DigestOf(
+            new
+            {
+                id,
+                channel,
+                state,
+            }
         );
 
     private static Task<MoveRequest?> FindAsync(Session session, TemplateName name, Guid id, CancellationToken ct) =>

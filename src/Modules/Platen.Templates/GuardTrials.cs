@@ -128,7 +128,9 @@ internal sealed partial class GuardTrials(PostgresPools pools, ILogger<GuardTria
                 decision = reason,
                 revision,
             },
-            ct
+            ct,
+            now.ContentDigest,
+            ChannelDetail.DigestOf(now.Channel.Release, candidate: null, percent: 0)
         );
         await job.CompleteAsync(session, ct);
         await session.CommitAsync(ct);

@@ -1,4 +1,5 @@
 using Platen.Access;
+using Platen.Access.Audit;
 using Platen.Kernel;
 using Platen.Kernel.Templates;
 using Platen.Kernel.Versions;
@@ -45,6 +46,21 @@ internal sealed record ChannelDetail(
 )
 {
     public string? Tag => Channel is null ? null : Precondition.TagOf(Channel.Revision);
+
+    /// <summary>What the audit log has of it; null when it points at nothing.</summary>
+    public Digest? ContentDigest => DigestOf(Channel?.Release, Channel?.Candidate, Channel?.CandidatePercent ?? 0);
+
+    public static Digest? DigestOf(Digest? live, Digest? candidate, int percent) =>
+        live is null && candidate is null
+            ? null
+            : AuditLog.DigestOf(
+                new
+                {
+                    live = live?.ToString(),
+                    candidate = candidate?.ToString(),
+                    percent,
+                }
+            );
 }
 
 /// <summary>
@@ -173,7 +189,9 @@ internal sealed class MoveChannel(PostgresPools pools)
                 revision,
                 reason = session.Context.Reason,
             },
-            ct
+            ct,
+            now.ContentDigest,
+            ChannelDetail.DigestOf(live, candidate, order.Candidate?.Percentage ?? 0)
         );
     }
 

@@ -76,8 +76,8 @@ internal sealed class PinTemplate(PostgresPools pools)
             Sql.Uuid(caller.Actor.Id.Value),
             Sql.Text(caller.Actor.Name)
         );
-        await TellAsync(session, name, environment, body.Version, ct);
         var pin = (await ListAsync(session, name, ct)).First(p => p.Environment == environment);
+        await TellAsync(session, name, environment, before, pin, ct);
         await session.CommitAsync(ct);
         return pin;
     }
@@ -102,7 +102,7 @@ internal sealed class PinTemplate(PostgresPools pools)
             Sql.Text(name.Value),
             Sql.Text(environment)
         );
-        await TellAsync(session, name, environment, null, ct);
+        await TellAsync(session, name, environment, before, after: null, ct);
         await session.CommitAsync(ct);
     }
 
@@ -197,10 +197,12 @@ internal sealed class PinTemplate(PostgresPools pools)
         Session session,
         TemplateName name,
         string environment,
-        string? version,
+        Pin? before,
+        Pin? after,
         CancellationToken ct
     )
     {
+        var version = after?.Version.ToString();
         await EventLog.AppendAsync(
             session,
             TemplateEvents.Stream(name),
@@ -212,12 +214,24 @@ internal sealed class PinTemplate(PostgresPools pools)
             session,
             TemplateEvents.Pinned,
             name.Stream,
-            null,
-            null,
+            DigestOf(before),
+            DigestOf(after),
             new { environment, version },
             ct
         );
     }
+
+    private static Digest? DigestOf(Pin? pin) =>
+        AuditLog.DigestOf(
+            pin is null
+                ? null
+                : new
+                {
+                    environment = pin.Environment,
+                    version = pin.Version.ToString(),
+                    reason = pin.Reason,
+                }
+        );
 
     private static void CheckEnvironment(string environment)
     {

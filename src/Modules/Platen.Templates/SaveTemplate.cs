@@ -66,7 +66,15 @@ internal sealed class SaveTemplate(PostgresPools pools)
                 enabled = body.Enabled ?? before.Enabled,
                 reason = body.Reason,
             },
-            ct
+            ct,
+            before.ContentDigest,
+            (
+                before with
+                {
+                    Description = body.Description ?? before.Description,
+                    Enabled = body.Enabled ?? before.Enabled,
+                }
+            ).ContentDigest
         );
         return await SavedAsync(session, name, created: false, ct);
     }
@@ -118,7 +126,8 @@ internal sealed class SaveTemplate(PostgresPools pools)
             JsonSerializer.SerializeToUtf8Bytes(new { name = name.Value, enabled }),
             ct
         );
-        await AuditLog.RecordAsync(session, TemplateEvents.Changed, name.Stream, null, null, new { enabled }, ct);
+        var after = AuditLog.DigestOf(new { description, enabled });
+        await AuditLog.RecordAsync(session, TemplateEvents.Changed, name.Stream, null, after, new { enabled }, ct);
         return true;
     }
 

@@ -155,7 +155,9 @@ internal sealed class TakeInRelease(IBlobStore blobs) : IReleaseIntake
                 revision,
                 reason = session.Context.Reason,
             },
-            ct
+            ct,
+            now.ContentDigest,
+            ChannelDetail.DigestOf(digest, candidate: null, percent: 0)
         );
     }
 

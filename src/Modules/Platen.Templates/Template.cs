@@ -36,6 +36,9 @@ internal sealed record Template(
     public const string Columns =
         "owner, name, description, enabled, revision, created_by_name, created_at, updated_at, updated_by_name";
 
+    /// <summary>What the audit log has of the template's own facts.</summary>
+    public Digest? ContentDigest => AuditLog.DigestOf(new { description = Description, enabled = Enabled });
+
     /// <summary>The entity tag of the template's own facts.</summary>
     public string Tag => Precondition.TagOf(Revision);
 
@@ -134,6 +137,20 @@ internal sealed record TemplateVersion(
         """;
 
     public string Tag => Precondition.TagOf(Revision);
+
+    /// <summary>What the audit log has of it.</summary>
+    public Digest? ContentDigest =>
+        AuditLog.DigestOf(
+            new
+            {
+                release = Release.ToString(),
+                status = Status,
+                changelog = Changelog,
+                deprecationReason = DeprecationReason,
+                successor = Successor,
+                sunsetAt = SunsetAt,
+            }
+        );
 
     /// <summary>
     /// Withdraws a release that no version has any more, so that a collection takes its bytes once its grace is over. Committing it again

@@ -56,6 +56,7 @@ internal static class TemplatesEndpoints
                 .WithName("setTemplateRetention" + where)
                 .WithTags("templates")
                 .Audited(TemplateEvents.RetentionChanged)
+                .LeavesNothing("it is so already")
                 .Accepts<SetRetention.Body>("application/json"),
             Scopes.TemplatesPush
         );
@@ -119,6 +120,7 @@ internal static class TemplatesEndpoints
             one.MapPut("", Save)
                 .WithName("saveTemplate" + where)
                 .Audited(TemplateEvents.Changed)
+                .LeavesNothing("it is so already")
                 .Accepts<SaveTemplate.Body>("application/json"),
             Scopes.TemplatesPush
         );
@@ -140,6 +142,7 @@ internal static class TemplatesEndpoints
             one.MapPut("/versions/{semver}", Commit)
                 .WithName("commitTemplateVersion" + where)
                 .Audited(TemplateEvents.VersionPushed, TemplateEvents.Changed)
+                .LeavesNothing("it is there already, with the same content")
                 .Accepts<CommitVersion.Body>("application/json"),
             Scopes.TemplatesPush
         );
@@ -154,6 +157,7 @@ internal static class TemplatesEndpoints
             one.MapPost("/versions:expire", Expire)
                 .WithName("expireTemplateVersions" + where)
                 .Audited(TemplateEvents.VersionRemoved)
+                .LeavesNothing("it is a dry run, or nothing is past its time")
                 .Accepts<ExpireVersions.Body>("application/json"),
             Scopes.TemplatesPush
         );
@@ -161,6 +165,7 @@ internal static class TemplatesEndpoints
             one.MapPut("/channels/{channel}", Move)
                 .WithName("moveTemplateChannel" + where)
                 .Audited(TemplateEvents.ChannelMoved, TemplateEvents.MoveRequested)
+                .LeavesNothing("it points there already")
                 .Accepts<ChannelOrder>("application/json")
                 .Produces<ChannelView>()
                 .Produces<MoveRequestView>(StatusCodes.Status202Accepted),
@@ -169,7 +174,8 @@ internal static class TemplatesEndpoints
         needs(
             one.MapPut("/channels/{channel}/protection", Protect)
                 .WithName("protectTemplateChannel" + where)
-                .Audited(TemplateEvents.ChannelProtected),
+                .Audited(TemplateEvents.ChannelProtected)
+                .LeavesNothing("it is protected already"),
             Scopes.TemplatesPush
         );
         needs(

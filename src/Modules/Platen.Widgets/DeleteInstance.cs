@@ -154,18 +154,18 @@ internal sealed class PurgeInstance : IJobHandler
         var id = payload.RootElement.GetProperty("publicId").GetString()!;
         var revision = payload.RootElement.GetProperty("revision").GetInt64();
         await using var session = await job.OpenAsync(ct);
-        var isDue = await session.FirstAsync(
+        var content = await session.FirstAsync(
             """
-            select true from widgets.widget_instances
+            select config_digest from widgets.widget_instances
             where owner = platform.current_owner() and public_id = $1 and revision = $2 and deleted_at is not null
             for update
             """,
-            row => row.GetBoolean(0),
+            row => (Digest?)Digest.Parse(row.GetString(0)),
             ct,
             Sql.Text(id),
             Sql.Long(revision)
         );
-        if (isDue)
+        if (content is not null)
         {
             foreach (var table in (string[])["widget_instance_locales", "instance_version", "widget_instances"])
             {
@@ -180,7 +180,7 @@ internal sealed class PurgeInstance : IJobHandler
                 session,
                 WidgetEvents.Purged,
                 WidgetEvents.Stream(id).Value,
-                before: null,
+                before: content,
                 after: null,
                 new { revision },
                 ct

@@ -45,6 +45,7 @@ internal static class WidgetsEndpoints
             .WithName("createInstance")
             .Accepts<CreateInstance.Body>("application/json")
             .Audited(WidgetEvents.Saved, WidgetEvents.OverlayChanged)
+            .LeavesNothing("the same Idempotency-Key made it before")
             .NeedsWorkspace(Scopes.InstancesWrite);
 
         // One address for every instance; who may use it depends on the kind that the id says.
@@ -64,11 +65,13 @@ internal static class WidgetsEndpoints
             .WithName("saveInstance")
             .Accepts<SaveInstance.Body>("application/json")
             .Audited(WidgetEvents.Saved, WidgetEvents.Unpublished)
+            .LeavesNothing("it is so already")
             .CreatesInstance();
         one.MapPatch("", Change)
             .WithName("changeInstance")
             .Accepts<ChangeInstance.Body>("application/json")
             .Audited(WidgetEvents.Saved, WidgetEvents.Unpublished)
+            .LeavesNothing("it is so already")
             .WritesInstance();
         one.MapDelete("", Delete)
             .WithName("deleteInstance")
@@ -84,26 +87,31 @@ internal static class WidgetsEndpoints
             .WithMetadata(new Versioned())
             .Accepts<SwitchType.Body>("application/json")
             .Audited(WidgetEvents.Saved)
+            .LeavesNothing("it is of that version already")
             .WritesInstance();
         one.MapPost("/versions/{revision:long}/restore", RestoreVersion)
             .WithName("restoreVersion")
             .WithMetadata(new Versioned())
             .Audited(WidgetEvents.Saved, WidgetEvents.Unpublished)
+            .LeavesNothing("it is so already")
             .WritesInstance();
         one.MapPut("/locales/{locale}", WriteOverlay)
             .WithName("saveOverlay")
             .Accepts<SaveOverlay.Body>("application/json")
             .Audited(WidgetEvents.OverlayChanged)
+            .LeavesNothing("it is so already")
             .WritesInstance();
         one.MapDelete("/locales/{locale}", RemoveOverlay)
             .WithName("removeOverlay")
             .Audited(WidgetEvents.OverlayChanged)
+            .LeavesNothing("it is so already")
             .WritesInstance();
         // Going back among what was published is for every stage; the verb refuses the rest where it must.
         one.MapPut("/publication", Publish)
             .WithName("publishInstance")
             .Accepts<PublishInstance.Body>("application/json")
             .Audited(WidgetEvents.Published, WidgetEvents.WentBack, WidgetEvents.GatesForced)
+            .LeavesNothing("it is live already")
             .MovesInstance();
         // Whoever may read it and has this right shows it to others, for a while.
         one.MapPost("/embed-tokens", IssueToken)
@@ -116,15 +124,18 @@ internal static class WidgetsEndpoints
             .WithName("revokeEmbedTokens")
             .WithMetadata(new Unversioned())
             .Audited(WidgetEvents.TokensRevoked)
+            .WithoutDigests("tokens are not kept, so there is nothing that changes", WidgetEvents.TokensRevoked)
             .NeedsInstance();
         one.MapDelete("/embed-tokens/{tokenId:guid}", RevokeToken)
             .WithName("revokeEmbedToken")
             .WithMetadata(new Unversioned())
             .Audited(WidgetEvents.TokensRevoked)
+            .WithoutDigests("tokens are not kept, so there is nothing that changes", WidgetEvents.TokensRevoked)
             .NeedsInstance();
         one.MapDelete("/publication", EndPublication)
             .WithName("unpublishInstance")
             .Audited(WidgetEvents.Saved, WidgetEvents.Unpublished)
+            .LeavesNothing("it is so already")
             .WritesInstance();
     }
 

@@ -235,7 +235,7 @@ public sealed class WebhookStore(WebhookTypes types, WebhookOptions options)
             Sql.Uuid(id.Value)
         );
         var secret = await AddSecretAsync(session, id, ct);
-        await TellAsync(session, "webhook.secret_rotated", id, ct);
+        await TellAsync(session, "webhook.secret-rotated", id, ct);
         return secret;
     }
 

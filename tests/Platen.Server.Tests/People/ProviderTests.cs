@@ -21,6 +21,11 @@ public sealed class ProviderTests(ServerFixture server)
         var session = (await browser.SendAsync(HttpMethod.Get, "/v1/session")).Json;
         session["method"]!.GetValue<string>().ShouldBe("provider");
         session["person"]!["id"]!.GetValue<Guid>().ShouldBe(ada.Id);
+        var linked = await server.Owner.SendAsync(
+            HttpMethod.Get,
+            $"/v1/audit?action=provider.linked&subject=person/{ada.Id}"
+        );
+        linked.Json["items"]!.AsArray().ShouldHaveSingleItem()!["after"].ShouldNotBeNull();
 
         provider.Present = provider.Present with { Email = "changed@example.org" };
         using var later = new Browser(node.Address);

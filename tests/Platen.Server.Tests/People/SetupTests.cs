@@ -57,7 +57,7 @@ public sealed class SetupTests(ServerFixture server)
         // Whoever opened the link did it, and not the server.
         (
             await owner.SendAsync(HttpMethod.Get, $"/v1/audit?actor={me}")
-        ).Json["items"]!.AsArray().Select(entry => entry!["action"]!.GetValue<string>()).ShouldBe(["session.started", "platform.set-up", "member.added"], ignoreOrder: true);
+        ).Json["items"]!.AsArray().Select(entry => entry!["action"]!.GetValue<string>()).ShouldBe(["session.started", "platform.set-up", "member.added", "person.added"], ignoreOrder: true);
         var people = (await owner.SendAsync(HttpMethod.Get, "/v1/people?limit=200")).Text;
         Enumerable
             .Range(0, 6)

@@ -89,6 +89,11 @@ public static class AuditLog
         return Task.CompletedTask;
     }
 
+    /// <summary>The digest of a content that is no versioned document, for <see cref="RecordAsync"/>.</summary>
+    /// <param name="content">A record of its values, in their order, nothing in it a secret that could be guessed; null when there is none.</param>
+    public static Digest? DigestOf(object? content) =>
+        content is null ? null : Digest.Of(JsonSerializer.SerializeToUtf8Bytes(content, Json));
+
     /// <summary>Entries of the session's owner that pass the filter.</summary>
     /// <param name="session">Whose.</param>
     /// <param name="filter">Which.</param>

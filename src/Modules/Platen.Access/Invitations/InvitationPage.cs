@@ -23,7 +23,15 @@ internal static class InvitationPage
         // The token in the address is the credential; what is shown to its holder is decided here.
         var pages = app.MapGroup("").ExcludeFromDescription().AllowAnonymous();
         pages.MapGet("/invitation/{token}", Show);
-        pages.MapPost("/invitation/{token}", Take).Audited(AccessEvents.InvitationAccepted, AccessEvents.MemberAdded);
+        pages
+            .MapPost("/invitation/{token}", Take)
+            .Audited(
+                AccessEvents.InvitationAccepted,
+                AccessEvents.MemberAdded,
+                "person.added",
+                "session.started",
+                "session.ended"
+            );
     }
 
     private static async Task<IResult> Show(

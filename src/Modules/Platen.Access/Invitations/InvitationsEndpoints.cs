@@ -98,6 +98,7 @@ internal static class InvitationsEndpoints
             .MapDelete("/{id:guid}", Revoke)
             .WithName("revokeInvitation")
             .Audited(AccessEvents.InvitationRevoked)
+            .LeavesNothing("it was taken back already")
             .WithMetadata(new Unversioned())
             .NeedsWorkspace(Scopes.MembersManage, platformToo: true);
 
@@ -105,6 +106,7 @@ internal static class InvitationsEndpoints
         app.MapPost("/v1/invitations/accept", Accept)
             .WithName("acceptInvitation")
             .Audited(AccessEvents.InvitationAccepted, AccessEvents.MemberAdded)
+            .LeavesNothing("the same person accepted it already")
             .WithTags("members")
             .Accepts<AcceptInvitation.Body>("application/json")
             .NeedsCaller();

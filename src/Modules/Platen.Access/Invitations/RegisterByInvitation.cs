@@ -27,11 +27,8 @@ internal sealed class RegisterByInvitation(
         CancellationToken ct
     )
     {
-        // The server itself, because nobody is known yet; in the workspace, because that is whose the invitation is.
-        await using var session = await pools.OpenAsync(
-            OperationContext.ForSystem(offer.Owner, "register by invitation"),
-            ct
-        );
+        // The server itself, because nobody is known yet. People are the platform's; the invitation and who accepts it are the workspace's.
+        await using var session = await pools.OpenAsync(Person.ByServer("register by invitation"), ct);
         var person = await people.WithPasswordAsync(
             session,
             displayName,
@@ -41,14 +38,14 @@ internal sealed class RegisterByInvitation(
             confirmed: false,
             ct
         );
-        session.ActFor(new Actor(person.AsActor, displayName.Trim()));
         await SendPersonMail.EnqueueAsync(
             session,
             new SendPersonMail.Request(SendPersonMail.Whats.Confirm, offer.Invitation.Email, person.Value),
             ct
         );
-        var outcome = await accept.AcceptAsync(session, offer.Invitation.Id, person, ct);
         var cookie = await PersonSessions.StartAsync(session, person, "invitation", context.Request, ct);
+        await session.EnterAsync(offer.Owner, ct);
+        var outcome = await accept.AcceptAsync(session, offer.Invitation.Id, person, ct);
         await session.CommitAsync(ct);
         invalidation.Drop(offer.Owner);
         PersonSessions.SendCookie(context, cookie);

@@ -91,13 +91,14 @@ internal static class KeysEndpoints
         guard(
             keys.MapDelete("/{id:guid}", Revoke)
                 .WithName($"revoke{whose}Key")
-                .Audited(AccessEvents.KeyRevoked)
+                .Audited(AccessEvents.KeyRevoked, AccessEvents.InvitationRevoked)
+                .LeavesNothing("it was revoked already")
                 .WithMetadata(new Unversioned())
         );
         guard(
             keys.MapPost("/{id:guid}/rotate", Rotate)
                 .WithName($"rotate{whose}Key")
-                .Audited(AccessEvents.KeyRevoked, AccessEvents.KeyCreated)
+                .Audited(AccessEvents.KeyRevoked, AccessEvents.KeyCreated, AccessEvents.InvitationRevoked)
                 .Accepts<RevokeKey.RotateBody>("application/json")
         );
     }

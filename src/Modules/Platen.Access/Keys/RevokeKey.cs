@@ -1,4 +1,5 @@
 using Platen.Access.Invitations;
+using Platen.Access.People;
 using Platen.Kernel;
 using Platen.Platform.Postgres;
 
@@ -74,6 +75,24 @@ internal sealed class RevokeKey(PostgresPools pools, Invalidation invalidation, 
         return new CreateKey.Outcome(made, secret);
     }
 
+    /// <summary>Ends what somebody lent of the session's owner, in the caller's transaction, who takes back what they sent.</summary>
+    public static async Task LentByAsync(Session session, PersonId lender, CancellationToken ct)
+    {
+        var ended = await session.ListAsync(
+            $"""
+            update access.machine_key set revoked_at = clock_timestamp(), revoked_by_name = $2
+            where owner = platform.current_owner() and lent_by = $1 and revoked_at is null
+            returning {StoredKey.Columns}
+            """,
+            StoredKey.Read,
+            ct,
+            Sql.Uuid(lender.Value),
+            Sql.Text((session.ActsFor ?? session.Context.Actor).Name)
+        );
+        foreach (var key in ended)
+            await TellAsync(session, key, after: null, until: null, ct);
+    }
+
     private static async Task RevokeAsync(
         Session session,
         StoredKey key,
@@ -81,20 +100,35 @@ internal sealed class RevokeKey(PostgresPools pools, Invalidation invalidation, 
         DateTimeOffset? until = null
     )
     {
-        await session.ExecuteAsync(
-            """
+        var ended = await session.FirstAsync(
+            $"""
             update access.machine_key set
                 revoked_at = case when $2::timestamptz is null then clock_timestamp() end,
                 revoked_by_name = case when $2::timestamptz is null then $3 end,
                 expires_at = least(expires_at, $2)
             where owner = platform.current_owner() and id = $1
+            returning {StoredKey.Columns}
             """,
+            StoredKey.Read,
             ct,
             Sql.Uuid(key.Id),
             StoredKey.Time(until),
             Sql.Text(session.Context.Actor.Name)
         );
-        await AccessEvents.TellAsync(
+        await TellAsync(session, key, until is null ? null : ended, until, ct);
+        // Whoever had the key may know their links. A secret that is replaced in time has not leaked.
+        if (until is null)
+            await EndInvitations.OfKeyAsync(session, key.Id, ct);
+    }
+
+    private static Task TellAsync(
+        Session session,
+        StoredKey key,
+        StoredKey? after,
+        DateTimeOffset? until,
+        CancellationToken ct
+    ) =>
+        AccessEvents.TellAsync(
             session,
             AccessEvents.Keys,
             AccessEvents.KeyRevoked,
@@ -107,12 +141,9 @@ internal sealed class RevokeKey(PostgresPools pools, Invalidation invalidation, 
                 }
             ),
             ct,
-            before: key.Content
+            before: key.Content,
+            after: after?.Content
         );
-        // Whoever had the key may know their links. A secret that is replaced in time has not leaked.
-        if (until is null)
-            await EndInvitations.OfKeyAsync(session, key.Id, ct);
-    }
 
     private static ProblemException NotFound() =>
         KernelProblems.NotFound.Because("There is no such key.").AsException();

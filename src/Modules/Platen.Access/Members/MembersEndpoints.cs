@@ -50,24 +50,25 @@ internal static class MembersEndpoints
         members
             .MapPatch("/{personId:guid}", Change)
             .WithName("changeMember")
-            .Audited(AccessEvents.RoleChanged)
+            .Audited(AccessEvents.RoleChanged, AccessEvents.InvitationRevoked)
+            .LeavesNothing("it is their role already")
             .Accepts<ChangeMember.Body>("application/json")
             .NeedsWorkspace(Scopes.MembersManage, platformToo: true);
         members
             .MapDelete("/{personId:guid}", Remove)
             .WithName("removeMember")
-            .Audited(AccessEvents.MemberRemoved)
+            .Audited(AccessEvents.MemberRemoved, AccessEvents.InvitationRevoked)
             .NeedsWorkspace(Scopes.MembersManage, platformToo: true);
         members
             .MapDelete("/me", Leave)
             .WithName("leaveWorkspace")
-            .Audited(AccessEvents.MemberRemoved)
+            .Audited(AccessEvents.MemberRemoved, AccessEvents.InvitationRevoked)
             .WithMetadata(new Unversioned())
             .Refuses(KernelProblems.Conflict)
             .NeedsWorkspace(Scopes.WorkspaceRead, platformToo: true);
         app.MapPost("/v1/workspaces/{ws}/transfer", Transfer)
             .WithName("transferWorkspace")
-            .Audited(AccessEvents.RoleChanged, AccessEvents.MemberRemoved)
+            .Audited(AccessEvents.RoleChanged, AccessEvents.MemberRemoved, AccessEvents.InvitationRevoked)
             .WithTags("members")
             .Accepts<ChangeMember.TransferBody>("application/json")
             .NeedsWorkspace(Scopes.MembersManage);

@@ -23,15 +23,15 @@ internal sealed class AddPerson(PostgresPools pools, Passwords passwords)
         var (name, address) = Check(displayName, email, password: null);
         await using var session = await pools.OpenAsync(Person.ByServer("add person"), ct);
         var id = await InsertAsync(session, name, address, passwordHash: null, confirmed: false, ct);
-        await PersonAudit.RecordAsync(session, "person.added", id, by, ct);
+        await PersonAudit.RecordChangeAsync(session, "person.added", id, before: null, by, ct);
         var welcome = new SendPersonMail.Request(SendPersonMail.Whats.Welcome, Email: null, id.Value);
         await SendPersonMail.EnqueueAsync(session, welcome, ct);
         await session.CommitAsync(ct);
         return id;
     }
 
-    /// <summary>Adds a person with a password, in a transaction that used up what let them in.</summary>
-    /// <param name="session">The server's own session; the caller commits.</param>
+    /// <summary>Adds a person with a password, in a transaction that used up what let them in. From there on the server acts for them.</summary>
+    /// <param name="session">The server's own session of the platform; the caller commits.</param>
     /// <param name="displayName">What others see.</param>
     /// <param name="email">Where they are reached.</param>
     /// <param name="password">By the rules.</param>
@@ -48,7 +48,16 @@ internal sealed class AddPerson(PostgresPools pools, Passwords passwords)
     )
     {
         var (name, address) = Check(displayName, email, password ?? "");
-        return await InsertAsync(session, name, address, passwords.Hash(password!), confirmed, ct);
+        var person = await InsertAsync(session, name, address, passwords.Hash(password!), confirmed, ct);
+        await PersonAudit.RecordChangeAsync(
+            session,
+            "person.added",
+            person,
+            before: null,
+            new Actor(person.AsActor, name),
+            ct
+        );
+        return person;
     }
 
     /// <summary>All that is wrong at once; null as the password means that none is asked for.</summary>

@@ -42,6 +42,7 @@ internal sealed class ChangeEmail(PostgresPools pools)
         await using var session = await pools.OpenAsync(Person.ByServer("confirm e-mail"), ct);
         if (await MailedLink.UseAsync(session, token, ct) is not { Purpose: MailedLink.ConfirmEmail } link)
             throw PeopleProblems.LinkSpent.Because("This link confirms no address any more.").AsException();
+        var before = await Person.FindAsync(session, link.Person, ct);
         try
         {
             await session.ExecuteAsync(
@@ -62,7 +63,7 @@ internal sealed class ChangeEmail(PostgresPools pools)
         {
             throw PeopleProblems.LinkSpent.Because("This address belongs to another account.").AsException();
         }
-        await PersonAudit.RecordAsync(session, "person.email-confirmed", link.Person, by: null, ct);
+        await PersonAudit.RecordChangeAsync(session, "person.email-confirmed", link.Person, before, by: null, ct);
         // Links that went to the old mailbox set no password any more.
         await MailedLink.SpendPasswordLinksAsync(session, link.Person, ct);
         await session.CommitAsync(ct);

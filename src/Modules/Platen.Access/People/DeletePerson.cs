@@ -1,3 +1,4 @@
+using Platen.Access.Keys;
 using Platen.Access.Members;
 using Platen.Access.SignIn;
 using Platen.Access.Workspaces;
@@ -14,6 +15,10 @@ internal sealed class DeletePerson(PostgresPools pools, Invalidation invalidatio
 {
     public const string Action = "person.deleted";
     private const string Name = "Deleted person";
+
+    /// <summary>What it leaves in the audit log: of the platform, and of each workspace that they were a member of.</summary>
+    public static string[] Leaves =>
+        [Action, AccessEvents.MemberRemoved, AccessEvents.KeyRevoked, AccessEvents.InvitationRevoked];
 
     /// <summary>What a person says who deletes their own account.</summary>
     /// <param name="Email">Their own address, so that nobody does it by mistake.</param>
@@ -44,12 +49,13 @@ internal sealed class DeletePerson(PostgresPools pools, Invalidation invalidatio
         await using var session = await pools.OpenAsync(Person.ByServer("delete person"), ct);
         session.ActFor(by);
         var left = new HashSet<OwnerId>();
+        var before = await Person.FindAsync(session, person, ct);
         await LeaveAllAsync(session, person, left, ct);
         if (!await EmptyAsync(session, person, ct))
             throw KernelProblems.NotFound.Because("There is no such person.").AsException();
         // The row is locked now: nobody makes them a member any more, and who did just before is seen.
         await LeaveAllAsync(session, person, left, ct);
-        await PersonAudit.RecordAsync(session, Action, person, by, ct);
+        await PersonAudit.RecordChangeAsync(session, Action, person, before, by, ct);
         await session.CommitAsync(ct);
         foreach (var owner in left)
             invalidation.Drop(owner);
@@ -97,21 +103,13 @@ internal sealed class DeletePerson(PostgresPools pools, Invalidation invalidatio
             return true;
         if (!workspace.IsDeleted && member.Role == Role.Owner && await Member.CountOwnersAsync(session, ct) == 1)
             return false;
+        await RevokeKey.LentByAsync(session, person, ct);
         await ChangeMember.RemoveAsync(session, member, ct);
         await session.ExecuteAsync(
             "update access.invitation set email = $2 where owner = platform.current_owner() and accepted_by = $1",
             ct,
             Sql.Uuid(person.Value),
             Sql.Text(AddressOf(person))
-        );
-        await session.ExecuteAsync(
-            """
-            update access.machine_key set revoked_at = clock_timestamp(), revoked_by_name = $2
-            where owner = platform.current_owner() and lent_by = $1 and revoked_at is null
-            """,
-            ct,
-            Sql.Uuid(person.Value),
-            Sql.Text((session.ActsFor ?? session.Context.Actor).Name)
         );
         return true;
     }

@@ -28,7 +28,7 @@ internal static class DisablePerson
             ct,
             Sql.Uuid(person.Value)
         );
-        await PersonSessions.EndAllAsync(session, person, except: null, ct);
+        await PersonSessions.EndAllAsync(session, person, except: null, by: null, ct);
     }
 
     /// <summary>Lets somebody in again who was disabled.</summary>

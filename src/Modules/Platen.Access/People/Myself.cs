@@ -21,14 +21,25 @@ internal sealed class Myself(PostgresPools pools)
                 .Invalid.Because("The name cannot be used.", [new Fault("/displayName", wrong)])
                 .AsException();
         await using var session = await pools.OpenAsync(signedIn.Operation("rename oneself"), ct);
+        var before = await FindAsync(session, signedIn, ct);
+        if (before.DisplayName == displayName.Trim())
+            return before;
         await session.ExecuteAsync(
             "update access.person set display_name = $2 where id = $1",
             ct,
             Sql.Uuid(signedIn.Person.Value),
             Sql.Text(displayName.Trim())
         );
-        await PersonAudit.RecordAsync(session, "person.renamed", signedIn.Person, signedIn.Actor, ct);
         var renamed = await FindAsync(session, signedIn, ct);
+        await PersonAudit.RecordAsync(
+            session,
+            "person.renamed",
+            signedIn.Person,
+            signedIn.Actor,
+            ct,
+            before: before.Content,
+            after: renamed.Content
+        );
         await session.CommitAsync(ct);
         return renamed;
     }

@@ -41,15 +41,20 @@ internal static class PeopleEndpoints
         people
             .MapPost("/{id:guid}/disable", Disable)
             .WithName("disablePerson")
-            .Audited("person.disabled")
+            .Audited("person.disabled", "sessions.ended", AccessEvents.InvitationRevoked)
+            .LeavesNothing("they were disabled already")
             .Refuses(KernelProblems.Conflict);
         people
             .MapDelete("/{id:guid}", Delete)
             .WithName("deletePerson")
-            .Audited(DeletePerson.Action, AccessEvents.MemberRemoved)
+            .Audited(DeletePerson.Leaves)
             .WithMetadata(new Unversioned())
             .Refuses(WorkspaceProblems.LastOwner, KernelProblems.Conflict);
-        people.MapPost("/{id:guid}/enable", Enable).WithName("enablePerson").Audited("person.enabled");
+        people
+            .MapPost("/{id:guid}/enable", Enable)
+            .WithName("enablePerson")
+            .Audited("person.enabled")
+            .LeavesNothing("they were not disabled");
     }
 
     private static async Task<Ok<PersonListView>> List(

@@ -35,6 +35,16 @@ internal sealed class Person
 
     public required string SecurityStamp { get; set; }
 
+    /// <summary>What the audit log has the digest of: see <see cref="PersonAudit"/>.</summary>
+    public object Content =>
+        new
+        {
+            displayName = DisplayName,
+            emailConfirmedAt = EmailConfirmedAt,
+            disabledAt = DisabledAt,
+            passwordChangedAt = PasswordChangedAt,
+        };
+
     /// <summary>A session as the server itself, which is what may look at people before anybody is signed in.</summary>
     public static OperationContext ByServer(string reason) => OperationContext.ForSystem(OwnerId.Platform, reason);
 

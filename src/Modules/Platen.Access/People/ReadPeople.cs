@@ -39,11 +39,13 @@ internal sealed class ReadPeople(PostgresPools pools)
         var person = await FindAsync(session, id, ct);
         if (person is null || person.DisabledAt is null == enabled)
             return person;
+        var before = await Person.FindAsync(session, id, ct);
         if (enabled)
             await DisablePerson.EnableAsync(session, id, ct);
         else
             await DisablePerson.DisableAsync(session, id, ct);
-        await PersonAudit.RecordAsync(session, enabled ? "person.enabled" : "person.disabled", id, by, ct);
+        var what = enabled ? "person.enabled" : "person.disabled";
+        await PersonAudit.RecordChangeAsync(session, what, id, before, by, ct);
         var changed = await FindAsync(session, id, ct);
         await session.CommitAsync(ct);
         return changed;

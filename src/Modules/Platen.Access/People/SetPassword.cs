@@ -44,8 +44,6 @@ internal sealed class SetPassword(PostgresPools pools, Passwords passwords, Sign
         await using var session = await pools.OpenAsync(Person.ByServer("reset password"), ct);
         if (await MailedLink.UseAsync(session, token, ct) is not { } link || !SetsPassword(link))
             throw Spent();
-        await ChangeAsync(session, person.Id, password, by: null, ct);
-        await SignInThrottle.ForgetAsync(session, person.NormalizedEmail, ct);
         // Whoever reads the mail has the mailbox.
         await session.ExecuteAsync(
             """
@@ -56,6 +54,8 @@ internal sealed class SetPassword(PostgresPools pools, Passwords passwords, Sign
             Sql.Uuid(person.Id.Value),
             Sql.Text(EmailAddress.Normalize(link.Email))
         );
+        await ChangeAsync(session, person, password, by: null, ct);
+        await SignInThrottle.ForgetAsync(session, person.NormalizedEmail, ct);
         await session.CommitAsync(ct);
     }
 
@@ -104,21 +104,16 @@ internal sealed class SetPassword(PostgresPools pools, Passwords passwords, Sign
             throw KernelProblems.Conflict.Because("The password was changed meanwhile: look again.").AsException();
         if (attempt is not null)
             await SignInThrottle.ForgiveAsync(session, attempt, ct);
-        await ChangeAsync(session, person.Id, password, signedIn, ct);
+        await ChangeAsync(session, person, password, signedIn, ct);
         await session.CommitAsync(ct);
     }
 
-    private async Task ChangeAsync(
-        Session session,
-        PersonId person,
-        string password,
-        SignedIn? by,
-        CancellationToken ct
-    )
+    private async Task ChangeAsync(Session session, Person before, string password, SignedIn? by, CancellationToken ct)
     {
+        var person = before.Id;
         await passwords.SetAsync(session, person, password, ct);
-        await PersonSessions.EndAllAsync(session, person, by?.SessionId, ct);
-        await PersonAudit.RecordAsync(session, "person.password-set", person, by?.Actor, ct);
+        await PersonSessions.EndAllAsync(session, person, by?.SessionId, by?.Actor, ct);
+        await PersonAudit.RecordChangeAsync(session, "person.password-set", person, before, by?.Actor, ct);
         await MailedLink.SpendPasswordLinksAsync(session, person, ct);
         var notice = new SendPersonMail.Request(SendPersonMail.Whats.PasswordChanged, Email: null, person.Value);
         await SendPersonMail.EnqueueAsync(session, notice, ct);

@@ -16,16 +16,25 @@ internal static class AccountPage
     public static void Map(IEndpointRouteBuilder pages)
     {
         pages.MapGet("/account", Show);
-        pages.MapPost("/account/password", Password).Audited("person.password-set");
-        pages.MapPost("/account/delete", Delete).Audited(DeletePerson.Action, AccessEvents.MemberRemoved);
+        pages.MapPost("/account/password", Password).Audited("person.password-set", "sessions.ended");
+        pages.MapPost("/account/delete", Delete).Audited(DeletePerson.Leaves);
         pages.MapPost("/account/sessions/{id:guid}/end", EndSession).Audited("session.ended");
-        pages.MapPost("/account/sessions/end-others", EndOthers).Audited("sessions.ended");
-        pages.MapPost("/account/terminals/{id:guid}/end", EndTerminal).Audited(AccessEvents.KeyRevoked);
+        pages
+            .MapPost("/account/sessions/end-others", EndOthers)
+            .Audited("sessions.ended")
+            .LeavesNothing("there was no other");
+        pages
+            .MapPost("/account/terminals/{id:guid}/end", EndTerminal)
+            .Audited(AccessEvents.KeyRevoked, AccessEvents.InvitationRevoked)
+            .LeavesNothing("it had ended already");
         pages.MapPost("/account/passkeys/{id}/remove", RemovePasskey).Audited("passkey.removed");
         pages
             .MapPost("/account/providers/{provider}/link", Link)
             .NotAudited("sends the browser to the provider; coming back is recorded");
-        pages.MapPost("/account/providers/{provider}/unlink", Unlink).Audited("provider.unlinked");
+        pages
+            .MapPost("/account/providers/{provider}/unlink", Unlink)
+            .Audited("provider.unlinked")
+            .LeavesNothing("it was not linked");
     }
 
     /// <summary>Whether the form carries the token of the person whose cookie came with it.</summary>

@@ -125,7 +125,15 @@ internal sealed class Passkeys(PostgresPools pools, IPasskeyHandler<Person> hand
             throw PeopleProblems.PasskeyRefused.Because("The passkey is registered already.").AsException();
         if (count > PeopleLimits.Passkeys)
             throw TooMany();
-        await PersonAudit.RecordAsync(session, "passkey.added", person.Person, person.Actor, ct, new { shown });
+        await PersonAudit.RecordAsync(
+            session,
+            "passkey.added",
+            person.Person,
+            person.Actor,
+            ct,
+            new { shown },
+            after: ContentOf(made.Passkey.CredentialId, shown)
+        );
         var notice = new SendPersonMail.Request(SendPersonMail.Whats.PasskeyAdded, Email: null, person.Person.Value);
         await SendPersonMail.EnqueueAsync(session, notice, ct);
         await session.CommitAsync(ct);
@@ -138,16 +146,27 @@ internal sealed class Passkeys(PostgresPools pools, IPasskeyHandler<Person> hand
         if (id.Length > 1400 || !Base64Url.IsValid(id))
             return false;
         await using var session = await pools.OpenAsync(person.Operation("remove passkey"), ct);
-        var removed = await session.ExecuteAsync(
-            "delete from access.passkey where person_id = $1 and credential_id = $2",
+        var credential = Base64Url.DecodeFromChars(id);
+        var name = await session.FirstAsync(
+            "delete from access.passkey where person_id = $1 and credential_id = $2 returning name",
+            row => row.GetString(0),
             ct,
             Sql.Uuid(person.Person.Value),
-            Sql.Bytes(Base64Url.DecodeFromChars(id))
+            Sql.Bytes(credential)
         );
-        if (removed == 1)
-            await PersonAudit.RecordAsync(session, "passkey.removed", person.Person, person.Actor, ct, new { id });
+        if (name is null)
+            return false;
+        await PersonAudit.RecordAsync(
+            session,
+            "passkey.removed",
+            person.Person,
+            person.Actor,
+            ct,
+            new { id },
+            before: ContentOf(credential, name)
+        );
         await session.CommitAsync(ct);
-        return removed == 1;
+        return true;
     }
 
     /// <summary>Begins a sign-in; who it is, the passkey itself tells.</summary>
@@ -182,6 +201,9 @@ internal sealed class Passkeys(PostgresPools pools, IPasskeyHandler<Person> hand
         await session.CommitAsync(ct);
         PersonSessions.SendCookie(context, secret);
     }
+
+    private static object ContentOf(byte[] credential, string name) =>
+        new { id = Base64Url.EncodeToString(credential), name };
 
     private async Task<Guid> KeepAsync(string kind, PersonId? person, string? state, CancellationToken ct)
     {

@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Http;
 using Npgsql;
 using Platen.Access.People;
+using Platen.Kernel;
 using Platen.Platform.Postgres;
 
 namespace Platen.Access.SignIn;
@@ -28,6 +29,16 @@ internal sealed class PersonSessions(PostgresPools pools)
         DateTimeOffset ExpiresAt,
         bool Current
     );
+
+    private const string Returned = " returning id, person_id, method, expires_at";
+
+    private sealed record Ended(Guid Id, PersonId Person, string Method, DateTimeOffset ExpiresAt)
+    {
+        public object Content => new { method = Method, expiresAt = ExpiresAt };
+
+        public static Ended Read(NpgsqlDataReader row) =>
+            new(row.GetGuid(0), new PersonId(row.GetGuid(1)), row.GetString(2), row.GetFieldValue<DateTimeOffset>(3));
+    }
 
     /// <summary>Whether the request carries a session's cookie at all.</summary>
     public static bool IsCarriedBy(HttpRequest request) => request.Cookies.ContainsKey(NameFor(request));
@@ -113,31 +124,38 @@ internal sealed class PersonSessions(PostgresPools pools)
     {
         if (Secret256.TryParse(request.Cookies[NameFor(request)], out var former))
         {
-            await session.ExecuteAsync(
-                "update access.person_session set ended_at = now() where token_hash = $1 and ended_at is null",
+            var replaced = await session.ListAsync(
+                "update access.person_session set ended_at = now() where token_hash = $1 and ended_at is null"
+                    + Returned,
+                Ended.Read,
                 ct,
                 Sql.Bytes(former.Hash)
             );
+            await TellEndedAsync(session, replaced, by: null, ct);
         }
-        await session.ExecuteAsync(
+        var tooMany = await session.ListAsync(
             """
             update access.person_session set ended_at = now() where id in (
                 select id from access.person_session
                 where person_id = $1 and ended_at is null and expires_at > now()
                 order by started_at desc, id desc offset $2
             )
-            """,
+            """ + Returned,
+            Ended.Read,
             ct,
             Sql.Uuid(person.Value),
             Sql.Int(PeopleLimits.Sessions - 1)
         );
+        await TellEndedAsync(session, tooMany, by: null, ct);
         var secret = Secret256.Generate();
         var agent = request.Headers.UserAgent.ToString();
-        await session.ExecuteAsync(
+        var expiresAt = await session.FirstAsync(
             """
             insert into access.person_session (id, person_id, token_hash, method, address, user_agent, expires_at)
             values ($1, $2, $3, $4, $5, $6, now() + $7)
+            returning expires_at
             """,
+            row => row.GetFieldValue<DateTimeOffset>(0),
             ct,
             Sql.Uuid(Guid.CreateVersion7()),
             Sql.Uuid(person.Value),
@@ -147,7 +165,15 @@ internal sealed class PersonSessions(PostgresPools pools)
             Sql.Text(agent.Length > 400 ? agent[..400] : agent),
             Span(PeopleLimits.SessionLife)
         );
-        await PersonAudit.RecordAsync(session, "session.started", person, by: null, ct, new { method });
+        await PersonAudit.RecordAsync(
+            session,
+            "session.started",
+            person,
+            by: null,
+            ct,
+            new { method },
+            after: new { method, expiresAt }
+        );
         return secret;
     }
 
@@ -183,35 +209,43 @@ internal sealed class PersonSessions(PostgresPools pools)
     public async Task<bool> EndAsync(SignedIn person, Guid id, CancellationToken ct)
     {
         await using var session = await pools.OpenAsync(person.Operation("end session"), ct);
-        var ended = await session.ExecuteAsync(
-            "update access.person_session set ended_at = now() where person_id = $1 and id = $2 and ended_at is null",
+        var ended = await session.ListAsync(
+            "update access.person_session set ended_at = now() where person_id = $1 and id = $2 and ended_at is null"
+                + Returned,
+            Ended.Read,
             ct,
             Sql.Uuid(person.Person.Value),
             Sql.Uuid(id)
         );
-        if (ended == 1)
-            await PersonAudit.RecordAsync(session, "session.ended", person.Person, person.Actor, ct, new { id });
+        await TellEndedAsync(session, ended, person.Actor, ct);
         await session.CommitAsync(ct);
-        return ended == 1;
+        return ended.Count == 1;
     }
 
     /// <summary>Ends every session of the person but the one that asks; returns how many.</summary>
     public async Task<int> EndOthersAsync(SignedIn person, CancellationToken ct)
     {
         await using var session = await pools.OpenAsync(person.Operation("end other sessions"), ct);
-        var ended = await EndAllAsync(session, person.Person, person.SessionId, ct);
-        await PersonAudit.RecordAsync(session, "sessions.ended", person.Person, person.Actor, ct, new { ended });
+        var ended = await EndAllAsync(session, person.Person, person.SessionId, person.Actor, ct);
         await session.CommitAsync(ct);
         return ended;
     }
 
-    /// <summary>Ends every session of the person, but for one.</summary>
-    public static Task<int> EndAllAsync(Session session, PersonId person, Guid? except, CancellationToken ct) =>
-        session.ExecuteAsync(
+    /// <summary>Ends every session of the person, but for one; returns how many.</summary>
+    public static async Task<int> EndAllAsync(
+        Session session,
+        PersonId person,
+        Guid? except,
+        Actor? by,
+        CancellationToken ct
+    )
+    {
+        var ended = await session.ListAsync(
             """
             update access.person_session set ended_at = now()
             where person_id = $1 and ended_at is null and id is distinct from $2
-            """,
+            """ + Returned,
+            Ended.Read,
             ct,
             Sql.Uuid(person.Value),
             new NpgsqlParameter
@@ -220,6 +254,36 @@ internal sealed class PersonSessions(PostgresPools pools)
                 NpgsqlDbType = NpgsqlTypes.NpgsqlDbType.Uuid,
             }
         );
+        if (ended.Count > 0)
+        {
+            await PersonAudit.RecordAsync(
+                session,
+                "sessions.ended",
+                person,
+                by,
+                ct,
+                new { ended = ended.Count },
+                before: ended.OrderBy(one => one.Id).Select(one => one.Content)
+            );
+        }
+        return ended.Count;
+    }
+
+    private static async Task TellEndedAsync(Session session, List<Ended> ended, Actor? by, CancellationToken ct)
+    {
+        foreach (var one in ended)
+        {
+            await PersonAudit.RecordAsync(
+                session,
+                "session.ended",
+                one.Person,
+                by,
+                ct,
+                new { id = one.Id },
+                before: one.Content
+            );
+        }
+    }
 
     /// <summary>Gives the browser the session. Scripts never see it, and other sites' requests do not carry it, links excepted.</summary>
     public static void SendCookie(HttpContext context, Secret256 secret) =>

@@ -6,6 +6,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Platen.Access.People;
+using Platen.Kernel;
 using Platen.Platform.Postgres;
 
 namespace Platen.Access.SignIn;
@@ -121,19 +122,9 @@ internal sealed partial class Providers(PostgresPools pools, PeopleSettings sett
                 await Leave(context, "/sign-in?problem=provider");
                 return;
             }
-            var linked = await LinkAsync(session, provider, subject, person.Person, ct);
+            var linked = await LinkAsync(session, provider, subject, person.Person, person.Actor, ct);
             if (linked)
-            {
-                await PersonAudit.RecordAsync(
-                    session,
-                    "provider.linked",
-                    person.Person,
-                    person.Actor,
-                    ct,
-                    new { provider }
-                );
                 await session.CommitAsync(ct);
-            }
             await Leave(context, linked ? "/account?done=linked" : "/account?problem=linked-elsewhere");
             return;
         }
@@ -189,31 +180,54 @@ internal sealed partial class Providers(PostgresPools pools, PeopleSettings sett
         {
             return null;
         }
-        return await LinkAsync(session, provider, subject, person.Id, ct) ? person.Id : null;
+        return await LinkAsync(session, provider, subject, person.Id, by: null, ct) ? person.Id : null;
     }
 
+    /// <summary>Whether the subject is this person's from now on; it may have been before.</summary>
     private static async Task<bool> LinkAsync(
         Session session,
         string provider,
         string subject,
         PersonId person,
+        Actor? by,
         CancellationToken ct
-    ) =>
-        await session.FirstAsync(
+    )
+    {
+        var linkedAt = await session.FirstAsync(
             """
-            with added as (
-                insert into access.outside_identity (provider, subject, person_id) values ($1, $2, $3)
-                on conflict do nothing returning person_id
-            )
-            select exists (select from added) or exists (
-                select from access.outside_identity where provider = $1 and subject = $2 and person_id = $3)
+            insert into access.outside_identity (provider, subject, person_id) values ($1, $2, $3)
+            on conflict do nothing returning linked_at
             """,
+            row => (DateTimeOffset?)row.GetFieldValue<DateTimeOffset>(0),
+            ct,
+            Sql.Text(provider),
+            Sql.Text(subject),
+            Sql.Uuid(person.Value)
+        );
+        if (linkedAt is { } at)
+        {
+            await PersonAudit.RecordAsync(
+                session,
+                "provider.linked",
+                person,
+                by,
+                ct,
+                new { provider },
+                after: ContentOf(provider, at)
+            );
+            return true;
+        }
+        return await session.FirstAsync(
+            "select exists (select from access.outside_identity where provider = $1 and subject = $2 and person_id = $3)",
             row => row.GetBoolean(0),
             ct,
             Sql.Text(provider),
             Sql.Text(subject),
             Sql.Uuid(person.Value)
         );
+    }
+
+    private static object ContentOf(string provider, DateTimeOffset linkedAt) => new { provider, linkedAt };
 
     /// <summary>The providers that the person is known by.</summary>
     public async Task<HashSet<string>> LinkedAsync(SignedIn person, CancellationToken ct)
@@ -232,13 +246,24 @@ internal sealed partial class Providers(PostgresPools pools, PeopleSettings sett
     public async Task UnlinkAsync(SignedIn person, string provider, CancellationToken ct)
     {
         await using var session = await pools.OpenAsync(person.Operation("unlink provider"), ct);
-        await session.ExecuteAsync(
-            "delete from access.outside_identity where person_id = $1 and provider = $2",
+        var linkedAt = await session.FirstAsync(
+            "delete from access.outside_identity where person_id = $1 and provider = $2 returning linked_at",
+            row => (DateTimeOffset?)row.GetFieldValue<DateTimeOffset>(0),
             ct,
             Sql.Uuid(person.Person.Value),
             Sql.Text(provider)
         );
-        await PersonAudit.RecordAsync(session, "provider.unlinked", person.Person, person.Actor, ct, new { provider });
+        if (linkedAt is not { } at)
+            return;
+        await PersonAudit.RecordAsync(
+            session,
+            "provider.unlinked",
+            person.Person,
+            person.Actor,
+            ct,
+            new { provider },
+            before: ContentOf(provider, at)
+        );
         await session.CommitAsync(ct);
     }
 

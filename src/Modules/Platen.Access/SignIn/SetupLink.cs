@@ -74,9 +74,15 @@ internal sealed class SetupLink(PostgresPools pools, AddPerson people)
             ct,
             Sql.Uuid(person.Value)
         );
-        session.ActFor(new Actor(person.AsActor, displayName!.Trim()));
         await MemberRows.AddAsync(session, person, Role.Owner, ct);
-        await PersonAudit.RecordAsync(session, "platform.set-up", person, by: null, ct);
+        await PersonAudit.RecordAsync(
+            session,
+            "platform.set-up",
+            person,
+            by: null,
+            ct,
+            after: new { owner = person.Value }
+        );
         var confirm = new SendPersonMail.Request(SendPersonMail.Whats.Confirm, email!.Trim(), person.Value);
         await SendPersonMail.EnqueueAsync(session, confirm, ct);
         var cookie = await PersonSessions.StartAsync(session, person, "setup", context.Request, ct);

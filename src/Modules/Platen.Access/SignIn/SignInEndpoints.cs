@@ -104,7 +104,7 @@ internal static class SignInEndpoints
         app.MapPost("/v1/session", SignIn)
             .WithName("signIn")
             .RateLimited(RateLimitPolicies.SignIn)
-            .Audited("session.started")
+            .Audited("session.started", "session.ended")
             .WithTags("signing in")
             .Accepts<PasswordBody>("application/json")
             .Refuses(
@@ -124,7 +124,7 @@ internal static class SignInEndpoints
         app.MapPost("/v1/session/passkey", PasskeySignIn)
             .WithName("signInWithPasskey")
             .RateLimited(RateLimitPolicies.SignIn)
-            .Audited("session.started")
+            .Audited("session.started", "session.ended")
             .WithTags("signing in")
             .Accepts<PasskeyBody>("application/json")
             .Refuses(PeopleProblems.CrossSite, PeopleProblems.PasskeyRefused)
@@ -140,7 +140,7 @@ internal static class SignInEndpoints
         app.MapPost("/v1/password-reset/complete", CompleteReset)
             .WithName("completePasswordReset")
             .RateLimited(RateLimitPolicies.SignIn)
-            .Audited("person.password-set")
+            .Audited("person.password-set", "sessions.ended")
             .WithTags("signing in")
             .Accepts<CompleteBody>("application/json")
             .Refuses(PeopleProblems.CrossSite, PeopleProblems.LinkSpent, KernelProblems.Invalid)
@@ -166,6 +166,7 @@ internal static class SignInEndpoints
         mine.MapDelete("/sessions", EndOthers)
             .WithName("endOtherSessions")
             .Audited("sessions.ended")
+            .LeavesNothing("there was no other")
             .WithMetadata(new Unversioned());
         mine.MapDelete("/sessions/{id:guid}", EndSession)
             .WithName("endSession")
@@ -174,22 +175,24 @@ internal static class SignInEndpoints
         mine.MapGet("/terminals", ListTerminals).WithName("listTerminals");
         mine.MapDelete("/terminals/{id:guid}", EndTerminal)
             .WithName("endTerminal")
-            .Audited(AccessEvents.KeyRevoked)
+            .Audited(AccessEvents.KeyRevoked, AccessEvents.InvitationRevoked)
+            .LeavesNothing("it had ended already")
             .WithMetadata(new Unversioned());
         mine.MapGet("/people/me", Myself).WithName("getMyself");
         mine.MapPatch("/people/me", Rename)
             .WithName("renameMyself")
             .Audited("person.renamed")
+            .LeavesNothing("it is their name already")
             .Accepts<NameBody>("application/json")
             .Refuses(KernelProblems.Invalid);
         mine.MapPost("/people/me/delete", DeleteMyself)
             .WithName("deleteMyself")
-            .Audited(DeletePerson.Action, AccessEvents.MemberRemoved)
+            .Audited(DeletePerson.Leaves)
             .Accepts<DeletePerson.Body>("application/json")
             .Refuses(KernelProblems.Invalid, PeopleProblems.FreshSignInNeeded, WorkspaceProblems.LastOwner);
         mine.MapPost("/people/me/password", ChangePassword)
             .WithName("changePassword")
-            .Audited("person.password-set")
+            .Audited("person.password-set", "sessions.ended")
             .Accepts<NewPasswordBody>("application/json")
             .Refuses(KernelProblems.Invalid, PeopleProblems.SignInLocked);
         mine.MapPost("/people/me/email", AskForEmail)

@@ -21,14 +21,17 @@ internal static class SignInPages
     {
         var pages = app.MapGroup("").ExcludeFromDescription().AllowAnonymous();
         pages.MapGet("/sign-in", ShowSignIn);
-        pages.MapPost("/sign-in", SignIn).RateLimited(RateLimitPolicies.SignIn).Audited("session.started");
-        pages.MapPost("/sign-out", SignOut).Audited("session.ended");
+        pages
+            .MapPost("/sign-in", SignIn)
+            .RateLimited(RateLimitPolicies.SignIn)
+            .Audited("session.started", "session.ended");
+        pages.MapPost("/sign-out", SignOut).Audited("session.ended").LeavesNothing("nobody was signed in");
         pages.MapGet("/sign-in/{provider}", GoToProvider);
         pages.MapGet("/setup/{token}", ShowSetup);
         pages
             .MapPost("/setup/{token}", SetUp)
             .RateLimited(RateLimitPolicies.SignIn)
-            .Audited("platform.set-up", "session.started");
+            .Audited("platform.set-up", "person.added", AccessEvents.MemberAdded, "session.started", "session.ended");
         pages.MapGet("/reset", ShowReset);
         pages
             .MapPost("/reset", AskForReset)
@@ -38,7 +41,7 @@ internal static class SignInPages
         pages
             .MapPost("/reset/{token}", SetNewPassword)
             .RateLimited(RateLimitPolicies.SignIn)
-            .Audited("person.password-set");
+            .Audited("person.password-set", "sessions.ended");
         pages.MapGet("/confirm-email/{token}", ShowConfirm);
         pages.MapPost("/confirm-email/{token}", Confirm).Audited("person.email-confirmed");
         AccountPage.Map(pages);

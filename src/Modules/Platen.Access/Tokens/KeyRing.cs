@@ -69,13 +69,15 @@ internal sealed class KeyRing(
         await using (var session = await OpenAsync(ct))
             keys = await ReadAsync(session, ct);
         if (NeedsNew(clock.GetUtcNow()))
-            await ReplaceAsync(onlyIfDue: true, endFormer: false, ct);
+            await ReplaceAsync(onlyIfDue: true, endFormer: false, by: null, ct);
     }
 
     /// <summary>Makes a new key now.</summary>
+    /// <param name="by">Who wants it.</param>
     /// <param name="endFormer">Whether every token so far ends at once, because a secret has leaked.</param>
     /// <param name="ct">Cancels.</param>
-    public Task RotateAsync(bool endFormer, CancellationToken ct) => ReplaceAsync(onlyIfDue: false, endFormer, ct);
+    public Task RotateAsync(Actor by, bool endFormer, CancellationToken ct) =>
+        ReplaceAsync(onlyIfDue: false, endFormer, by, ct);
 
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
@@ -152,9 +154,11 @@ internal sealed class KeyRing(
 
     private bool NeedsNew(DateTimeOffset now) => keys is [] || keys[^1].SignsFrom + ReplacedAfter <= now;
 
-    private async Task ReplaceAsync(bool onlyIfDue, bool endFormer, CancellationToken ct)
+    private async Task ReplaceAsync(bool onlyIfDue, bool endFormer, Actor? by, CancellationToken ct)
     {
         await using var session = await OpenAsync(ct);
+        if (by is not null)
+            session.ActFor(by);
         // One node at a time; the others then find that nothing is due.
         await session.ExecuteAsync("select pg_advisory_xact_lock(hashtextextended('access.signing-key', 0))", ct);
         keys = await ReadAsync(session, ct);
@@ -198,13 +202,18 @@ internal sealed class KeyRing(
             Stream,
             AccessEvents.SigningKeyMade,
             AccessRequests.Event(new { id = made.Id, endedFormer = endFormer }),
-            ct
+            ct,
+            before: keys is [.., var former] ? ContentOf(former) : null,
+            after: ContentOf(made)
         );
         var ring = await ReadAsync(session, ct);
         await session.CommitAsync(ct);
         keys = ring;
         Log.SigningKeyMade(logger, made.Id, made.SignsFrom);
     }
+
+    // Neither secret is in it.
+    private static object ContentOf(SigningKey key) => new { id = key.Id, signsFrom = key.SignsFrom };
 
     private ValueTask<Session> OpenAsync(CancellationToken ct) =>
         pools.OpenAsync(OperationContext.ForSystem(OwnerId.Platform, "signing keys"), ct);

@@ -107,7 +107,7 @@ internal static class TokensEndpoints
             && context.Request.ContentLength != 0
                 ? await context.BodyAsync<RotateBody>(ct)
                 : new RotateBody();
-        await ring.RotateAsync(body.EndFormer, ct);
+        await ring.RotateAsync(caller.Actor, body.EndFormer, ct);
         await embedTokens.RefreshAsync(ct);
         return TypedResults.NoContent();
     }

@@ -73,6 +73,7 @@ internal sealed class PurgeWorkspace(PostgresPools pools, Invalidation invalidat
     /// <summary>Removes the workspace itself and tells of it.</summary>
     public static async Task EndAsync(Session session, CancellationToken ct)
     {
+        var before = await Workspace.FindAsync(session, ct);
         await session.ExecuteAsync("delete from access.workspace where owner = platform.current_owner()", ct);
         await ClosedOwners.EndPurgeAsync(session, ct);
         await AccessEvents.TellAsync(
@@ -80,7 +81,8 @@ internal sealed class PurgeWorkspace(PostgresPools pools, Invalidation invalidat
             AccessEvents.Workspace,
             AccessEvents.WorkspacePurged,
             AccessRequests.Event(new { id = session.Context.Owner.Value }),
-            ct
+            ct,
+            before: before?.Content
         );
     }
 }

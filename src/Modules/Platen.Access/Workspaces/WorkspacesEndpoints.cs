@@ -88,6 +88,7 @@ internal static class WorkspacesEndpoints
         all.MapPost("", Create)
             .WithName("createWorkspace")
             .Audited(AccessEvents.WorkspaceCreated, AccessEvents.MemberAdded)
+            .LeavesNothing("the same Idempotency-Key made it before")
             .Accepts<CreateWorkspace.Body>("application/json")
             .WithMetadata(new TakesIdempotencyKey())
             .NeedsCaller();
@@ -99,6 +100,7 @@ internal static class WorkspacesEndpoints
         one.MapPatch("", Change)
             .WithName("changeWorkspace")
             .Audited(AccessEvents.WorkspaceRenamed, AccessEvents.PlanChanged)
+            .LeavesNothing("nothing of it is another")
             .Accepts<ChangeWorkspace.Body>("application/json")
             .NeedsWorkspace(Scopes.WorkspaceManage);
         one.MapDelete("", Delete)

@@ -880,8 +880,8 @@ internal sealed class CarryOutCutover(
             session,
             action,
             $"cutover/{id:D}",
-            before: null,
-            after: null,
+            before: action == WidgetEvents.CutoverCancelled ? Cutover.DigestOf(order) : null,
+            after: action == WidgetEvents.CutoverScheduled ? Cutover.DigestOf(order) : null,
             new
             {
                 items = order.Items.Count,

@@ -173,7 +173,7 @@ internal sealed record Cutover(
             Document(problem)
         ) ?? throw KernelProblems.Conflict.Because($"The cut-over {id:D} is not scheduled any more.").AsException();
 
-    private static Digest DigestOf(CutoverOrder order) => Digest.Of(JsonSerializer.SerializeToUtf8Bytes(order, Json));
+    public static Digest DigestOf(CutoverOrder order) => Digest.Of(JsonSerializer.SerializeToUtf8Bytes(order, Json));
 
     private static NpgsqlParameter Document(byte[]? utf8) =>
         new() { Value = (object?)utf8 ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Jsonb };

@@ -80,6 +80,7 @@ internal static class StagesEndpoints
                 WidgetEvents.GatesForced,
                 WidgetEvents.CutoverScheduled
             )
+            .LeavesNothing("it was carried out before, or all of it is live already")
             .NeedsScope(Scopes.CuratedPublish);
         cutovers
             .MapDelete("/{id:guid}", Cancel)
@@ -96,6 +97,7 @@ internal static class StagesEndpoints
             .WithName("createCutoverPreviewLink")
             .Accepts<PreviewLinks.CutoverBody>("application/json")
             .Audited(WidgetEvents.PreviewLinked)
+            .WithoutDigests("it shows several things that stay as they are", WidgetEvents.PreviewLinked)
             .NeedsScope(Scopes.CuratedPublish);
 
         // Who may write an instance may show it to others before it is live; they need nothing but the link.
