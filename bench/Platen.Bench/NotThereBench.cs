@@ -39,6 +39,8 @@ internal static class NotThereBench
             ct
         );
         var id = instance["publicId"]!.GetValue<string>();
+        // Whose submissions are, is known by what is live.
+        await SendAsync(own, HttpMethod.Put, $"/v1/instances/{id}/publication", new JsonObject(), ct, ifMatch: "*");
         await SendAsync(own, HttpMethod.Put, "/v1/templates/bench-secret", new JsonObject(), ct, create: true);
 
         // As long and of the same form as what is there, and another one each time: nothing of an id is remembered.
@@ -173,13 +175,16 @@ internal static class NotThereBench
         string path,
         JsonNode body,
         CancellationToken ct,
-        bool create = false
+        bool create = false,
+        string? ifMatch = null
     )
     {
         using var request = new HttpRequestMessage(method, path);
         request.Content = new StringContent(body.ToJsonString(), Encoding.UTF8, "application/json");
         if (create)
             request.Headers.TryAddWithoutValidation("If-None-Match", "*");
+        if (ifMatch is not null)
+            request.Headers.TryAddWithoutValidation("If-Match", ifMatch);
         using var response = await http.SendAsync(request, ct);
         var text = await response.Content.ReadAsStringAsync(ct);
         return response.IsSuccessStatusCode

@@ -57,7 +57,7 @@ public sealed class WorkspacesAtScaleTests(PostgresFixture postgres)
                         runtime.Pools,
                         ada,
                         "select slug from access.find_workspace($1, $2)",
-                        slug is null ? 0 : 1,
+                        expected: 1,
                         Sql.Uuid(id),
                         Sql.Text(slug)
                     )

@@ -55,12 +55,13 @@ internal sealed class InstanceAccess(WorkspaceDirectory directory, PostgresPools
     private async Task<OwnerId?> OwnerOfAsync(Caller caller, PublicId.User id, CancellationToken ct)
     {
         await using var session = await pools.OpenAsync(caller.Operation("find instance"), ct);
-        return await session.FirstAsync(
+        var owner = await session.FirstAsync(
             "select widgets.find_instance_owner($1)",
-            row => row.IsDBNull(0) ? (OwnerId?)null : new OwnerId(row.GetGuid(0)),
+            row => new OwnerId(row.GetGuid(0)),
             ct,
             Sql.Text(id.ToString())
         );
+        return owner.Value == Guid.Empty ? null : owner;
     }
 }
 

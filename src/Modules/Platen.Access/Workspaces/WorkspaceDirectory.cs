@@ -99,18 +99,23 @@ public sealed class WorkspaceDirectory
             return kept;
         var readAt = invalidation.Now;
         await using var session = await pools.OpenAsync(caller.Operation("enter workspace"), ct);
-        var found = await session.FirstAsync(
-            "select owner, slug, status, role from access.find_workspace($1, $2)",
-            row => new Place(
-                new OwnerId(row.GetGuid(0)),
-                row.GetString(1),
-                row.GetString(2),
-                row.IsDBNull(3) ? null : Roles.Parse(row.GetString(3))
-            ),
+        var (asked, isThere) = await session.FirstAsync(
+            "select owner, slug, status, role, found from access.find_workspace($1, $2)",
+            row =>
+                (
+                    new Place(
+                        new OwnerId(row.GetGuid(0)),
+                        row.GetString(1),
+                        row.GetString(2),
+                        row.IsDBNull(3) ? null : Roles.Parse(row.GetString(3))
+                    ),
+                    row.GetBoolean(4)
+                ),
             ct,
             Sql.Uuid(isId ? id : Guid.Empty),
             Sql.Text(isId ? null : workspace)
         );
+        var found = isThere ? asked : null;
         // What the caller has nothing to do with is not remembered, no more than what is not there: the time of the next refusal would tell.
         if (found is not null && (found.Role is not null || found.Owner == caller.Owner || caller.IsOperator))
             places.Keep(key, found.Owner, found, readAt);

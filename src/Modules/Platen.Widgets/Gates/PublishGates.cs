@@ -81,7 +81,7 @@ internal static class PublishGates
             """
             select w.id from unnest($1::text[]) as w (id)
             where exists (select from widgets.curated_widget_instances c where c.public_id = w.id and c.status <> 'unpublished')
-                or widgets.find_instance_owner(w.id) is not null
+                or widgets.find_instance_owner(w.id) <> '00000000-0000-0000-0000-000000000000'
             """,
             row => row.GetString(0),
             ct,
