@@ -40,7 +40,7 @@ internal static class RegistryEndpoints
                 // What modules record that take in what is pushed under their prefix.
                 "template.version-pushed",
                 "template.channel-moved",
-                "widget.type-installed",
+                "widget-type.installed",
             ])
             .LeavesNothing("bytes mean nothing until a manifest refers to them; or it was there already")
             .NeedsScope(Scopes.RegistryPush)
