@@ -35,11 +35,16 @@ internal sealed record PersonOrder(string Person);
 
 /// <summary>Erasing what a person sent, as far as it is.</summary>
 /// <param name="Id">What to ask for until it is done; null when it was done at once.</param>
-/// <param name="Status"><c>done</c> or <c>running</c>.</param>
+/// <param name="Status"><c>done</c>, <c>running</c> or <c>failed</c>.</param>
 /// <param name="Count">Submissions that are gone.</param>
 /// <param name="LookedAt">Submissions looked at.</param>
-public sealed record SubmissionErasure(Guid? Id, string Status, long Count, long LookedAt)
+/// <param name="JobId">The job that was given up, when it has failed; null when the server does not know it any more.</param>
+public sealed record SubmissionErasure(Guid? Id, string Status, long Count, long LookedAt, Guid? JobId = null)
 {
+    /// <summary>Whether the server gave it up: some are erased, and it goes on when it is asked again for the same address.</summary>
+    [JsonIgnore]
+    public bool IsFailed => Status == "failed";
+
     /// <summary>Whether that is all.</summary>
     [JsonIgnore]
     public bool IsDone => Status == "done";

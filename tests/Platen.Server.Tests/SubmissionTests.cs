@@ -587,6 +587,89 @@ public sealed class SubmissionTests(ServerFixture server)
             );
     }
 
+    [Theory]
+    [InlineData("retried")]
+    [InlineData("asked again")]
+    [InlineData("asked again when the job is gone")]
+    public async Task Forgetting_that_was_given_up_says_so_and_goes_on_when_it_is_asked_to(string how)
+    {
+        using var form = await PublishAsync();
+        const int All = 2_500;
+        await form.FillAsync(All, "(case when n % 5 = 0 then 'gone@example.org' else 'p' || n || '@example.org' end)");
+        // Its only attempt fails, as the last of many would.
+        await form.AdminAsync(
+            $"""
+            create function "cut off {form.Owner}"() returns trigger language plpgsql as $$ begin raise 'cut off'; end $$;
+            create trigger cut_off before update of looked_to on submissions.erasure for each row
+                when (new.owner = '{form.Owner}') execute function "cut off {form.Owner}"();
+            create function "one attempt {form.Owner}"() returns trigger language plpgsql
+                as $$ begin new.max_attempts := 1; return new; end $$;
+            create trigger one_attempt before insert on platform.job for each row
+                when (new.owner = '{form.Owner}') execute function "one attempt {form.Owner}"();
+            """
+        );
+        var asked = await form.Client.SendAsync(
+            HttpMethod.Post,
+            "/v1/submissions:erase",
+            new { person = "gone@example.org" }
+        );
+        asked.Status.ShouldBe(202, asked.Text);
+        asked.Json["jobId"].ShouldBeNull();
+        var at = "/v1/submissions/erasures/" + asked.Json["id"];
+        var failed = await UntilAsync("failed");
+        failed["lookedAt"]!.GetValue<int>().ShouldBe(1_000);
+        var job = failed["jobId"]!.GetValue<Guid>();
+        await form.AdminAsync(
+            $"""drop function "cut off {form.Owner}" cascade; drop function "one attempt {form.Owner}" cascade"""
+        );
+
+        if (how == "asked again when the job is gone")
+        {
+            await form.AdminAsync($"delete from platform.job where id = '{job}'");
+            var gone = (await form.Client.SendAsync(HttpMethod.Get, at)).Json;
+            (gone["status"]!.GetValue<string>(), gone["jobId"]).ShouldBe(("failed", null));
+        }
+        if (how == "retried")
+        {
+            using var keeper = ServerFixtureClient(await server.CreateKeyAsync(form.Owner, "jobs:manage"));
+            (await keeper.SendAsync(HttpMethod.Post, $"/v1/jobs/{job}/retry")).Status.ShouldBe(204);
+        }
+        else
+        {
+            var again = await form.Client.SendAsync(
+                HttpMethod.Post,
+                "/v1/submissions:erase",
+                new { person = "Gone@example.org" }
+            );
+            again.Status.ShouldBe(202, again.Text);
+            again.Json["id"]!.ToString().ShouldBe(asked.Json["id"]!.ToString());
+        }
+        var done = await UntilAsync("done");
+        done["lookedAt"]!.GetValue<int>().ShouldBe(All);
+        done["count"]!.GetValue<int>().ShouldBe(All / 5);
+        done["jobId"].ShouldBeNull();
+        (await form.CountAsync("fields::text ilike '%gone@%'")).ShouldBe(0);
+        (
+            await form.AdminAsync(
+                $"select count(*) from submissions.erasure where owner = '{form.Owner}' and person is null"
+            )
+        ).ShouldBe(1L);
+
+        async Task<JsonNode> UntilAsync(string status)
+        {
+            JsonNode last = new JsonObject();
+            await Platen.Testing.Servers.ServerProcess.WaitUntilAsync(
+                "the erasure to be " + status,
+                TimeSpan.FromSeconds(60),
+                async _ =>
+                    (last = (await form.Client.SendAsync(HttpMethod.Get, at)).Json)["status"]!.GetValue<string>()
+                    == status,
+                Ct
+            );
+            return last;
+        }
+    }
+
     [Fact]
     public async Task What_is_older_than_it_is_kept_goes_and_the_rest_stays()
     {

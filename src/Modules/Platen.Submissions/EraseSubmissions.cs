@@ -31,7 +31,10 @@ internal sealed class EraseSubmissions(PostgresPools pools)
         await session.CommitAsync(ct);
     }
 
-    /// <summary>Takes the first step; where that is not all, a job takes the others.</summary>
+    /// <summary>
+    /// Takes the first step; where that is not all, a job takes the others. What was asked before and is not done goes on instead, also
+    /// when its job had been given up.
+    /// </summary>
     /// <exception cref="ProblemException"><see cref="KernelProblems.Invalid"/>.</exception>
     public async Task<Erasure> OfPersonAsync(Caller caller, Body body, CancellationToken ct)
     {
@@ -48,22 +51,18 @@ internal sealed class EraseSubmissions(PostgresPools pools)
                 .AsException();
         }
         await using var session = await pools.OpenAsync(caller.Operation("erase person"), ct);
+        if (await TakeOverAsync(session, person, ct) is { } begun)
+        {
+            await TellAsync(session, goesOn: true, ct);
+            await session.CommitAsync(ct);
+            return begun;
+        }
         var step = await ErasureStep.TakeAsync(session, person, Guid.Empty, ct);
         var erasure = step.IsLast
             ? new Erasure(null, step.LookedAt, step.Erased, IsDone: true)
             : await BeginAsync(session, person, step, ct);
         if (step.Erased == 0)
-        {
-            await AuditLog.RecordAsync(
-                session,
-                SubmissionEvents.Erased,
-                "submissions",
-                null,
-                null,
-                new { count = 0, goesOn = !step.IsLast },
-                ct
-            );
-        }
+            await TellAsync(session, goesOn: !step.IsLast, ct);
         await session.CommitAsync(ct);
         return erasure;
     }
@@ -75,14 +74,68 @@ internal sealed class EraseSubmissions(PostgresPools pools)
         await using var session = await pools.OpenAsync(caller.Operation("read erasure"), ct);
         return await session.FirstAsync(
                 """
-                select id, looked_at, erased, finished_at is not null from submissions.erasure
-                where owner = platform.current_owner() and id = $1
+                select e.id, e.looked_at, e.erased, e.finished_at is not null, e.job, j.state
+                from submissions.erasure e
+                left join platform.job j on j.owner = e.owner and j.id = e.job
+                where e.owner = platform.current_owner() and e.id = $1
                 """,
-                row => new Erasure(row.GetGuid(0), row.GetInt64(1), row.GetInt64(2), row.GetBoolean(3)),
+                row =>
+                {
+                    var isDone = row.GetBoolean(3);
+                    // A job that succeeded has seen the last step done, so one that is over while the row is not was given up.
+                    var isOver = row.IsDBNull(5) || row.GetString(5) is not ("queued" or "running");
+                    return new Erasure(row.GetGuid(0), row.GetInt64(1), row.GetInt64(2), isDone)
+                    {
+                        HasFailed = !isDone && isOver,
+                        Job = isDone || row.IsDBNull(5) ? null : row.GetGuid(4),
+                    };
+                },
                 ct,
                 Sql.Uuid(id)
             ) ?? throw KernelProblems.NotFound.Because($"There is no erasure {id}.").AsException();
     }
+
+    // One at a time for a person: of two who ask at once, the second finds what the first began.
+    private static async Task<Erasure?> TakeOverAsync(Session session, string person, CancellationToken ct)
+    {
+        await session.ExecuteAsync(
+            "select pg_advisory_xact_lock(hashtextextended('submissions.erasure/' || platform.current_owner() || '/' || lower($1), 0))",
+            ct,
+            Sql.Text(person)
+        );
+        var begun = await session.FirstAsync(
+            """
+            select id, looked_at, erased from submissions.erasure
+            where owner = platform.current_owner() and lower(person) = lower($1)
+            order by id limit 1 for update
+            """,
+            row => new Erasure(row.GetGuid(0), row.GetInt64(1), row.GetInt64(2), IsDone: false),
+            ct,
+            Sql.Text(person)
+        );
+        if (begun is not { Id: { } id })
+            return null;
+        // The same job while it lives, else a new one.
+        var job = await EraseInSteps.EnqueueAsync(session, id, ct);
+        await session.ExecuteAsync(
+            "update submissions.erasure set job = $2 where owner = platform.current_owner() and id = $1",
+            ct,
+            Sql.Uuid(id),
+            Sql.Uuid(job.Id.Value)
+        );
+        return begun;
+    }
+
+    private static Task TellAsync(Session session, bool goesOn, CancellationToken ct) =>
+        AuditLog.RecordAsync(
+            session,
+            SubmissionEvents.Erased,
+            "submissions",
+            before: null,
+            after: null,
+            new { count = 0, goesOn },
+            ct
+        );
 
     private static async Task<Erasure> BeginAsync(
         Session session,
@@ -97,10 +150,11 @@ internal sealed class EraseSubmissions(PostgresPools pools)
             new Npgsql.NpgsqlParameter<TimeSpan> { TypedValue = KeptAfterwards }
         );
         var id = Guid.CreateVersion7();
+        var job = await EraseInSteps.EnqueueAsync(session, id, ct);
         await session.ExecuteAsync(
             """
-            insert into submissions.erasure (owner, id, person, looked_to, looked_at, erased, asked_by, asked_by_name)
-            values (platform.current_owner(), $1, $2, $3, $4, $5, platform.current_actor(), $6)
+            insert into submissions.erasure (owner, id, person, looked_to, looked_at, erased, asked_by, asked_by_name, job)
+            values (platform.current_owner(), $1, $2, $3, $4, $5, platform.current_actor(), $6, $7)
             """,
             ct,
             Sql.Uuid(id),
@@ -108,9 +162,9 @@ internal sealed class EraseSubmissions(PostgresPools pools)
             Sql.Uuid(step.LookedTo),
             Sql.Long(step.LookedAt),
             Sql.Long(step.Erased),
-            Sql.Text(session.Context.Actor.Name)
+            Sql.Text(session.Context.Actor.Name),
+            Sql.Uuid(job.Id.Value)
         );
-        await EraseInSteps.EnqueueAsync(session, id, ct);
         return new Erasure(id, step.LookedAt, step.Erased, IsDone: false);
     }
 }
@@ -120,4 +174,11 @@ internal sealed class EraseSubmissions(PostgresPools pools)
 /// <param name="LookedAt">Submissions looked at so far.</param>
 /// <param name="Erased">Submissions that are gone.</param>
 /// <param name="IsDone">Whether that is all.</param>
-internal sealed record Erasure(Guid? Id, long LookedAt, long Erased, bool IsDone);
+internal sealed record Erasure(Guid? Id, long LookedAt, long Erased, bool IsDone)
+{
+    /// <summary>Whether its job was given up, so that nothing goes on by itself.</summary>
+    public bool HasFailed { get; init; }
+
+    /// <summary>The job that takes the steps; null when it is not known any more, and when all is done.</summary>
+    public Guid? Job { get; init; }
+}

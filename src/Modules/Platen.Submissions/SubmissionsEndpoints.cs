@@ -30,13 +30,22 @@ internal sealed record ReceivedView(Guid Id, DateTimeOffset ReceivedAt);
 
 /// <summary>Erasing what a person sent, as far as it is.</summary>
 /// <param name="Id">What to ask for until it is done; null when it was done at once.</param>
-/// <param name="Status"><c>done</c> or <c>running</c>.</param>
+/// <param name="Status"><c>done</c>, <c>running</c>, or <c>failed</c>: its job was given up. Asking again for the same person goes on.</param>
 /// <param name="Count">Submissions that are gone.</param>
 /// <param name="LookedAt">Submissions looked at.</param>
-internal sealed record ErasureView(Guid? Id, string Status, long Count, long LookedAt)
+/// <param name="JobId">The job that was given up, which can be retried as well; null when it is not known any more, or has not failed.</param>
+internal sealed record ErasureView(Guid? Id, string Status, long Count, long LookedAt, Guid? JobId)
 {
     public static ErasureView Of(Erasure erasure) =>
-        new(erasure.Id, erasure.IsDone ? "done" : "running", erasure.Erased, erasure.LookedAt);
+        new(
+            erasure.Id,
+            erasure.IsDone ? "done"
+                : erasure.HasFailed ? "failed"
+                : "running",
+            erasure.Erased,
+            erasure.LookedAt,
+            erasure.HasFailed ? erasure.Job : null
+        );
 }
 
 /// <summary>The routes of the module, and who may use each.</summary>

@@ -182,7 +182,7 @@ internal static class SubmissionsCommand
         var workspace = run.Value(Workspace);
         var erasure = await run.Client.EraseSubmissionsOfAsync(workspace, address, ct);
         using var timer = new PeriodicTimer(LookAgain, run.Terminal.Time);
-        while (!erasure.IsDone && erasure.Id is { } id)
+        while (erasure is { IsDone: false, IsFailed: false, Id: { } id })
         {
             run.Output.Progress(
                 string.Create(
@@ -192,6 +192,19 @@ internal static class SubmissionsCommand
             );
             await timer.WaitForNextTickAsync(ct);
             erasure = await run.Client.GetErasureAsync(workspace, id, ct);
+        }
+        if (erasure.IsFailed)
+        {
+            var job = erasure.JobId is { } failed ? $" Why is in 'platen jobs show {failed}'." : "";
+            throw new CliException(
+                ExitCode.No,
+                "erasure-failed",
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"The server gave up after {erasure.LookedAt:N0} looked at and {erasure.Count:N0} erased; the rest is still there."
+                ),
+                $"Run the same command again, and it goes on from there.{job}"
+            );
         }
         return erasure.Count;
     }

@@ -11,6 +11,8 @@ create table submissions.erasure (
     asked_at timestamptz not null default clock_timestamp(),
     asked_by uuid not null,
     asked_by_name text not null,
+    -- What takes the steps that are left, in platform.job; gone from there when it is long past.
+    job uuid not null,
     finished_at timestamptz,
     primary key (owner, id),
     constraint forgets_whom check ((finished_at is null) = (person is not null))
