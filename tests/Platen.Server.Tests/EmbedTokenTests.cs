@@ -486,6 +486,60 @@ public sealed class EmbedTokenTests(ServerFixture server)
     }
 
     [Fact]
+    public async Task What_ended_long_ago_is_forgotten_also_of_owners_who_end_nothing_any_more()
+    {
+        var (mine, theirs) = (await Private.PublishAsync(server), await Private.PublishAsync(server));
+        await using var admin = await server.Postgres.OpenAdminAsync(Ct);
+        foreach (var of in (Private[])[mine, theirs])
+        {
+            await using var ended = new NpgsqlCommand(
+                """
+                insert into platform.embed_revocation (owner, public_id, token, revoked_at)
+                select $1, $2, gen_random_uuid(), clock_timestamp() - make_interval(hours => h) from unnest(array[26, 26, 24]) h
+                """,
+                admin
+            );
+            ended.Parameters.AddWithValue(of.Owner.Value);
+            ended.Parameters.AddWithValue(of.Id);
+            await ended.ExecuteNonQueryAsync(Ct);
+        }
+        await using (
+            var session = await server.Postgres.Pools.OpenAsync(
+                OperationContext.ForSystem(OwnerId.Platform, "test"),
+                Ct
+            )
+        )
+        {
+            await Platform.Jobs.JobQueue.EnqueueAsync(
+                session,
+                "platform.maintain",
+                Guid.CreateVersion7().ToString("N"),
+                "{}"u8.ToArray(),
+                new Platform.Jobs.JobOptions(),
+                Ct
+            );
+            await session.CommitAsync(Ct);
+        }
+        await Platen.Testing.Servers.ServerProcess.WaitUntilAsync(
+            "both owners' old rows to be swept",
+            TimeSpan.FromSeconds(60),
+            async _ => await CountAsync(mine) == 1 && await CountAsync(theirs) == 1,
+            Ct
+        );
+
+        async Task<long> CountAsync(Private of)
+        {
+            await using var count = new NpgsqlCommand(
+                "select count(*) from platform.embed_revocation where owner = $1 and public_id = $2",
+                admin
+            );
+            count.Parameters.AddWithValue(of.Owner.Value);
+            count.Parameters.AddWithValue(of.Id);
+            return (long)(await count.ExecuteScalarAsync(Ct))!;
+        }
+    }
+
+    [Fact]
     public async Task All_tokens_made_so_far_are_taken_back_and_the_next_works()
     {
         var mine = await Private.PublishAsync(server);

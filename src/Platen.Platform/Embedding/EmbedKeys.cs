@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text.Json.Serialization;
 using Platen.Kernel;
+using Platen.Platform.Postgres;
 
 namespace Platen.Platform.Embedding;
 
@@ -56,7 +57,20 @@ internal sealed record EmbedRevocation(
 }
 
 /// <summary>One row of what was ended; <paramref name="Token"/> is the nil UUID for all of an instance.</summary>
-internal sealed record EndedToken(OwnerId Owner, string PublicId, Guid Token, DateTimeOffset At);
+internal sealed record EndedToken(OwnerId Owner, string PublicId, Guid Token, DateTimeOffset At)
+{
+    /// <summary>Removes some of every owner that ended longer ago than any token lives; returns how many.</summary>
+    public static Task<int> RemoveOldAsync(Session worker, int limit, CancellationToken ct) =>
+        worker.ExecuteAsync(
+            """
+            delete from platform.embed_revocation r where (r.owner, r.public_id, r.token) in (
+                select o.owner, o.public_id, o.token from platform.embed_revocation o
+                 where o.revoked_at < clock_timestamp() - interval '25 hours' order by o.revoked_at limit $1)
+            """,
+            ct,
+            Sql.Int(limit)
+        );
+}
 
 /// <summary>What a node has to know to look at embed tokens, as it is kept in a file: nothing in it is secret.</summary>
 internal sealed record EmbedState(EmbedState.Key[] Keys, EmbedState.Ended[] Revoked)

@@ -46,6 +46,7 @@ internal sealed class Maintain(IBlobStore blobs, PostgresPools pools, TimeProvid
         );
         await RemoveAllAsync(s => Webhooks.WebhookQueue.RemoveOldAsync(s, RowsATransaction, ct), ct);
         await RemoveAllAsync(s => Usage.UsageLog.RemoveOldAsync(s, RowsATransaction, ct), ct);
+        await RemoveAllAsync(s => Embedding.EndedToken.RemoveOldAsync(s, RowsATransaction, ct), ct);
         Log.Maintained(logger, swept.Uploads, events, jobs);
     }
 

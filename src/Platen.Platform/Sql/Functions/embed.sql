@@ -7,7 +7,8 @@ as $$
 declare
     v_at timestamptz;
 begin
-    -- What ended longer ago than any token lives is forgotten with the next that ends.
+    -- What ended longer ago than any token lives is forgotten with the next that ends, so that it takes nobody's share; of owners of whom none
+    -- ends any more it is swept every hour.
     delete from platform.embed_revocation r
     where r.owner = platform.current_owner() and r.revoked_at < clock_timestamp() - interval '25 hours';
     if p_token = '00000000-0000-0000-0000-000000000000' then

@@ -17,3 +17,4 @@ create table platform.embed_revocation (
     revoked_at timestamptz not null default clock_timestamp(),
     primary key (owner, public_id, token)
 );
+create index embed_revocation_of_all on platform.embed_revocation (revoked_at);

@@ -16,6 +16,12 @@ create policy of_owner on platform.embed_revocation to platen_app
 grant select, insert, delete on platform.embed_revocation to platen_app;
 grant update (revoked_at) on platform.embed_revocation to platen_app;
 
+-- The worker sweeps what has expired.
+drop policy if exists expired on platform.embed_revocation;
+create policy expired on platform.embed_revocation to platen_worker using (true);
+comment on policy expired on platform.embed_revocation is 'every owner: sweeping looks at the time alone';
+grant select, delete on platform.embed_revocation to platen_worker;
+
 -- Public halves, and which tokens have ended: nothing here makes a token.
 drop policy if exists for_views on platform.embed_key;
 create policy for_views on platform.embed_key for select to platen_view using (true);
