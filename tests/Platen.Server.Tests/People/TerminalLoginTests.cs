@@ -322,6 +322,31 @@ public sealed partial class TerminalLoginTests(ServerFixture server)
     }
 
     [Fact]
+    public async Task Everything_is_lent_by_a_fresh_sign_in_only_and_less_by_any()
+    {
+        var (ada, browser, _, owner) = await NewMemberAsync("owner");
+        using var own = browser;
+        await using (var admin = await server.Postgres.OpenAdminAsync(Ct))
+        {
+            await using var stale = new Npgsql.NpgsqlCommand(
+                "update access.person_session set started_at = now() - interval '1 hour' where person_id = $1",
+                admin
+            );
+            stale.Parameters.AddWithValue(ada.Id);
+            await stale.ExecuteNonQueryAsync(Ct);
+        }
+        var path = new TerminalSecret().Path("t");
+        var refused = await ApproveAsync(browser, path, owner, "all", 90);
+        refused.Text.ShouldContain("too old to lend everything");
+        refused.Text.ShouldContain("/sign-in?returnTo=" + Uri.EscapeDataString("/terminal-login"));
+        Code().IsMatch(refused.Text).ShouldBeFalse();
+        Code().IsMatch((await ApproveAsync(browser, path, owner, "write", 90)).Text).ShouldBeTrue();
+
+        (await browser.SignInAsync(ada.Email, ada.Password)).Status.ShouldBe(204);
+        Code().IsMatch((await ApproveAsync(browser, path, owner, "all", 90)).Text).ShouldBeTrue();
+    }
+
+    [Fact]
     public async Task A_code_works_once_with_its_secret_and_for_members_alone()
     {
         var (ada, browser, slug, owner) = await NewMemberAsync("viewer");

@@ -64,8 +64,10 @@ internal sealed class TerminalLogin(
     {
         ["read"] = "Read",
         ["write"] = "Read and write content",
-        ["all"] = "Everything you may do there",
+        [Everything] = "Everything you may do there",
     };
+
+    private const string Everything = "all";
 
     private static readonly int[] Days = [1, 30, 90];
 
@@ -194,6 +196,19 @@ internal sealed class TerminalLogin(
         var places = await login.PlacesAsync(person, ct);
         if (places.All(place => place.Owner.Value != owner))
             return await login.FormAsync(context, person, asked, "You are not a member there.", ct);
+        // It lasts longer than any session, and does what the account page asks a fresh sign-in for: it invites, and makes keys.
+        if (rights == Everything && !person.IsFresh)
+        {
+            var again = Uri.EscapeDataString("/terminal-login" + context.Request.QueryString);
+            return await login.FormAsync(
+                context,
+                person,
+                asked,
+                "Your sign-in is older than 15 minutes, which is too old to lend everything.",
+                ct,
+                ("/sign-in?returnTo=" + again, "Sign in again")
+            );
+        }
         var code = login.Issue(person, new OwnerId(owner), asked.Challenge, asked.Name, rights, days);
         var back = asked.Port is { } port
             ? string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{port}/?state={asked.State}&code={code}")
@@ -223,12 +238,14 @@ internal sealed class TerminalLogin(
         SignedIn person,
         Asked asked,
         string? problem,
-        CancellationToken ct
+        CancellationToken ct,
+        (string Path, string Text)? wayOut = null
     )
     {
         var places = await PlacesAsync(person, ct);
         var action = "/terminal-login" + context.Request.QueryString;
-        var notice = problem is null ? "" : $"<p class=\"note bad\" role=\"alert\">{HtmlPage.Text(problem)}</p>";
+        var link = wayOut is var (path, text) ? $" <a href=\"{HtmlPage.Text(path)}\">{HtmlPage.Text(text)}</a>" : "";
+        var notice = problem is null ? "" : $"<p class=\"note bad\" role=\"alert\">{HtmlPage.Text(problem)}{link}</p>";
         return HtmlPage.WithForms(
             context,
             "Sign a terminal in · Platen",
@@ -296,7 +313,7 @@ internal sealed class TerminalLogin(
     private static List<string> ScopesOf(OwnerId owner, Role role, string rights)
     {
         var own = Roles.ScopesOf(role, owner);
-        if (rights == "all")
+        if (rights == Everything)
             return [.. own.Order(StringComparer.Ordinal)];
         var lent = Roles.ScopesOf(rights == "read" ? Role.Viewer : Role.Editor);
         IEnumerable<string> most = owner.IsPlatform && rights == "write" ? lent.Append(Scopes.CuratedPublish) : lent;
