@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net.Http.Json;
+using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Playwright;
@@ -62,6 +63,35 @@ public sealed partial class EmbedTests(BrowserFixture browser)
     }
 
     [Fact]
+    public async Task A_loader_of_a_former_version_that_a_page_has_pinned_goes_on_working()
+    {
+        var former = await File.ReadAllBytesAsync(
+            Path.Combine(Build.Repository, "web", "loader", "kept", "0.1.0-1.js"),
+            Ct
+        );
+        var address = $"{Origin}/embed/{Convert.ToHexStringLower(SHA256.HashData(former))}/loader.js";
+        var integrity = "sha384-" + Convert.ToBase64String(SHA384.HashData(former));
+        await using var visit = await VisitAsync(
+            $"""
+            <platen-widget id="w" public-id="{Faq}"></platen-widget>
+            <platen-widget id="o" public-id="{Faq}" mode="overlay"><button id="trigger">Questions</button></platen-widget>
+            <script async src="{address}" integrity="{integrity}" crossorigin></script>
+            """
+        );
+        var height = (await visit.HeardAsync("ready")).GetProperty("height").GetInt32();
+        height.ShouldBeGreaterThan(500);
+        (await HeightAsync(visit.Page)).ShouldBe(height);
+        await visit.ClickBelowAsync(visit.Page.Locator("#trigger"));
+        await visit.HeardAsync("open");
+        await visit.HeardAsync("ready", 2);
+        await visit.Page.Keyboard.PressAsync("Escape");
+        await visit.HeardAsync("close");
+        visit.Requests.ShouldContain(address);
+        visit.Requests.ShouldNotContain(url => url.Contains("/embed/v1/", StringComparison.Ordinal));
+        visit.Complaints.ShouldBeEmpty();
+    }
+
+    [Fact]
     public async Task What_opens_in_it_makes_it_higher()
     {
         await using var visit = await VisitAsync(
@@ -87,6 +117,12 @@ public sealed partial class EmbedTests(BrowserFixture browser)
         await UntilAsync(visit.Page, "() => !!customElements.get('platen-widget')");
         await visit.SettleAsync();
         visit.Requests.ShouldNotContain(url => url.Contains("/e/", StringComparison.Ordinal));
+        // The connection is made meanwhile, once.
+        (
+            await visit.Page.EvaluateAsync<string[]>(
+                "[...document.querySelectorAll('link[rel=preconnect]')].map((link) => new URL(link.href).origin)"
+            )
+        ).ShouldBe([Origin]);
         await visit.Page.EvaluateAsync("scrollTo(0, 4700)");
         await visit.HeardAsync("ready");
         await visit.Page.EvaluateAsync("scrollTo(0, 5600)");
@@ -662,6 +698,35 @@ public sealed partial class EmbedTests(BrowserFixture browser)
                 "([type, id, mode]) => said.some((e) => e.type === type && e.publicId === id && e.mode === mode)",
                 new[] { what, id, mode }
             );
+    }
+
+    [Theory]
+    [InlineData(1280)]
+    [InlineData(390)]
+    public async Task Whoever_reads_the_demo_page_to_its_end_sees_every_widget_and_nothing_move(int width)
+    {
+        var page = await browser.NewPageAsync(
+            new BrowserNewContextOptions
+            {
+                ReducedMotion = ReducedMotion.Reduce,
+                ViewportSize = new ViewportSize { Width = width, Height = 900 },
+            },
+            []
+        );
+        await page.AddInitScriptAsync(Witness);
+        await page.GotoAsync(browser.Demo.ToString());
+        // Other tests publish here too; of what they publish nobody has written a height down.
+        foreach (var id in PlatenServer.Samples)
+        {
+            await ShownFromItsTopAsync(page.Locator($"section[data-id='{id}']"));
+            await UntilAsync(
+                page,
+                "id => said.some((e) => e.type === 'ready' && e.publicId === id && e.mode === 'inline')",
+                id
+            );
+            await MovesNothingAsync(page);
+        }
+        await page.Context.CloseAsync();
     }
 
     /// <summary>As a link to it would show it.</summary>

@@ -1,8 +1,10 @@
+using System.IO.Compression;
 using System.Net;
 using System.Net.Http.Json;
 using System.Security.Cryptography;
 using System.Text.Json;
 using Platen.Testing;
+using Platen.Testing.Servers;
 
 namespace Platen.Delivery.Tests;
 
@@ -58,6 +60,42 @@ public sealed class EmbedTests(PostgresFixture postgres)
         other.StatusCode.ShouldBe(HttpStatusCode.OK);
         using var wanted = await host.GetAsync(Loader, ("If-Match", "\"other\""));
         wanted.StatusCode.ShouldBe(HttpStatusCode.PreconditionFailed);
+    }
+
+    [Fact]
+    public async Task Loaders_of_former_versions_are_where_pages_have_pinned_them()
+    {
+        await using var host = await DeliveryHost.StartAsync(postgres.Pools);
+        var current = (await ManifestAsync(host)).GetProperty("loader").GetProperty("pinned").GetString();
+        var kept = Directory.GetFiles(Path.Combine(Build.Repository, "web", "loader", "kept"), "*.js");
+        kept.ShouldNotBeEmpty();
+        foreach (var file in kept)
+        {
+            var bytes = await File.ReadAllBytesAsync(file, Ct);
+            var path = $"/embed/{Convert.ToHexStringLower(SHA256.HashData(bytes))}/loader.js";
+            foreach (var coding in (string[])["identity", "gzip", "br"])
+            {
+                using var former = await host.GetAsync(path, ("Accept-Encoding", coding));
+                former.StatusCode.ShouldBe(HttpStatusCode.OK, file);
+                former.Headers.CacheControl!.ToString().ShouldContain("immutable");
+                former.Headers.GetValues("Access-Control-Allow-Origin").ShouldBe(["*"]);
+                former.Content.Headers.ContentEncoding.ShouldBe(coding == "identity" ? [] : [coding]);
+                await using var sent = await former.Content.ReadAsStreamAsync(Ct);
+                await using var plain = coding switch
+                {
+                    "br" => new BrotliStream(sent, CompressionMode.Decompress),
+                    "gzip" => new GZipStream(sent, CompressionMode.Decompress),
+                    _ => sent,
+                };
+                using var whole = new MemoryStream();
+                await plain.CopyToAsync(whole, Ct);
+                // What a page's integrity value is of.
+                whole.ToArray().ShouldBe(bytes, file);
+            }
+        }
+        // At least one is not the current one.
+        kept.Select(file => $"/embed/{Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(file)))}/loader.js")
+            .ShouldContain(path => path != current);
     }
 
     [Fact]
