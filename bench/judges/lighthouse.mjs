@@ -1,7 +1,8 @@
 // What Lighthouse says of the pages: `node lighthouse.mjs SERVER [ROUNDS] [ID…]`, with a server that has its samples published.
 //
 // Each page is opened in Chromium as Lighthouse opens it (a phone, a slow network, both simulated), ROUNDS times, and the median of each of
-// its four scores counts. Exit code 1 when one is below 95. CHROME_PATH names the browser; else /usr/bin/chromium.
+// its four scores counts. Exit code 1 when one is below 95; LEAST_PERFORMANCE is another bound for the first, on a machine that does other
+// things. CHROME_PATH names the browser; else /usr/bin/chromium.
 //
 // Lighthouse reads /robots.txt as the page, which these pages' policy (default-src 'none') forbids it: it calls every one of them invalid
 // (a search score of 91). That one audit is left out here, and the file is looked at by itself.
@@ -9,7 +10,7 @@ import { launch } from 'chrome-launcher';
 import lighthouse from 'lighthouse';
 
 const [server = 'http://127.0.0.1:5080', rounds = '1', ...given] = process.argv.slice(2);
-const LEAST = 95;
+const LEAST = { performance: Number(process.env.LEAST_PERFORMANCE ?? 95), others: 95 };
 const TRIES = 3;
 const CATEGORIES = ['performance', 'accessibility', 'best-practices', 'seo'];
 
@@ -22,7 +23,7 @@ const browser = await launch({
 const robots = await fetch(new URL('/robots.txt', server));
 if (robots.status !== 200 || !/^User-agent: \*$/m.test(await robots.text())) throw new Error(`/robots.txt: ${robots.status}`);
 const median = (values) => values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)];
-let worst = 100;
+let low = 0;
 try {
   console.log(['page', ...CATEGORIES].join('\t'));
   for (const id of ids) {
@@ -37,7 +38,7 @@ try {
     }
     const scores = CATEGORIES.map((category) => median(runs.map((run) => Math.round(run.categories[category].score * 100))));
     console.log([id, ...scores].join('\t'));
-    worst = Math.min(worst, ...scores);
+    low += scores.filter((score, at) => score < (LEAST[CATEGORIES[at]] ?? LEAST.others)).length;
     for (const category of CATEGORIES) {
       for (const { id: audit, weight } of runs[0].categories[category].auditRefs) {
         const { score, title } = runs[0].audits[audit] ?? { score: null };
@@ -48,4 +49,4 @@ try {
 } finally {
   await browser.kill();
 }
-process.exitCode = worst >= LEAST ? 0 : 1;
+process.exitCode = low === 0 ? 0 : 1;

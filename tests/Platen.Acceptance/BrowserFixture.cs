@@ -129,18 +129,12 @@ public sealed class BrowserFixture : IAsyncLifetime
 
     private static async Task<string> FetchAxeAsync(CancellationToken ct)
     {
-        var folder = Path.Combine(Build.Repository, "artifacts", "axe-core");
+        var folder = await NodePackages.InstallAsync(
+            "axe-core",
+            Path.Combine(Build.Repository, "tests", "Platen.Acceptance", "browser"),
+            ct
+        );
         var script = Path.Combine(folder, "node_modules", "axe-core", "axe.min.js");
-        if (!File.Exists(script))
-        {
-            Directory.CreateDirectory(folder);
-            foreach (var name in (string[])["package.json", "package-lock.json"])
-            {
-                var source = Path.Combine(Build.Repository, "tests", "Platen.Acceptance", "browser", name);
-                File.Copy(source, Path.Combine(folder, name), overwrite: true);
-            }
-            await ServerProcess.RunAsync("npm", ["ci", "--prefix", folder, "--ignore-scripts"], ct);
-        }
         return await File.ReadAllTextAsync(script, ct);
     }
 }
