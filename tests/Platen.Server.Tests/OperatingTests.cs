@@ -22,6 +22,31 @@ public sealed class OperatingTests(ServerFixture server)
     }
 
     [Fact]
+    public async Task A_server_whose_schema_validator_fails_is_not_ready_and_says_no_more_than_that()
+    {
+        await using var node = await server.StartAsync(readiness: services =>
+            [
+                .. ReadinessParts.Of(services).Where(part => part.Name != "schema-validator"),
+                new ReadinessPart(
+                    "schema-validator",
+                    _ => throw new InvalidDataException("of host db-7.internal, with secret")
+                ),
+            ]
+        );
+        using var nobody = ServerFixture.ClientOf(node);
+        var report = await nobody.SendAsync(HttpMethod.Get, "/readyz");
+        report.Status.ShouldBe(503);
+        report.Json["status"]!.GetValue<string>().ShouldBe("notReady");
+        var check = report.Json["checks"]!.AsArray().Single(c => c!["name"]!.GetValue<string>() == "schema-validator")!;
+        check["ok"]!.GetValue<bool>().ShouldBeFalse();
+        check["detail"]!.GetValue<string>().ShouldBe("InvalidDataException; the log has the rest.");
+        report.Text.ShouldNotContain("db-7");
+        report.Json["checks"]!.AsArray().Count(c => !c!["ok"]!.GetValue<bool>()).ShouldBe(1);
+        // It is alive all the same: what it serves needs no validator.
+        (await nobody.SendAsync(HttpMethod.Get, "/healthz")).Status.ShouldBe(200);
+    }
+
+    [Fact]
     public async Task Metrics_are_prometheus_text_with_units_in_their_names()
     {
         await server.Owner.SendAsync(HttpMethod.Get, "/v1/curated-instances");

@@ -395,6 +395,53 @@ public sealed class PublicationTests(ServerFixture server)
         (await server.Owner.SendAsync(HttpMethod.Get, path)).Json["publication"].ShouldBeNull();
     }
 
+    [Fact]
+    public async Task A_text_of_a_megabyte_is_refused_by_its_place_and_a_larger_body_as_a_whole()
+    {
+        var path = await CreateAsync("Small");
+        var million = new string('x', 1_000_000);
+        var more = new string('x', 1024 * 1024);
+        var saved = await server.Owner.SendAsync(HttpMethod.Put, path, InstanceTests.Faq(million), "\"1\"");
+        saved.Status.ShouldBe(422);
+        // Before any of it is looked at.
+        saved.FaultPointers.ShouldBe(["/config"]);
+        saved.Text.Length.ShouldBeLessThan(4_000, "it is not said back");
+        (await server.Owner.SendAsync(HttpMethod.Put, path, InstanceTests.Faq(more), "\"1\"")).Problem.ShouldBe(
+            "too-large"
+        );
+        var lengthy = InstanceTests.Faq(new string('x', 10_000));
+        (await server.Owner.SendAsync(HttpMethod.Put, path, lengthy, "\"1\"")).FaultPointers.ShouldBe([
+            "/config/heading",
+        ]);
+
+        var overlay = path + "/locales/de";
+        var set = await server.Owner.SendAsync(HttpMethod.Put, overlay, Setting(million), create: true);
+        set.Status.ShouldBe(422);
+        set.FaultPointers.ShouldBe([""], "all of it");
+        set.Text.Length.ShouldBeLessThan(4_000);
+        (await server.Owner.SendAsync(HttpMethod.Put, overlay, Setting(more), create: true)).Problem.ShouldBe(
+            "too-large"
+        );
+
+        // Nothing of it is there.
+        (await server.Owner.SendAsync(HttpMethod.Get, path)).Tag.ShouldBe("\"1\"");
+        (await server.Owner.SendAsync(HttpMethod.Get, overlay)).Status.ShouldBe(404);
+
+        static object Setting(string value) =>
+            new
+            {
+                ops = new[]
+                {
+                    new
+                    {
+                        op = "set",
+                        path = "/heading",
+                        value,
+                    },
+                },
+            };
+    }
+
     private static byte[] RandomBytes(Random random, int count)
     {
         var bytes = new byte[count];

@@ -129,6 +129,57 @@ public sealed class RateLimitTests(ServerFixture server)
         metrics.ShouldContain("platen_ratelimit_decisions_total{policy=\"visitor\",outcome=\"refused\"} ");
     }
 
+    [Theory]
+    [InlineData("application/json", "application/json")]
+    [InlineData("application/x-www-form-urlencoded", "text/html")]
+    public async Task Posts_to_forms_have_a_quota_of_their_own(string type, string accept)
+    {
+        await using var node = await StartAsync("submission=3/86400, visitor=1/86400");
+        using var client = ServerFixture.ClientOf(node);
+        var mine = NewAddress();
+        for (var left = 2; left >= 0; left--)
+        {
+            using var taken = await PostAsync("/s/wgt_curated_none", mine);
+            ((int)taken.StatusCode).ShouldBe(404);
+            Field(taken, "RateLimit-Policy")!.ShouldContain("\"submission\";q=3;w=86400");
+            Field(taken, "RateLimit")!.ShouldContain($"\"submission\";r={left};t=");
+        }
+        // One after the other, whatever the form is called.
+        foreach (var path in (string[])["/s/wgt_curated_none", "/s/wgt_curated_other"])
+        {
+            using var refused = await PostAsync(path, mine);
+            ((int)refused.StatusCode).ShouldBe(429);
+            Field(refused, "Retry-After").ShouldNotBeNull();
+            int.Parse(Field(refused, "Retry-After")!, CultureInfo.InvariantCulture).ShouldBeInRange(1, 28_800);
+            Field(refused, "RateLimit")!.ShouldContain("\"submission\";r=0");
+            JsonNode.Parse(await refused.Content.ReadAsStringAsync(Ct))!["policy"]!
+                .GetValue<string>()
+                .ShouldBe("submission");
+        }
+        using (var other = await PostAsync("/s/wgt_curated_none", NewAddress()))
+            ((int)other.StatusCode).ShouldBe(404);
+
+        // Whoever reads takes from another quota, which is refused in the same words.
+        (await FromAsync(client, "/e/wgt_curated_none", mine)).ShouldBe(404);
+        using var page = new HttpRequestMessage(HttpMethod.Get, "/e/wgt_curated_none");
+        page.Headers.TryAddWithoutValidation("X-Forwarded-For", mine);
+        using var unread = await client.SendAsync(page, Ct);
+        ((int)unread.StatusCode).ShouldBe(429);
+        Field(unread, "Retry-After").ShouldNotBeNull();
+        Field(unread, "RateLimit-Policy").ShouldBe("\"visitor\";q=1;w=86400");
+        Field(unread, "RateLimit")!.ShouldStartWith("\"visitor\";r=0;t=");
+
+        async Task<HttpResponseMessage> PostAsync(string path, string from)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, path);
+            request.Content = new StringContent(type == "application/json" ? "{}" : "email=a");
+            request.Content.Headers.ContentType = new System.Net.Http.Headers.MediaTypeHeaderValue(type);
+            request.Headers.TryAddWithoutValidation("Accept", accept);
+            request.Headers.TryAddWithoutValidation("X-Forwarded-For", from);
+            return await client.SendAsync(request, Ct);
+        }
+    }
+
     [Fact]
     public async Task Signing_in_is_limited_more_strictly_than_everything_else()
     {

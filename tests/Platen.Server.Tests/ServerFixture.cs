@@ -80,7 +80,11 @@ public sealed class ServerFixture : IAsyncLifetime
     }
 
     /// <summary>Another node over the same database, with its own guards and settings about people; the caller disposes it.</summary>
-    internal async Task<WebApplication> StartAsync(HttpGuards? guards = null, PeopleSettings? people = null)
+    internal async Task<WebApplication> StartAsync(
+        HttpGuards? guards = null,
+        PeopleSettings? people = null,
+        Func<IServiceProvider, IReadOnlyList<ReadinessPart>>? readiness = null
+    )
     {
         var node = ServerHost.Build(
             new ServerSettings
@@ -102,7 +106,8 @@ public sealed class ServerFixture : IAsyncLifetime
                     Waits = [TimeSpan.FromMilliseconds(10), TimeSpan.FromMilliseconds(10)],
                 },
             },
-            postgres.Runtime
+            postgres.Runtime,
+            readiness ?? ReadinessParts.Of
         );
         await node.StartAsync();
         audit.Watch(new Uri(node.Urls.Single()).Port);
