@@ -24,6 +24,9 @@ public sealed class DeliveryOptions
     /// How many instances are loaded at start without being asked for, those that changed last first; at most 100,000. None unless set.
     /// </summary>
     public int WarmInstances { get; set; }
+
+    /// <summary>See <see cref="DeliveryLimits.EagerInstanceBytes"/>.</summary>
+    internal long EagerInstanceBytes { get; set; } = DeliveryLimits.EagerInstanceBytes;
 }
 
 /// <summary>Wires the public read path.</summary>

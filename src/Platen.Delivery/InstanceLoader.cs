@@ -15,6 +15,7 @@ internal sealed class InstanceLoader(
     DiskCache disk,
     DatabaseReach database,
     UsageCounters usage,
+    DeliveryOptions options,
     TimeProvider time
 )
 {
@@ -221,8 +222,8 @@ internal sealed class InstanceLoader(
             ? segment.Array
             : bytes.ToArray();
 
-    private static bool IsEager(PublishedInstance instance) =>
-        instance.Variants.Sum(variant => variant.SizeBytes) <= DeliveryLimits.EagerInstanceBytes;
+    private bool IsEager(PublishedInstance instance) =>
+        instance.Variants.Sum(variant => variant.SizeBytes) <= options.EagerInstanceBytes;
 
     private static FormerArtifact Former(OwnerId owner, Digest digest, byte[] bytes, string file, bool isFromDisk)
     {

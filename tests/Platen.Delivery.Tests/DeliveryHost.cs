@@ -6,6 +6,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Platen.Platform.Blobs;
+using Platen.Platform.Http;
 using Platen.Platform.Postgres;
 using Platen.Testing;
 
@@ -40,10 +41,12 @@ internal sealed class DeliveryHost : IAsyncDisposable
     /// <param name="pools">The database.</param>
     /// <param name="configure">Delivery's settings.</param>
     /// <param name="blobFolder">A store that is not this host's; null for one that goes with it.</param>
+    /// <param name="asServed">Whether connections have the limits of the server.</param>
     public static async Task<DeliveryHost> StartAsync(
         PostgresPools pools,
         Action<DeliveryOptions>? configure = null,
-        string? blobFolder = null
+        string? blobFolder = null,
+        bool asServed = false
     )
     {
         var folder = blobFolder ?? PostgresFixture.NewFolder();
@@ -51,6 +54,8 @@ internal sealed class DeliveryHost : IAsyncDisposable
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
+        if (asServed)
+            builder.WebHost.ConfigureKestrel(kestrel => kestrel.UsePlatenLimits(new HttpGuards()));
         builder.Services.AddSingleton(pools);
         builder.Services.AddSingleton<IBlobStore>(blobs);
         builder.Services.AddDelivery(configure);

@@ -38,6 +38,62 @@ public sealed class DiskTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public async Task Of_an_instance_too_large_to_be_loaded_whole_what_was_asked_for_is_served_after_a_restart()
+    {
+        const long tooLarge = 1;
+        var folder = PostgresFixture.NewFolder();
+        var id = Publisher.NewId();
+        var former = $"/w/{id}/{Publisher.ArtifactName("1", "en")}";
+        using var before = await ServeAsync(folder, id, former, tooLarge);
+        await using var node = await WithoutAnythingAsync(folder, tooLarge);
+        await DeliveryHost.UntilAsync(
+            async () => await node.HealthAsync() == HealthStatus.Degraded,
+            "the loss was not noticed"
+        );
+        using var page = await node.GetAsync($"/e/{id}?theme=dark");
+        page.StatusCode.ShouldBe(HttpStatusCode.OK);
+        (await page.Content.ReadAsStringAsync(Ct)).ShouldBe(Publisher.PageText(id, "2", "en", "dark"));
+        page.Headers.ETag.ShouldBe(before.Headers.ETag);
+        (await node.TextAsync(former)).ShouldBe(Publisher.ConfigText("1", "en"));
+        // It is known that there is more, and that it cannot be read now: nobody is told that it is not there.
+        foreach (var other in new[] { $"/e/{id}?theme=light", $"/w/{id}/manifest.json" })
+        {
+            using var unread = await node.GetAsync(other);
+            unread.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable, other);
+            unread.Headers.RetryAfter.ShouldNotBeNull();
+        }
+    }
+
+    [Fact]
+    public async Task An_instance_too_large_to_be_loaded_whole_is_read_as_it_is_asked_for()
+    {
+        await using var host = await DeliveryHost.StartAsync(postgres.Pools, options => options.EagerInstanceBytes = 1);
+        var id = Publisher.NewId();
+        await host.Publisher.PublishAsync(id, "1", locales: ["en", "de"]);
+        var empty = host.Cache.Bytes;
+        var answers = await Task.WhenAll(
+            Enumerable.Range(0, 40).Select(_ => host.TextAsync($"/e/{id}?locale=de&theme=dark"))
+        );
+        answers.ShouldAllBe(text => text == Publisher.PageText(id, "1", "de", "dark"));
+        var one = host.Cache.Bytes;
+        one.ShouldBeGreaterThan(empty);
+        foreach (var locale in new[] { "en", "de" })
+        foreach (var theme in new[] { "auto", "light", "dark" })
+            (await host.TextAsync($"/e/{id}?locale={locale}&theme={theme}")).ShouldBe(
+                Publisher.PageText(id, "1", locale, theme)
+            );
+        // What was read is counted.
+        host.Cache.Bytes.ShouldBeGreaterThan(one + (5 * 600));
+        // And the next release shows at once what the former had read.
+        await host.Publisher.PublishAsync(id, "2", locales: ["en", "de"]);
+        await DeliveryHost.UntilAsync(
+            async () =>
+                await host.TextAsync($"/e/{id}?locale=de&theme=dark") == Publisher.PageText(id, "2", "de", "dark"),
+            "the move was not seen"
+        );
+    }
+
+    [Fact]
     public async Task A_node_with_nothing_at_all_is_not_ready()
     {
         await using var node = await WithoutAnythingAsync(PostgresFixture.NewFolder());
@@ -367,25 +423,42 @@ public sealed class DiskTests(PostgresFixture postgres)
     }
 
     // Publishes 1 and 2, asks for the page and another address, and leaves what came of it in the folder.
-    private async Task<HttpResponseMessage> ServeAsync(string folder, string id, string other)
+    private async Task<HttpResponseMessage> ServeAsync(
+        string folder,
+        string id,
+        string other,
+        long eager = DeliveryLimits.EagerInstanceBytes
+    )
     {
         var already = Entries(folder).Count;
         var isFormer = other.Contains(Publisher.ArtifactName("1", "en"), StringComparison.Ordinal);
-        await using var host = await DeliveryHost.StartAsync(postgres.Pools, options => options.DiskFolder = folder);
+        await using var host = await DeliveryHost.StartAsync(
+            postgres.Pools,
+            options =>
+            {
+                options.DiskFolder = folder;
+                options.EagerInstanceBytes = eager;
+            }
+        );
         await host.Publisher.PublishAsync(id, "1");
         await host.Publisher.PublishAsync(id, "2");
         var page = await host.GetAsync($"/e/{id}?theme=dark");
         page.StatusCode.ShouldBe(HttpStatusCode.OK);
         (await host.GetAsync(other)).StatusCode.ShouldBe(HttpStatusCode.OK);
+        // Of what is loaded whole there is one; else there is one of each file that was asked for beside it.
+        var isWhole = eager == DeliveryLimits.EagerInstanceBytes;
         await DeliveryHost.UntilAsync(
-            () => Task.FromResult(Entries(folder).Count == already + (isFormer ? 2 : 1)),
+            () => Task.FromResult(Entries(folder).Count == already + (isFormer ? 2 : 1) + (isWhole ? 0 : 1)),
             "nothing was written"
         );
         return page;
     }
 
     /// <summary>A node whose database does not answer and whose store is empty.</summary>
-    private static Task<DeliveryHost> WithoutAnythingAsync(string folder)
+    private static Task<DeliveryHost> WithoutAnythingAsync(
+        string folder,
+        long eager = DeliveryLimits.EagerInstanceBytes
+    )
     {
         var nowhere = PostgresPools.OpenEdgeAlone(
             new PostgresOptions
@@ -394,7 +467,14 @@ public sealed class DiskTests(PostgresFixture postgres)
                 EdgeConnectionString = "Host=127.0.0.1;Port=1;Username=nobody;Database=none",
             }
         );
-        return DeliveryHost.StartAsync(nowhere, options => options.DiskFolder = folder);
+        return DeliveryHost.StartAsync(
+            nowhere,
+            options =>
+            {
+                options.DiskFolder = folder;
+                options.EagerInstanceBytes = eager;
+            }
+        );
     }
 
     private static List<string> Entries(string folder) =>

@@ -315,6 +315,26 @@ public sealed class SubmissionTests(ServerFixture server)
             }
         }
         kept.ShouldBeGreaterThan(50);
+        // What others met, in all fields at once, and in the one that takes any text.
+        string[] fields = ["name", "email", "topic", "message", "copy"];
+        foreach (var (n, text) in (await Platen.Testing.Widgets.NaughtyStrings.BigListAsync(Ct)).Index())
+        {
+            var all = await form.SendJsonAsync(
+                new JsonObject(fields.Select(f => KeyValuePair.Create(f, (JsonNode?)text)))
+            );
+            all.Status.ShouldBeOneOf([400, 413, 422], text);
+            if (all.Status == 422)
+                all.FaultPointers.ShouldBeSubsetOf(fields.Select(field => "/" + field), text);
+            var post = Filled($"big{n}@example.org");
+            post["name"] = text;
+            var one = await form.SendJsonAsync(post);
+            one.Status.ShouldBeOneOf([201, 422], text);
+            if (one.Status == 422)
+                one.FaultPointers.ShouldBe(["/name"], text);
+            else
+                kept++;
+        }
+        kept.ShouldBeGreaterThan(400);
         var csv = await form.Client.SendAsync(HttpMethod.Get, form.Path + "/submissions:export");
         csv.Status.ShouldBe(200);
         foreach (var begin in new[] { ",=", ",+", ",@", ",-", ",\"=", ",\"+", ",\"@", ",\"-" })

