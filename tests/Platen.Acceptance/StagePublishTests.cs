@@ -185,9 +185,22 @@ public sealed class StagePublishTests
                 .ToHashSet();
             left.ShouldBe(await ReachableAsync(servers["cloud"]), ignoreOrder: true);
             (await GenerationAsync(servers["cloud"])).ShouldBe(Rounds + 1);
+
+            // Somebody reads a page that names the files of this release, while the next is published and days pass.
+            using var reader = new HttpClient();
+            var given = await ArtifactAsync(reader, servers["cloud"]);
+            var bytes = await reader.GetByteArrayAsync(new Uri(servers["cloud"].Address, given), Ct);
             await SaveAsync(servers["authoring"], Rounds + 2);
             (await PublishAsync(servers["authoring"], servers["cloud"], "--all")).ExitCode.ShouldBe(0);
             (await GenerationAsync(servers["cloud"])).ShouldBe(Rounds + 2);
+            (await ArtifactAsync(reader, servers["cloud"])).ShouldNotBe(given);
+            await LetDaysPassAsync(database, folders["cloud"]);
+            collected = await servers["cloud"].RunCliAsync(Ct, ["gc", "--grace-hours", "2", "--keep", "1", "--json"]);
+            collected.ExitCode.ShouldBe(0, collected.Output + collected.Errors);
+            // Not from memory either.
+            await servers["cloud"].DisposeAsync();
+            servers["cloud"] = await StartAsync("cloud", folders["cloud"], settings);
+            (await reader.GetByteArrayAsync(new Uri(servers["cloud"].Address, given), Ct)).ShouldBe(bytes);
         }
         finally
         {
@@ -307,6 +320,13 @@ public sealed class StagePublishTests
 
     private static Task<PlatenServer> StartAsync(string profile, string folder, params (string, string)[] more) =>
         PlatenServer.StartAsync(folder, Ct, [("PLATEN_SAMPLES", "off"), ("PLATEN_PROFILE", profile), .. more]);
+
+    /// <summary>The address of a file of the release that is live.</summary>
+    private static async Task<string> ArtifactAsync(HttpClient reader, PlatenServer cloud)
+    {
+        var manifest = await reader.GetStringAsync(new Uri(cloud.Address, $"/w/{Ids[0]}/manifest.json"), Ct);
+        return JsonNode.Parse(manifest)!["locales"]!["en"]!["artifact"]!.GetValue<string>();
+    }
 
     /// <summary>Three days, for the database and for the stored bytes.</summary>
     private static async Task LetDaysPassAsync(ExternalPostgres database, string folder)
