@@ -44,14 +44,6 @@ public static class ServerHost
         ServerSettings settings,
         PostgresRuntime postgres,
         Action<IServiceCollection>? parts = null
-    public static WebApplication Build(ServerSettings settings, PostgresRuntime postgres) =>
-        Build(settings, postgres, ReadinessParts.Of);
-
-    /// <summary>As the other, with other parts for readiness to look at.</summary>
-    internal static WebApplication Build(
-        ServerSettings settings,
-        PostgresRuntime postgres,
-        Func<IServiceProvider, IReadOnlyList<ReadinessPart>> readiness
     )
     {
         var builder = WebApplication.CreateSlimBuilder(
@@ -64,7 +56,6 @@ public static class ServerHost
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(10));
         AddServices(builder.Services, settings, postgres);
         parts?.Invoke(builder.Services);
-        builder.Services.AddReadiness(readiness);
 
         var app = builder.Build();
         app.Services.GetRequiredService<WidgetRegistry>().Reload();
@@ -144,6 +135,7 @@ public static class ServerHost
         if (settings.Roles.HasFlag(ServerRoles.Api) && settings is { Profile: "standalone", Samples: true })
             services.AddSampleWidgets(ServerSettings.SamplesFolder);
         services.AddHealthChecks();
+        services.AddReadiness(ReadinessParts.Of);
         services.AddSingleton<DemoAddress>();
         services.AddSingleton(_ => new PrometheusText(Meters));
         services.AddPlatenOpenApi();

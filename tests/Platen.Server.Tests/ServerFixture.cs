@@ -107,7 +107,7 @@ public sealed class ServerFixture : IAsyncLifetime
                 },
             },
             postgres.Runtime,
-            readiness ?? ReadinessParts.Of
+            services => services.AddReadiness(readiness ?? ReadinessParts.Of)
         );
         await node.StartAsync();
         audit.Watch(new Uri(node.Urls.Single()).Port);
