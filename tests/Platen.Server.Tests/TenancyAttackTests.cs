@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
@@ -48,7 +47,7 @@ public sealed partial class TenancyAttackTests(ServerFixture server)
         "*.StageTests",
     ];
 
-    private static bool IsMutated => Environment.GetEnvironmentVariable(TenantPredicates.Variable) == "1";
+    private static bool IsMutated => MutatedRun.IsThis;
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
@@ -353,33 +352,17 @@ public sealed partial class TenancyAttackTests(ServerFixture server)
     }
 
     [Fact]
-    public async Task Every_test_passes_and_the_attack_fails_also_without_a_single_tenant_predicate()
-    {
-        if (IsMutated)
-            return;
-        var start = new ProcessStartInfo(Environment.ProcessPath!)
-        {
-            RedirectStandardOutput = true,
-            UseShellExecute = false,
-            RedirectStandardError = true,
-        };
-        if (Path.GetFileNameWithoutExtension(start.FileName) == "dotnet")
-            start.ArgumentList.Add(typeof(TenancyAttackTests).Assembly.Location);
-        foreach (var left in WithoutTenants)
-        {
-            start.ArgumentList.Add("-class-");
-            start.ArgumentList.Add(left);
-        }
-        // Much of the same.
-        start.ArgumentList.Add("-method-");
-        start.ArgumentList.Add("*.Ten_thousand_posts_at_once_*");
-        start.Environment[TenantPredicates.Variable] = "1";
-        using var run = Process.Start(start)!;
-        var output = run.StandardOutput.ReadToEndAsync(Ct);
-        var errors = run.StandardError.ReadToEndAsync(Ct);
-        await run.WaitForExitAsync(Ct);
-        run.ExitCode.ShouldBe(0, await output + await errors);
-    }
+    public Task Every_test_passes_and_the_attack_fails_also_without_a_single_tenant_predicate() =>
+        MutatedRun.RunAsync(
+            typeof(TenancyAttackTests).Assembly,
+            Ct,
+            [
+                .. WithoutTenants.SelectMany(left => (string[])["-class-", left]),
+                // Much of the same.
+                "-method-",
+                "*.Ten_thousand_posts_at_once_*",
+            ]
+        );
 
     // How often things are seen is counted by itself, and written down a while later.
     private static async Task<Dictionary<string, string>> RowsAsync(Npgsql.NpgsqlConnection admin, Tenant victim)

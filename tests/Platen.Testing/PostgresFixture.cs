@@ -50,10 +50,14 @@ public sealed class PostgresFixture : IAsyncLifetime
             NullLogger.Instance,
             CancellationToken.None
         );
-        if (Environment.GetEnvironmentVariable(TenantPredicates.Variable) == "1")
+        if (MutatedRun.IsThis)
         {
             await using var admin = await OpenAdminAsync(CancellationToken.None);
             await TenantPredicates.RemoveFromFunctionsAsync(admin, CancellationToken.None);
+            if (TenantPredicates.Removed.OfScope == 0)
+                throw new InvalidOperationException(
+                    "No function has a tenant predicate: the mutation finds none any more."
+                );
             Session.Rewrite = TenantPredicates.Remove;
         }
     }

@@ -239,7 +239,8 @@ internal sealed record TemplateVersion(
             """
             select a.kind, a.path, p.role, a.locale, a.content_type, a.sha256, a.size_bytes, p.variables::text, a.included_from
             from templates.artifact a
-            left join templates.prompt p using (owner, template, semver, path)
+            left join templates.prompt p
+                on p.owner = a.owner and p.template = a.template and p.semver = a.semver and p.path = a.path
             where a.template = $1 and a.semver = $2
             order by a.position
             """,
