@@ -31,8 +31,14 @@ internal sealed class AuditGuard : IObserver<DiagnosticListener>, IObserver<KeyV
 
     internal sealed record Entry(string? Trace, string Action, bool HasDigest);
 
-    /// <summary>Looks at the requests to a server on this port, over the database that is read in the end.</summary>
-    public void Watch(int port) => ports[port] = true;
+    /// <summary>Looks at the requests to a server over the database that is read in the end.</summary>
+    /// <param name="port">Where it listens.</param>
+    /// <param name="stopped">When it does no more: another test's server, over another database, may get the port then.</param>
+    public void Watch(int port, CancellationToken stopped)
+    {
+        ports[port] = true;
+        stopped.Register(() => ports.TryRemove(port, out _));
+    }
 
     /// <summary>What is wrong with what was left behind.</summary>
     /// <param name="admin">Sees every owner's entries.</param>

@@ -110,7 +110,7 @@ public sealed class ServerFixture : IAsyncLifetime
             services => services.AddReadiness(readiness ?? ReadinessParts.Of)
         );
         await node.StartAsync();
-        audit.Watch(new Uri(node.Urls.Single()).Port);
+        audit.Watch(new Uri(node.Urls.Single()).Port, node.Lifetime.ApplicationStopped);
         return node;
     }
 

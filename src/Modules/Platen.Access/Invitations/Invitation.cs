@@ -24,11 +24,10 @@ internal sealed record Invitation(
     public const string Columns =
         "id, email, role, created_at, created_by, created_by_name, asked, expires_at, sent_at, times_sent, accepted_at, accepted_by, revoked_at";
 
-    /// <summary>What the audit log has the digest of.</summary>
+    /// <summary>What the audit log has the digest of; not the address, which somebody could guess (ADR 0519).</summary>
     public object Content =>
         new
         {
-            email = Email,
             role = Role.Name(),
             expiresAt = ExpiresAt,
             timesSent = TimesSent,

@@ -44,9 +44,11 @@ internal sealed class ReadPeople(PostgresPools pools)
             await DisablePerson.EnableAsync(session, id, ct);
         else
             await DisablePerson.DisableAsync(session, id, ct);
+        // Deleted meanwhile, they stay as they are.
+        if (await FindAsync(session, id, ct) is not { } changed)
+            return null;
         var what = enabled ? "person.enabled" : "person.disabled";
         await PersonAudit.RecordChangeAsync(session, what, id, before, by, ct);
-        var changed = await FindAsync(session, id, ct);
         await session.CommitAsync(ct);
         return changed;
     }
