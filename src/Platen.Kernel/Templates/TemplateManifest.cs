@@ -512,7 +512,7 @@ public sealed record TemplateManifest
 
         private void Missing(JsonElement element, string at, string member, string message)
         {
-            if (!element.TryGetProperty(member, out _))
+            if (!element.TryGetProperty(member, out var value) || value.ValueKind == JsonValueKind.Null)
                 Fault($"{at}/{member}", message);
         }
 

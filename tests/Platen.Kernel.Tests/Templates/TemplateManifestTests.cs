@@ -1,6 +1,9 @@
+using System.Globalization;
 using System.Text;
+using System.Text.Json.Nodes;
 using FsCheck;
 using FsCheck.Fluent;
+using Platen.Kernel.Schemas;
 using Platen.Kernel.Templates;
 
 namespace Platen.Kernel.Tests.Templates;
@@ -67,6 +70,154 @@ public sealed class TemplateManifestTests
     [InlineData("a\0b", false)]
     [InlineData("a ", false)]
     public void A_path_stays_in_its_folder(string path, bool isPath) => TemplateManifest.IsPath(path).ShouldBe(isPath);
+
+    [Fact]
+    public void What_the_documented_schema_refuses_is_refused()
+    {
+        var text = File.ReadAllText(Path.Combine(Repository(), "docs", "reference", "template-manifest.md"));
+        var blocks = text.Split("```json\n")
+            .Skip(1)
+            .Select(block => block[..block.IndexOf("```", StringComparison.Ordinal)]);
+        var (example, source) = (blocks.First(), blocks.Last());
+        var schema = JsonSchema.Compile(Encoding.UTF8.GetBytes(source));
+        var whole = JsonNode.Parse(example)!;
+        var artifact = whole["artifacts"]![2]!;
+        artifact["locale"] = "fr";
+        artifact["contentType"] = "text/plain";
+        artifact["digest"] = Digest.Of("x"u8).ToString();
+        artifact["sizeBytes"] = 1;
+        artifact["variables"]![1]!["required"] = true;
+        artifact["variables"]![1]!["description"] = "How it sounds.";
+        whole["description"] = "All that there is.";
+        (Reads(whole), Fits(whole)).ShouldBe((true, true));
+
+        var (tried, refused) = (0, 0);
+        foreach (var changed in Changes(whole))
+        {
+            tried++;
+            if (Fits(changed))
+                continue;
+            refused++;
+            Reads(changed).ShouldBeFalse(changed.ToJsonString());
+        }
+        refused.ShouldBeInRange(tried / 2, tried);
+
+        var limits = JsonNode.Parse(source)!["properties"]!;
+        var item = limits["artifacts"]!["items"]!["properties"]!;
+        (
+            Number(limits["artifacts"]!, "maxItems"),
+            Number(limits["includes"]!, "maxItems"),
+            Number(item["variables"]!, "maxItems"),
+            Number(item["sizeBytes"]!, "maximum"),
+            Number(item["path"]!, "maxLength"),
+            Number(item["kind"]!, "maxLength"),
+            Number(limits["version"]!, "maxLength"),
+            Number(limits["description"]!, "maxLength"),
+            Number(limits["changelog"]!, "maxLength")
+        ).ShouldBe(
+            (
+                TemplateLimits.Artifacts,
+                TemplateLimits.Includes,
+                TemplateLimits.Variables,
+                TemplateLimits.ArtifactBytes,
+                TemplateLimits.PathLength,
+                TemplateLimits.KindLength,
+                TemplateLimits.VersionLength,
+                TemplateLimits.DescriptionLength,
+                TemplateLimits.ChangelogLength
+            )
+        );
+
+        bool Fits(JsonNode manifest) => schema.Validate(Encoding.UTF8.GetBytes(manifest.ToJsonString())).IsValid;
+
+        static bool Reads(JsonNode manifest) =>
+            TemplateManifest.TryParse(Encoding.UTF8.GetBytes(manifest.ToJsonString()), out _, out _);
+
+        static int Number(JsonNode of, string keyword) => of[keyword]!.GetValue<int>();
+    }
+
+    /// <summary>The manifest with one value replaced, left out or added, for every place and many values.</summary>
+    private static IEnumerable<JsonNode> Changes(JsonNode whole)
+    {
+        string[] values =
+        [
+            "null",
+            "true",
+            "1",
+            "-1",
+            "1.5",
+            "[]",
+            "{}",
+            "\"\"",
+            "\"x\"",
+            "\"A b\"",
+            $"\"{new string('x', 30_000)}\"",
+            "9000000000",
+        ];
+        var places = new List<string>();
+        Walk(whole, "");
+        foreach (var place in places)
+        {
+            foreach (var value in values)
+                yield return With(place, node => JsonNode.Parse(value));
+            yield return With(place, _ => null, removes: true);
+        }
+        foreach (var place in places.Append("").Where(place => At(whole, place) is JsonObject))
+            yield return With(place + "/unknown", _ => JsonValue.Create(1));
+
+        void Walk(JsonNode? node, string at)
+        {
+            var children = node switch
+            {
+                JsonObject members => members.Select(member => (Name: member.Key, member.Value)),
+                JsonArray list => list.Select(
+                    (one, index) => (Name: index.ToString(CultureInfo.InvariantCulture), one)
+                ),
+                _ => [],
+            };
+            foreach (var (name, child) in children)
+            {
+                places.Add($"{at}/{name}");
+                Walk(child, $"{at}/{name}");
+            }
+        }
+
+        JsonNode With(string place, Func<JsonNode?, JsonNode?> change, bool removes = false)
+        {
+            var copy = whole.DeepClone();
+            var last = place.LastIndexOf('/');
+            var (parent, name) = (At(copy, place[..last]), place[(last + 1)..]);
+            if (parent is JsonArray list)
+            {
+                var index = int.Parse(name, CultureInfo.InvariantCulture);
+                if (removes)
+                    list.RemoveAt(index);
+                else
+                    list[index] = change(list[index]);
+            }
+            else if (removes)
+                parent!.AsObject().Remove(name);
+            else
+                parent![name] = change(parent[name]);
+            return copy;
+        }
+
+        static JsonNode? At(JsonNode node, string place) =>
+            place
+                .Split('/', StringSplitOptions.RemoveEmptyEntries)
+                .Aggregate(
+                    (JsonNode?)node,
+                    (at, name) => at is JsonArray list ? list[int.Parse(name, CultureInfo.InvariantCulture)] : at![name]
+                );
+    }
+
+    private static string Repository()
+    {
+        var at = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(at!.FullName, "Platen.slnx")))
+            at = at.Parent;
+        return at.FullName;
+    }
 
     [Fact]
     public void Garbage_is_a_fault_and_never_throws() =>
