@@ -344,7 +344,48 @@ public sealed class ResolverTests(ServerFixture server) : IAsyncLifetime
         var lines = new Lines();
         await using var resolver = new TemplateResolver(Options(), lines);
         await resolver.ResolveAsync(Request(), Ct);
-        lines.Told.Count(line => line.Contains("resolved from Store", StringComparison.Ordinal)).ShouldBe(1);
+        var digest = Digest.Of("one"u8);
+        var first = $"{name}@1.0.0 system.md resolved from Store (default; {digest}; pointer from Registry, 0.0 s old)";
+        lines.Told.ShouldBe([first]);
+        time.Advance(TimeSpan.FromSeconds(0.5));
+        await resolver.ResolveAsync(Request(), Ct);
+        lines
+            .Told[1]
+            .ShouldBe(
+                first
+                    .Replace("Store", "Memory", StringComparison.Ordinal)
+                    .Replace(", 0.0 s", ", 0.5 s", StringComparison.Ordinal)
+            );
+        lines.Values.ShouldBe(
+            new Dictionary<string, object?>
+            {
+                ["Template"] = name.Value,
+                ["Version"] = "1.0.0",
+                ["Path"] = "system.md",
+                ["Source"] = ByteSource.Memory,
+                ["Rule"] = "default",
+                ["Digest"] = digest.ToString(),
+                ["PointerSource"] = PointerSource.Registry,
+                ["AgeSeconds"] = 0.5,
+            },
+            ignoreOrder: true
+        );
+    }
+
+    [Fact]
+    public async Task A_healthy_file_of_another_version_is_no_fault_and_other_bytes_of_this_one_are()
+    {
+        gate.State = GateState.NoFiles;
+        foreach (var (version, faults) in ((string, int)[])[("2.0.0", 0), ("1.0.0", 1)])
+        {
+            WriteBundle(version, "not one");
+            var lines = new Lines();
+            await using var resolver = new TemplateResolver(Options() with { CacheFolder = null }, lines);
+            await Should.ThrowAsync<TemplateUnresolvedException>(async () =>
+                await resolver.ResolveAsync(Request(), Ct)
+            );
+            lines.Told.Count(line => line.Contains("instead of", StringComparison.Ordinal)).ShouldBe(faults, version);
+        }
     }
 
     [Fact]
@@ -556,6 +597,9 @@ public sealed class ResolverTests(ServerFixture server) : IAsyncLifetime
 
         public List<string> Told { get; } = [];
 
+        /// <summary>What the last line was made of, by name.</summary>
+        public Dictionary<string, object?> Values { get; private set; } = [];
+
         public IDisposable? BeginScope<TState>(TState state)
             where TState : notnull => null;
 
@@ -570,7 +614,11 @@ public sealed class ResolverTests(ServerFixture server) : IAsyncLifetime
         )
         {
             lock (Told)
+            {
                 Told.Add(formatter(state, exception));
+                if (state is IEnumerable<KeyValuePair<string, object?>> values)
+                    Values = values.Where(value => value.Key != "{OriginalFormat}").ToDictionary();
+            }
             Interlocked.Exchange(ref then, null)?.Invoke();
         }
 

@@ -48,12 +48,16 @@ internal sealed class LocalBundles(string folder, ILogger logger)
                 var actual = Digest.Of(bytes);
                 if (actual == artifact.Digest)
                     return bytes;
-                Log.WrongBytes(
-                    logger,
-                    Path.Combine(place, artifact.Path),
-                    actual.ToString(),
-                    artifact.Digest.ToString()
-                );
+                // The file of another version may be just what it should be.
+                if ((await TryReadAsync(place, template, ct))?.Version?.ToString() == version)
+                {
+                    Log.WrongBytes(
+                        logger,
+                        Path.Combine(place, artifact.Path),
+                        actual.ToString(),
+                        artifact.Digest.ToString()
+                    );
+                }
             }
         }
         return null;

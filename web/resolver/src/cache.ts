@@ -1,7 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { digestOf } from './selection';
+
+/** After that, a file on its way into its place is one that a killed process left. */
+const TEMPORARY_FOR_MS = 3_600_000;
 
 /** What a registry answered last to a question, as the cache folder keeps it. */
 export interface KeptPointer {
@@ -76,7 +79,8 @@ export class DiskCache {
   private async write(path: string, content: Uint8Array | string): Promise<void> {
     const temporary = join(dirname(path), `.${process.pid}-${randomBytes(12).toString('hex')}.tmp`);
     try {
-      await mkdir(dirname(path), { recursive: true });
+      const made = await mkdir(dirname(path), { recursive: true });
+      if (made === undefined) await this.sweep(dirname(path));
       await writeFile(temporary, content);
       await rename(temporary, path);
       this.isUnwritable = false;
@@ -85,6 +89,13 @@ export class DiskCache {
       await this.remove(temporary);
       if (!this.isUnwritable) this.warn(`the cache folder cannot be written: ${error.message}. It is only read until that is mended`);
       this.isUnwritable = true;
+    }
+  }
+
+  private async sweep(folder: string): Promise<void> {
+    for (const name of await readdir(folder)) {
+      const path = join(folder, name);
+      if (/^\..*\.tmp$/.test(name) && (await isOlder(path, TEMPORARY_FOR_MS))) await this.remove(path);
     }
   }
 
@@ -99,6 +110,16 @@ export class DiskCache {
 }
 
 const isFileError = (error: unknown): error is NodeJS.ErrnoException => error instanceof Error && 'code' in error;
+
+/** Whether a file was written so long ago; one that somebody has just removed was not. */
+async function isOlder(path: string, ms: number): Promise<boolean> {
+  try {
+    return (await stat(path)).mtimeMs < Date.now() - ms;
+  } catch (error) {
+    if (!isFileError(error)) throw error;
+    return false;
+  }
+}
 
 /** The file, or undefined when it is not there or not ours to read: another source has it. */
 export async function tryRead(path: string): Promise<Buffer | undefined> {

@@ -53,6 +53,8 @@ export class LocalBundles {
       if (bytes === undefined) continue;
       const actual = digestOf(bytes);
       if (actual === artifact.digest) return bytes;
+      // The file of another version may be just what it should be.
+      if ((await this.tryReadBundle(place, template))?.version?.text !== version) continue;
       this.warn(`${join(place, artifact.path)} holds ${actual} instead of ${artifact.digest}`);
     }
     return undefined;
@@ -72,9 +74,9 @@ export class LocalBundles {
       return refuse(`not JSON: ${String(error)}`);
     }
     // A manifest right in the folder may be another template's.
-    if (manifest.template !== undefined ? manifest.template !== template : place === this.folder) return undefined;
+    if (manifest.template != null ? manifest.template !== template : place === this.folder) return undefined;
     const version = typeof manifest.version === 'string' ? parseVersion(manifest.version) : undefined;
-    if (manifest.version !== undefined && version === undefined) return refuse(`'${String(manifest.version)}' is no version`);
+    if (manifest.version != null && version === undefined) return refuse(`'${String(manifest.version)}' is no version`);
     if (!Array.isArray(manifest.artifacts) || manifest.artifacts.length === 0) return refuse('it lists no artifacts');
     const artifacts: Artifact[] = [];
     for (const one of manifest.artifacts as Record<string, unknown>[]) {
