@@ -13,6 +13,7 @@ public sealed class CommandLineTests(ServerFixture server) : IDisposable
     private readonly TemplateName name = ServerFixture.NewName();
     private StringWriter output = new();
     private StringWriter error = new();
+    private Uri? address;
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
@@ -302,11 +303,20 @@ public sealed class CommandLineTests(ServerFixture server) : IDisposable
                 bytes
             );
         }
-        (await RunAsync("push", "--template", name.Value, "--version", "1.0.0", "--dir", "bundle", "--json")).ShouldBe(
+        await using var gate = await Gate.BeforeAsync(server.Address);
+        gate.UploadsTogether = 4;
+        address = gate.Address;
+        (await RunAsync("push", "--template", name.Value, "--version", "1.0.0", "--dir", "bundle")).ShouldBe(
             0,
             error.ToString()
         );
-        JsonNode.Parse(Out)!["uploaded"]!.GetValue<int>().ShouldBe(50);
+        Out.ShouldContain("committed");
+        Out.ShouldContain("50 files");
+        var told = error.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        told[0].ShouldBe($"{name} 1.0.0: 200 files");
+        told[^1].ShouldBe("uploaded 50 of 50");
+        told.Skip(1).ShouldAllBe(line => line.StartsWith("uploaded ") && line.EndsWith(" of 50"));
+        told.Length.ShouldBeLessThanOrEqualTo(13, "a line for a tenth, not for a file");
     }
 
     [Fact]
@@ -637,9 +647,13 @@ public sealed class CommandLineTests(ServerFixture server) : IDisposable
         if (corpus is null)
         {
             // The corpora stand beside the repository where there are any; a pattern of our own shows the same way.
+            TestContext.Current.SendDiagnosticMessage(
+                "No ../shared/corpora/prompts here: a pattern of our own instead."
+            );
             corpus = Path.Combine(folder, "patterns");
             Directory.CreateDirectory(Path.Combine(corpus, "own_pattern"));
             File.WriteAllText(Path.Combine(corpus, "own_pattern", "system.md"), "# IDENTITY\nYou are careful.\n");
+            File.WriteAllText(Path.Combine(corpus, "own_pattern", "user.md"), "CONTENT:\n");
         }
         using var person = await server.NewPersonAsync();
         (await RunAsAsync(person.Key, "import", "fabric", corpus, "--set-default", "--json")).ShouldBe(
@@ -652,31 +666,44 @@ public sealed class CommandLineTests(ServerFixture server) : IDisposable
             .ToList();
         var patterns = Directory.GetDirectories(corpus).Select(Path.GetFileName).ToList();
         imported.ShouldBe(patterns.Order(StringComparer.Ordinal)!, ignoreOrder: true);
+        var compared = 0;
         foreach (var pattern in imported)
         {
-            (
-                await RunAsAsync(
-                    person.Key,
+            foreach (
+                var (kind, file) in ((string, string)[])[("master_prompt", "system.md"), ("user_prompt", "user.md")]
+            )
+            {
+                var original = Path.Combine(corpus, pattern, file);
+                if (!File.Exists(original))
+                    continue;
+                string[] resolve =
+                [
                     "resolve",
                     pattern,
                     "--kind",
-                    "master_prompt",
+                    kind,
                     "--remote",
                     "--cache",
                     "cache",
                     "--out",
-                    "one.md"
-                )
-            ).ShouldBe(0, error.ToString());
-            (await File.ReadAllBytesAsync(Path.Combine(folder, "one.md"), Ct)).ShouldBe(
-                await File.ReadAllBytesAsync(Path.Combine(corpus, pattern, "system.md"), Ct)
-            );
+                    "one.md",
+                ];
+                (await RunAsAsync(person.Key, resolve)).ShouldBe(0, error.ToString());
+                (await File.ReadAllBytesAsync(Path.Combine(folder, "one.md"), Ct)).ShouldBe(
+                    await File.ReadAllBytesAsync(original, Ct),
+                    original
+                );
+                compared++;
+            }
         }
+        compared.ShouldBe(Directory.GetFiles(corpus, "*.md", SearchOption.AllDirectories).Count(IsPrompt));
         (await RunAsAsync(person.Key, "import", "fabric", corpus, "--json")).ShouldBe(0);
         JsonNode.Parse(Out)!["results"]!
             .AsArray()
             .ShouldAllBe(r => r!["outcome"]!.GetValue<string>().StartsWith("unchanged"));
     }
+
+    private static bool IsPrompt(string path) => Path.GetFileName(path) is "system.md" or "user.md";
 
     private string Out => output.ToString();
 
@@ -687,7 +714,7 @@ public sealed class CommandLineTests(ServerFixture server) : IDisposable
         (output, error) = (new StringWriter(), new StringWriter());
         var variables = new Dictionary<string, string>
         {
-            ["PLATEN_SERVER"] = server.Address.ToString(),
+            ["PLATEN_SERVER"] = (address ?? server.Address).ToString(),
             ["PLATEN_KEY"] = key,
             ["HOME"] = Path.Combine(folder, "home"),
         };

@@ -37,6 +37,8 @@ internal sealed class Gate : IAsyncDisposable
     private readonly HttpClient http;
     private int passed;
     private int files;
+    private int uploads;
+    private readonly TaskCompletionSource met = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private Gate(WebApplication app, HttpClient http)
     {
@@ -48,6 +50,9 @@ internal sealed class Gate : IAsyncDisposable
 
     /// <summary>Which byte of an answer has its bit flipped; null for the first of a version, which makes it another.</summary>
     public int? FlipAt { get; set; }
+
+    /// <summary>How many uploads wait for each other before the first passes.</summary>
+    public int UploadsTogether { get; set; }
 
     public Uri Address { get; private set; } = null!;
 
@@ -86,6 +91,8 @@ internal sealed class Gate : IAsyncDisposable
         Interlocked.Increment(ref passed);
         if (isFile)
             Interlocked.Increment(ref files);
+        if (isFile && HttpMethods.IsPut(context.Request.Method))
+            await MeetAsync(context.RequestAborted);
         switch (State)
         {
             case GateState.Cut:
@@ -101,13 +108,28 @@ internal sealed class Gate : IAsyncDisposable
         }
     }
 
+    /// <summary>Keeps uploads until so many are here at once: of those that come one after the other, none ever arrives.</summary>
+    private Task MeetAsync(CancellationToken ct)
+    {
+        if (Interlocked.Increment(ref uploads) >= UploadsTogether)
+            met.TrySetResult();
+        return met.Task.WaitAsync(ct);
+    }
+
     private async Task ForwardAsync(HttpContext context, bool flips)
     {
         using var request = new HttpRequestMessage(
             new HttpMethod(context.Request.Method),
             context.Request.Path + context.Request.QueryString.Value
         );
-        foreach (var name in (string[])["Authorization", "If-None-Match", "Accept", "Last-Event-ID"])
+        if (context.Request.ContentLength is not null || context.Request.Headers.TransferEncoding.Count > 0)
+        {
+            request.Content = new StreamContent(context.Request.Body);
+            if (context.Request.ContentType is { } type)
+                request.Content.Headers.TryAddWithoutValidation("Content-Type", type);
+            request.Content.Headers.ContentLength = context.Request.ContentLength;
+        }
+        foreach (var name in (string[])["Authorization", "If-Match", "If-None-Match", "Accept", "Last-Event-ID"])
         {
             if (context.Request.Headers.TryGetValue(name, out var value))
                 request.Headers.TryAddWithoutValidation(name, value.ToString());

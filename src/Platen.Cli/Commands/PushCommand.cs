@@ -117,15 +117,21 @@ internal static class PushCommand
         if (!run.Output.ShowsBars)
         {
             run.Output.Progress($"{bundle.Name} {bundle.Version}: {Files(bundle.Files.Length)}");
+            var telling = new Lock();
             var told = -1;
             return await push.RunAsync(
                 bundle,
                 (done, of) =>
                 {
-                    // A line for every tenth, not for every file.
+                    // A line for every tenth, not for every file; of two at once the later one is told.
                     var tenth = of == 0 ? 10 : done * 10 / of;
-                    if (Interlocked.Exchange(ref told, tenth) != tenth)
+                    lock (telling)
+                    {
+                        if (tenth <= told)
+                            return;
+                        told = tenth;
                         run.Output.Progress(of == 0 ? "nothing to upload" : $"uploaded {done} of {of}");
+                    }
                 },
                 ct
             );

@@ -1,6 +1,7 @@
 using System.Net;
 using Amazon.S3;
 using Amazon.S3.Model;
+using Microsoft.Extensions.Hosting;
 using Platen.Kernel;
 using Platen.Platform.Blobs;
 using Platen.Testing;
@@ -226,6 +227,28 @@ public sealed class S3BlobStoreTests(Ceph ceph) : BlobStoreTests, IClassFixture<
 
         refused.Message.ShouldContain("us-east-1");
         refused.Message.ShouldContain(CephFixture.Region);
+    }
+
+    [Fact]
+    public async Task A_host_does_not_start_on_a_bucket_in_another_region()
+    {
+        foreach (var (region, starts) in ((string, bool)[])[("us-east-1", false), (CephFixture.Region, true)])
+        {
+            var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+            builder.Configuration["PLATEN_BLOBS_ACCESS_KEY"] = ceph.Server.AccessKey;
+            builder.Configuration["PLATEN_BLOBS_SECRET_KEY"] = ceph.Server.SecretKey;
+            builder.Services.AddBlobStore(At(bucket), region);
+            using var host = builder.Build();
+            if (starts)
+            {
+                await host.StartAsync(Ct);
+                await host.StopAsync(Ct);
+                continue;
+            }
+            var refused = await Should.ThrowAsync<BlobLocationException>(() => host.StartAsync(Ct));
+            refused.Message.ShouldContain($"'us-east-1', but the bucket of");
+            refused.Message.ShouldContain($"is in '{CephFixture.Region}'");
+        }
     }
 
     [Fact]
