@@ -374,8 +374,10 @@ public sealed class DiskTests(PostgresFixture postgres)
         (await node.TextAsync($"/e/{hot}")).ShouldContain("1 en");
     }
 
-    [Fact]
-    public async Task What_nobody_asked_for_is_there_when_the_node_was_warmed()
+    [Theory]
+    [InlineData(DeliveryLimits.EagerInstanceBytes)]
+    [InlineData(1)]
+    public async Task What_nobody_asked_for_is_there_when_the_node_was_warmed(long eager)
     {
         // More than may wait to be written: the warming waits for the disk.
         const int Warm = DeliveryLimits.PendingWrites + 16;
@@ -394,15 +396,25 @@ public sealed class DiskTests(PostgresFixture postgres)
                 {
                     options.DiskFolder = folder;
                     options.WarmInstances = Warm;
+                    options.EagerInstanceBytes = eager;
                 },
                 publishing.BlobFolder
             )
         )
             await DeliveryHost.UntilAsync(() => Task.FromResult(warmed.Disk.Entries == Warm), "it was not warmed");
 
-        await using var node = await WithoutAnythingAsync(folder);
+        await using var node = await WithoutAnythingAsync(folder, eager);
         foreach (var id in ids[^3..])
-            (await node.TextAsync($"/e/{id}")).ShouldContain("1 en");
+        {
+            if (eager > 1)
+            {
+                (await node.TextAsync($"/e/{id}")).ShouldContain("1 en");
+                continue;
+            }
+            // Of one that is too large to be loaded whole the node knows what there is, and has read nothing.
+            using var unread = await node.GetAsync($"/e/{id}");
+            unread.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
+        }
         (await node.GetAsync($"/e/{ids[0]}")).StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
     }
 
