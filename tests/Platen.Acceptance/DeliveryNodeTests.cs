@@ -260,6 +260,36 @@ public sealed class DeliveryNodeTests
         using (var client = server.OpenClient())
             (await client.GetStringAsync($"v1/instances/{Sent}/submissions", Ct)).ShouldContain("Ada");
 
+        // A form that is not public is sent with its token, which the node hands on however it came; other credentials stay here.
+        var hidden = await HiddenInstance.PublishAsync(server, Ct, "engagement.newsletter");
+        var (_, token) = await hidden.TokenAsync(Ct);
+        foreach (
+            var (how, expected) in ((string, HttpStatusCode)[])
+                [
+                    ("bearer", HttpStatusCode.Created),
+                    ("field", HttpStatusCode.Created),
+                    ("query", HttpStatusCode.Created),
+                    ("key", HttpStatusCode.Unauthorized),
+                    ("nothing", HttpStatusCode.Unauthorized),
+                ]
+        )
+        {
+            using var post = new HttpRequestMessage(
+                HttpMethod.Post,
+                new Uri(node.Address, $"/s/{hidden.Id}" + (how == "query" ? "?token=" + token : ""))
+            );
+            post.Content = JsonContent.Create(new { email = how + "@example.org", consent = "yes" });
+            if (how == "field")
+                post.Headers.TryAddWithoutValidation("X-Embed-Token", token);
+            if (how is "bearer" or "key")
+                post.Headers.TryAddWithoutValidation(
+                    "Authorization",
+                    "Bearer " + (how == "key" ? server.OwnerKey : token)
+                );
+            using var answered = await visitor.SendAsync(post, Ct);
+            answered.StatusCode.ShouldBe(expected, how);
+        }
+
         var page = new Uri(node.Address, "/e/" + Sent);
         var explained = await server.RunCliAsync(Ct, "explain", page.ToString(), "--json");
         explained.ExitCode.ShouldBe(0, explained.Errors);

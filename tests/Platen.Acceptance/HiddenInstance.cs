@@ -8,7 +8,11 @@ namespace Platen.Acceptance;
 /// <summary>An instance of a workspace that is shown to who has a token for it.</summary>
 internal sealed record HiddenInstance(PlatenServer Server, string Id)
 {
-    public static async Task<HiddenInstance> PublishAsync(PlatenServer server, CancellationToken ct)
+    public static async Task<HiddenInstance> PublishAsync(
+        PlatenServer server,
+        CancellationToken ct,
+        string type = "content.faq"
+    )
     {
         using var client = server.OpenClient();
         using (
@@ -17,7 +21,7 @@ internal sealed record HiddenInstance(PlatenServer Server, string Id)
             made.StatusCode.ShouldBe(HttpStatusCode.Created);
         var sample = JsonNode.Parse(
             await File.ReadAllTextAsync(
-                Path.Combine(Build.Repository, "samples", "widgets", "wgt_main_content.faq.json"),
+                Path.Combine(Build.Repository, "samples", "widgets", $"wgt_main_{type}.json"),
                 ct
             )
         )!;
@@ -25,7 +29,7 @@ internal sealed record HiddenInstance(PlatenServer Server, string Id)
             "v1/workspaces/hidden-one/instances",
             new JsonObject
             {
-                ["widgetType"] = "content.faq",
+                ["widgetType"] = type,
                 ["access"] = "token",
                 ["config"] = sample["config"]!.DeepClone(),
             },

@@ -1,4 +1,6 @@
 using System.Collections.Concurrent;
+using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.DependencyInjection;
@@ -217,6 +219,52 @@ public sealed class StageTests(ServerFixture server)
         refused.Json["publicId"]!.GetValue<string>().ShouldBe(B);
         await cloud.ShowsAsync(A, null);
         (await cloud.StateAsync(A, B)).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_snapshot_with_a_text_of_a_megabyte_is_not_taken_in()
+    {
+        await using var source = await StageServer.StartAsync(server.Postgres, "authoring");
+        await using var cloud = await StageServer.StartAsync(server.Postgres, "cloud");
+        await source.SaveAsync(A, "a small heading");
+        // No server makes such a snapshot; whoever has a key may push one.
+        var artifact = (await source.Publisher.SendAsync(HttpMethod.Get, $"/v1/instances/{A}/snapshot")).Json;
+        var manifest = artifact["manifest"]!.GetValue<string>();
+        foreach (var file in artifact["files"]!.AsArray())
+        {
+            var former = file!["text"]!.GetValue<string>();
+            var text = former.Replace("a small heading", new string('x', 1_000_000), StringComparison.Ordinal);
+            var (before, after) = (Encoding.UTF8.GetBytes(former), Encoding.UTF8.GetBytes(text));
+            var digest = Digest.Of(after).ToString();
+            manifest = manifest
+                .Replace(file["digest"]!.GetValue<string>(), digest, StringComparison.Ordinal)
+                .Replace(
+                    string.Create(CultureInfo.InvariantCulture, $"\"size\":{before.Length}"),
+                    string.Create(CultureInfo.InvariantCulture, $"\"size\":{after.Length}"),
+                    StringComparison.Ordinal
+                );
+            using var content = new ByteArrayContent(after);
+            content.Headers.ContentType = new("application/octet-stream");
+            using var pushed = await cloud.Publisher.PostAsync(
+                $"/v2/curated/{A}/blobs/uploads/?digest={digest}",
+                content,
+                Ct
+            );
+            ((int)pushed.StatusCode).ShouldBe(201, await pushed.Content.ReadAsStringAsync(Ct));
+        }
+        manifest.ShouldNotBe(artifact["manifest"]!.GetValue<string>());
+        var snapshot = Digest.Of(Encoding.UTF8.GetBytes(manifest)).ToString();
+        using var taken = await cloud.PushManifestAsync(artifact["repository"]!.GetValue<string>(), snapshot, manifest);
+        ((int)taken.StatusCode).ShouldBe(422);
+        var problem = JsonNode.Parse(await taken.Content.ReadAsStringAsync(Ct))!["errors"]![0]!["detail"]!;
+        problem["faults"]!.AsArray().Single()!["pointer"]!.GetValue<string>().ShouldBe("/config");
+        var refused = await cloud.Publisher.SendAsync(
+            HttpMethod.Put,
+            $"/v1/cutovers/{Guid.CreateVersion7()}",
+            new { items = new[] { new { publicId = A, snapshot } }, stage = await source.StageIdAsync() }
+        );
+        (refused.Status, refused.Problem).ShouldBe((422, "no-such-release"));
+        await cloud.ShowsAsync(A, null);
     }
 
     [Fact]
