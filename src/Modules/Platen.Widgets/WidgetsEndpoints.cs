@@ -86,7 +86,7 @@ internal static class WidgetsEndpoints
             .WithName("switchType")
             .WithMetadata(new Versioned())
             .Accepts<SwitchType.Body>("application/json")
-            .Audited(WidgetEvents.Saved)
+            .Audited(WidgetEvents.Saved, WidgetEvents.OverlayChanged)
             .LeavesNothing("it is of that version already")
             .WritesInstance();
         one.MapPost("/versions/{revision:long}/restore", RestoreVersion)
