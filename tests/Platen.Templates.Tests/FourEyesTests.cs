@@ -173,6 +173,59 @@ public sealed class FourEyesTests(ServerFixture server)
         }
     }
 
+    [Fact]
+    public async Task What_is_done_to_a_template_has_the_digests_of_before_and_after()
+    {
+        using var one = await server.NewPersonAsync();
+        using var two = await server.NewPersonAsync(one.OwnerId);
+        var (name, path) = await ProtectAsync(one);
+        var place = $"/v1/templates/{name}";
+        // Nothing changes, so nothing is left.
+        (await one.SendAsync(HttpMethod.Put, path + "/protection", ifMatch: "\"protected\"")).Status.ShouldBe(204);
+        (await DecideAsync(two, await AskAsync(one, name, path), approve: true)).Status.ShouldBe(200);
+        var pin = place + "/pins/production";
+        (await one.SendAsync(HttpMethod.Put, pin, new { version = "1.1.0" }, create: true)).Status.ShouldBe(201);
+        (await one.SendAsync(HttpMethod.Delete, pin, null, "*")).Status.ShouldBe(204);
+        var old = new { status = "deprecated", reason = "old" };
+        (await one.SendAsync(HttpMethod.Patch, place + "/versions/1.0.0", old, "*")).Status.ShouldBe(200);
+        (await one.SendAsync(HttpMethod.Put, place, new { enabled = false }, "*")).Status.ShouldBe(200);
+
+        var entries = new List<(string Action, string? Before, string? After)>();
+        await using (var admin = await server.Postgres.OpenAdminAsync(Ct))
+        {
+            await using var look = new Npgsql.NpgsqlCommand(
+                "select action, before_digest, after_digest from access.audit_entry where owner = $1 order by at, id",
+                admin
+            );
+            look.Parameters.AddWithValue(one.OwnerId.Value);
+            await using var reader = await look.ExecuteReaderAsync(Ct);
+            while (await reader.ReadAsync(Ct))
+            {
+                entries.Add(
+                    (
+                        reader.GetString(0),
+                        reader.IsDBNull(1) ? null : reader.GetString(1),
+                        reader.IsDBNull(2) ? null : reader.GetString(2)
+                    )
+                );
+            }
+        }
+        entries.ShouldAllBe(entry => entry.Before != null || entry.After != null);
+        Of("template.channel-protected").ShouldHaveSingleItem().Before.ShouldBeNull();
+        Of("template.version-changed").ShouldAllBe(entry => entry.Before != null && entry.Before != entry.After);
+        foreach (var action in (string[])["changed", "channel-moved", "move-requested", "pinned"])
+        {
+            var both = Of("template." + action);
+            both.Count.ShouldBe(2, action);
+            both[0].Before.ShouldBeNull(action);
+            both[1].Before.ShouldBe(both[0].After, action);
+            both[1].After.ShouldNotBe(both[1].Before, action);
+        }
+
+        List<(string Action, string? Before, string? After)> Of(string action) =>
+            entries.FindAll(entry => entry.Action == action);
+    }
+
     private static async Task<(TemplateName Name, string Path)> ProtectAsync(Person one)
     {
         var name = ServerFixture.NewName();
