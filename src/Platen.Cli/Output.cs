@@ -68,7 +68,12 @@ internal sealed class Output
     public void Exactly(string text)
     {
         lock (gate)
+        {
             terminal.Out.Write(text);
+            // What is said next begins a line of its own, where a person sees both.
+            if (terminal is { OutIsTerminal: true, ErrorIsTerminal: true } && !text.EndsWith('\n'))
+                terminal.Error.WriteLine();
+        }
     }
 
     /// <summary>A line of the result with a mark before it that shows how good it is.</summary>

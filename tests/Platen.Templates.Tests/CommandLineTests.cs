@@ -243,6 +243,10 @@ public sealed class CommandLineTests(ServerFixture server) : IDisposable
         (await RunAsync([.. trial, "--no-guard", "--guard", "failure"])).ShouldBe(2);
         (await RunAsync([.. trial, "--no-guard"])).ShouldBe(0, error.ToString());
         Out.ShouldContain("on 40 % of the keys, without a guard");
+        (await RunAsync("templates", "channels", name.Value, "default")).ShouldBe(0, error.ToString());
+        var moves = Out.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        moves.Count(line => line.Contains("\t1.0.0\t1.1.0\t40\t", StringComparison.Ordinal)).ShouldBe(4);
+        moves[^1].ShouldStartWith("1\t1.0.0\t\t\t");
         (await RunAsync([.. trial, "--guard-minimum", "80"])).ShouldBe(2);
         error.ToString().ShouldContain("name its metric");
         (await RunAsync("templates", "channels", name.Value, "default", "1.0.0", "--guard", "failure")).ShouldBe(2);

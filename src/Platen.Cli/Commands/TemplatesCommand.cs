@@ -646,11 +646,17 @@ internal static class TemplatesCommand
         }
         var now = await run.Client.FindTemplateChannelAsync(name, channel, ct);
         if (run.Optional(OptionalVersion) is not { } version)
-            return ShowChannel(run, name, channel, now?.Value);
+            return await ShowChannelAsync(run, name, channel, now?.Value, ct);
         return await MoveAsync(run, name, channel, version, now, ct);
     }
 
-    private static int ShowChannel(Invocation run, TemplateName name, string channel, TemplateChannel? now)
+    private static async Task<int> ShowChannelAsync(
+        Invocation run,
+        TemplateName name,
+        string channel,
+        TemplateChannel? now,
+        CancellationToken ct
+    )
     {
         if (now is null)
         {
@@ -665,13 +671,19 @@ internal static class TemplatesCommand
         run.Output.Line($"{channel} → {now.Version}");
         if (now.Candidate is { } tried)
             run.Output.Line(Describe(tried));
+        var versions = new Dictionary<Digest, string>();
+        await foreach (var version in run.Client.ListTemplateVersionsAsync(name, ct))
+            versions[version.Release] = version.Version;
         run.Output.Table(
-            ["move", "at", "by", "reason"],
+            ["move", "version", "candidate", "%", "at", "by", "reason"],
             [
                 .. now.Moves.Select(m =>
                     (string[])
                         [
                             m.Revision.ToString(CultureInfo.InvariantCulture),
+                            VersionOf(m.To),
+                            VersionOf(m.Candidate),
+                            m.Candidate is null ? "" : m.Percentage.ToString(CultureInfo.InvariantCulture),
                             m.At.ToString("u", CultureInfo.InvariantCulture),
                             m.By ?? "",
                             m.Reason ?? "",
@@ -680,6 +692,10 @@ internal static class TemplatesCommand
             ]
         );
         return ExitCode.Ok;
+
+        // One that is past its time may be gone: its release is then all that is known of it.
+        string VersionOf(Digest? release) =>
+            release is { } known ? versions.GetValueOrDefault(known, known.ToString()) : "";
     }
 
     private static async Task<int> MoveAsync(

@@ -48,6 +48,13 @@ internal static partial class Log
     public static partial void RegistryFailed(ILogger logger, string template, string reason);
 
     [LoggerMessage(
+        4008,
+        LogLevel.Warning,
+        "{Template}: the store cannot be asked for a file, so the next source is tried: {Reason}"
+    )]
+    public static partial void StoreFailed(ILogger logger, string template, string reason);
+
+    [LoggerMessage(
         4003,
         LogLevel.Error,
         "{Place} holds {Actual} instead of {Expected}: dropped, and the next source is tried"

@@ -165,8 +165,12 @@ internal sealed class LoadedArtifact
 public sealed class TemplateUnresolvedException : PlatenException
 {
     internal TemplateUnresolvedException(string message, string advice, ImmutableArray<string> attempts)
-        : base(attempts.IsEmpty ? message : $"{message} Tried: {string.Join("; ", attempts)}.", advice) =>
-        Attempts = attempts;
+        : base(
+            attempts.IsEmpty
+                ? message
+                : $"{message} Tried: {string.Join("; ", attempts.Select(one => one.TrimEnd('.')))}.",
+            advice
+        ) => Attempts = attempts;
 
     /// <summary>Each source that was tried, with what became of it.</summary>
     public ImmutableArray<string> Attempts { get; }

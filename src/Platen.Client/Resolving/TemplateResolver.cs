@@ -857,7 +857,7 @@ public sealed class TemplateResolver : IAsyncDisposable
         catch (PlatenException e)
         {
             storePause.Begin(e);
-            Log.RegistryFailed(logger, template.Value, e.Message);
+            Log.StoreFailed(logger, template.Value, e.Message);
             attempts.Add("store: " + e.Message);
         }
         return null;
