@@ -42,12 +42,13 @@ public sealed class SlowConnectionTests
         using var visitor = new HttpClient { BaseAddress = server.Address };
         var page = await visitor.GetByteArrayAsync(Page, Ct);
         var times = new List<double>();
-        await using (var slow = SlowCrowd.Start(server.Address, wanted + 200, posts: 200))
+        await using (var slow = SlowCrowd.Start(server.Address, wanted + 500, posts: 200))
         {
             // Beside them, over new connections and over one that is kept. The server ends a request that takes too long, and they come
             // again: a batch counts when they stood there before it and after.
-            for (var held = 0; held < 10; )
+            for (int held = 0, batch = 1; held < 10; batch++)
             {
+                batch.ShouldBeLessThan(100, "they do not stand there for as long as twenty requests take");
                 await ServerProcess.WaitUntilAsync(
                     "the slow connections",
                     TimeSpan.FromSeconds(120),
