@@ -6,6 +6,8 @@ namespace Platen.Registry;
 /// <summary>What stands in a repository: blobs by a push, a mount or a manifest that refers to them.</summary>
 internal static class Membership
 {
+    private const string Hold = "select from platform.blob where digest = any ($1) order by digest for key share";
+
     /// <summary>Those of the blobs that can be read in the repository, with their sizes.</summary>
     public static async Task<Dictionary<Digest, long>> ReadableAsync(
         Session session,
@@ -14,25 +16,39 @@ internal static class Membership
         CancellationToken ct
     )
     {
-        var found = await session.ListAsync(
-            "select digest, size_bytes from platform.repository_blobs($1, $2)",
-            row => (Digest: Digest.Parse(row.GetString(0)), SizeBytes: row.GetInt64(1)),
-            ct,
-            Sql.Text(subject),
-            Texts(digests.Select(d => d.ToString()))
+        var found = await session.ListAsync(Readable(subject, digests), ct);
+        return found.ToDictionary(f => f.Digest, f => f.SizeBytes);
+    }
+
+    /// <summary>As <see cref="HoldAsync"/> and then <see cref="ReadableAsync"/>, in one round trip.</summary>
+    public static async Task<Dictionary<Digest, long>> HoldReadableAsync(
+        Session session,
+        string subject,
+        IReadOnlyCollection<Digest> digests,
+        CancellationToken ct
+    )
+    {
+        var (_, found) = await session.TogetherAsync(
+            new Query<bool>(Hold, _ => true, Texts(digests.Select(d => d.ToString()))),
+            Readable(subject, digests),
+            ct
         );
         return found.ToDictionary(f => f.Digest, f => f.SizeBytes);
     }
+
+    private static Query<(Digest Digest, long SizeBytes)> Readable(string subject, IEnumerable<Digest> digests) =>
+        new(
+            "select digest, size_bytes from platform.repository_blobs($1, $2)",
+            row => (Digest.Parse(row.GetString(0)), row.GetInt64(1)),
+            Sql.Text(subject),
+            Texts(digests.Select(d => d.ToString()))
+        );
 
     /// <summary>
     /// Keeps garbage collection from these blobs until the transaction ends: one that removes any of them now is waited for.
     /// </summary>
     public static Task HoldAsync(Session session, IEnumerable<Digest> digests, CancellationToken ct) =>
-        session.ExecuteAsync(
-            "select from platform.blob where digest = any ($1) order by digest for key share",
-            ct,
-            Texts(digests.Select(d => d.ToString()))
-        );
+        session.ExecuteAsync(Hold, ct, Texts(digests.Select(d => d.ToString())));
 
     /// <summary>Whether the repository has a manifest or a blob.</summary>
     public static Task<bool> ExistsAsync(Session session, string subject, CancellationToken ct) =>

@@ -27,7 +27,7 @@ internal sealed class PushBlob(PostgresPools pools, IBlobStore blobs, RegistryOp
             var held = UploadId.New(clock);
             try
             {
-                await PutAsync(context, repository, held, digest, ct);
+                await PutAsync(context, repository, held, isOpen: false, digest, ct);
             }
             catch
             {
@@ -84,7 +84,7 @@ internal sealed class PushBlob(PostgresPools pools, IBlobStore blobs, RegistryOp
                 // Nothing came before: hashed on its way in, it need not be read back.
                 try
                 {
-                    await PutAsync(context, repository, id, digest, ct);
+                    await PutAsync(context, repository, id, isOpen: true, digest, ct);
                 }
                 catch
                 {
@@ -157,32 +157,41 @@ internal sealed class PushBlob(PostgresPools pools, IBlobStore blobs, RegistryOp
     }
 
     /// <summary>Stores a whole blob and records it; room for it is held under an upload, which is forgotten with that.</summary>
+    /// <param name="isOpen">Whether the upload has been begun, so that there is something to forget.</param>
     private async Task PutAsync(
         HttpContext context,
         Repository repository,
         UploadId upload,
+        bool isOpen,
         Digest digest,
         CancellationToken ct
     )
     {
         var body = LimitBody(context, options.MaxBlobBytes);
-        await using (var session = await pools.OpenAsync(repository.Caller.Operation("registry push"), ct))
+        var operation = repository.Caller.Operation("registry push");
+        var (isThere, allowed) = await pools.ReadAsync(
+            operation,
+            BlobRecord.Exists(digest),
+            Entitlements.Allowed(Entitlements.StorageBytes),
+            ct
+        );
+        // What the owner has already takes no room, and whoever has no limit has it.
+        if (!isThere[0] && allowed[0] is not null)
         {
-            // What the owner has already takes no room.
-            if (!await BlobRecord.ExistsAsync(session, digest, ct))
-            {
-                await NoteUploadAsync(session, repository, upload, ct);
-                body = await HoldAsync(session, repository, upload, 0, context.Request.ContentLength, body, ct);
-                await session.CommitAsync(ct);
-            }
+            await using var session = await pools.OpenAsync(operation, ct);
+            await NoteUploadAsync(session, repository, upload, ct);
+            body = await HoldAsync(session, repository, upload, 0, context.Request.ContentLength, body, ct);
+            await session.CommitAsync(ct);
+            isOpen = true;
         }
+        UploadId? over = isOpen ? upload : null;
         switch (await blobs.PutAsync(repository.Owner, digest, context.Request.ContentLength, body, ct))
         {
             case PutOutcome.Stored:
-                await RecordAsync(context, repository, digest, upload, isNew: true, ct);
+                await RecordAsync(context, repository, digest, over, isNew: true, ct);
                 return;
             case PutOutcome.AlreadyStored:
-                await RecordAsync(context, repository, digest, upload, isNew: false, ct);
+                await RecordAsync(context, repository, digest, over, isNew: false, ct);
                 return;
             case PutOutcome.WrongDigest(var actual):
                 throw WrongDigest(actual, digest);
@@ -397,7 +406,7 @@ internal sealed class PushBlob(PostgresPools pools, IBlobStore blobs, RegistryOp
         HttpContext context,
         Repository repository,
         Digest digest,
-        UploadId upload,
+        UploadId? upload,
         bool isNew,
         CancellationToken ct
     )
@@ -416,7 +425,8 @@ internal sealed class PushBlob(PostgresPools pools, IBlobStore blobs, RegistryOp
                 throw KernelProblems
                     .Unavailable.Because("The blob was removed meanwhile: push it again.")
                     .AsException();
-            await ForgetUploadAsync(session, upload, ct);
+            if (upload is { } over)
+                await ForgetUploadAsync(session, over, ct);
             await session.CommitAsync(ct);
         }
         catch (ProblemException refused) when (refused.Problem.Type == KernelProblems.LimitReached)
@@ -432,7 +442,8 @@ internal sealed class PushBlob(PostgresPools pools, IBlobStore blobs, RegistryOp
                     CancellationToken.None
                 );
             }
-            await ForgetUploadAsync(repository, upload);
+            if (upload is { } over)
+                await ForgetUploadAsync(repository, over);
             throw;
         }
         AnswerCreated(context, repository, digest);

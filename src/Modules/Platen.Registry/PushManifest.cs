@@ -171,14 +171,13 @@ internal sealed class PushManifest(PostgresPools pools, IEnumerable<IReleaseInta
     )
     {
         var needed = manifest.Blobs.Where(b => !b.IsElsewhere).ToList();
-        await Membership.HoldAsync(session, needed.Select(b => b.Digest), ct);
         var found =
             needed.Count == 0
                 ? []
-                : await Membership.ReadableAsync(
+                : await Membership.HoldReadableAsync(
                     session,
                     repository.Subject,
-                    needed.Select(b => b.Digest).Distinct(),
+                    [.. needed.Select(b => b.Digest).Distinct()],
                     ct
                 );
         if (manifest.Manifests.Count > 0)
@@ -232,7 +231,9 @@ internal sealed class PushManifest(PostgresPools pools, IEnumerable<IReleaseInta
         // Updated also when it is there: a deletion that runs now waits, and sees what this transaction does. A collection may
         // have taken the list of its files since it was withdrawn, so that is written again. What was there before is read with the
         // row held, so that of pushes at once one is new, and a deletion that was first is seen; a row that was inserted has no xmax.
-        var isNew = await session.FirstAsync(
+        var isNew = false;
+        var pipeline = new Pipeline(session);
+        var recorded = new Query<bool>(
             """
             with before as materialized (
                 select withdrawn_at from platform.release
@@ -248,7 +249,6 @@ internal sealed class PushManifest(PostgresPools pools, IEnumerable<IReleaseInta
             returning xmax = 0 or exists (select from before where withdrawn_at is not null)
             """,
             row => row.GetBoolean(0),
-            ct,
             owner,
             Sql.Text(repository.Subject),
             Sql.Digest(digest),
@@ -259,8 +259,9 @@ internal sealed class PushManifest(PostgresPools pools, IEnumerable<IReleaseInta
             Sql.Uuid(session.Context.Actor.Id.Value),
             Sql.Text(session.Context.Actor.Name)
         );
+        pipeline.Add(recorded, rows => isNew = rows.Single());
         var blobs = manifest.Blobs.Where(b => !b.IsElsewhere).ToList();
-        await session.ExecuteAsync(
+        pipeline.Add(
             """
             with listed as (
                 insert into platform.release_blob (owner, subject, release_digest, path, blob_digest)
@@ -271,7 +272,6 @@ internal sealed class PushManifest(PostgresPools pools, IEnumerable<IReleaseInta
             select $1, $2, $3, c.digest from unnest($6::text[]) as c (digest)
             on conflict do nothing
             """,
-            ct,
             Sql.Owner(repository.Owner),
             Sql.Text(repository.Subject),
             Sql.Digest(digest),
@@ -279,6 +279,7 @@ internal sealed class PushManifest(PostgresPools pools, IEnumerable<IReleaseInta
             Membership.Texts(blobs.Select(b => b.Digest.ToString())),
             Membership.Texts(manifest.Manifests.Select(m => m.Digest.ToString()).Distinct())
         );
+        await pipeline.SendAsync(ct);
         return isNew;
     }
 

@@ -11,10 +11,13 @@ public static class BlobRecord
 {
     /// <summary>Whether the session's owner has recorded these bytes: then they are counted already.</summary>
     public static Task<bool> ExistsAsync(Session session, Digest digest, CancellationToken ct) =>
-        session.FirstAsync(
+        session.FirstAsync(Exists(digest), ct);
+
+    /// <summary>As <see cref="ExistsAsync"/>, to go with another query.</summary>
+    public static Query<bool> Exists(Digest digest) =>
+        new(
             "select exists (select from platform.blob where owner = platform.current_owner() and digest = $1)",
             row => row.GetBoolean(0),
-            ct,
             Sql.Digest(digest)
         );
 

@@ -95,6 +95,18 @@ public static class EventLog
         EventsTelemetry.Appended.Add(1);
     }
 
+    /// <summary>
+    /// As <see cref="AppendAsync"/>, with the other statements of a pipeline, for writers that need not know the revision and whose data has no
+    /// text of a stranger's: what cannot be stored is a failure of the pipeline.
+    /// </summary>
+    /// <exception cref="ArgumentException">The stream's id is not well-formed, or the data is too long.</exception>
+    public static void Append(Pipeline pipeline, StreamId stream, string type, ReadOnlyMemory<byte> jsonData)
+    {
+        ArgumentNullException.ThrowIfNull(pipeline);
+        using var activity = Begin(stream, type, jsonData);
+        pipeline.Add(Append(stream, type, jsonData), _ => EventsTelemetry.Appended.Add(1));
+    }
+
     private static Query<long> Append(StreamId stream, string type, ReadOnlyMemory<byte> jsonData) =>
         new(
             "select platform.append_event($1, $2, $3)",

@@ -89,6 +89,22 @@ public sealed class PostgresPools : IAsyncDisposable
     public Task<List<T>> ReadEdgeAsync<T>(Query<T> query, CancellationToken ct) =>
         ReadAsync(edge, SessionRole.Edge, OperationContext.ForSystem(OwnerId.Platform, "delivery"), query, ct);
 
+    /// <summary>As <see cref="ReadAsync{T}(OperationContext, Query{T}, CancellationToken)"/>, of two queries that see the same committed rows or later ones, in their order.</summary>
+    public Task<(List<T1>, List<T2>)> ReadAsync<T1, T2>(
+        OperationContext context,
+        Query<T1> first,
+        Query<T2> second,
+        CancellationToken ct
+    ) =>
+        Session.ReadAsync(
+            App(app),
+            SessionRole.App,
+            context,
+            [first.Copy, second.Copy],
+            async (reader, ct) => (await first.NextRowsAsync(reader, ct), await second.NextRowsAsync(reader, ct)),
+            ct
+        );
+
     /// <summary>As <see cref="ReadAsync{T}(OperationContext, Query{T}, CancellationToken)"/>, of four queries that see the same committed rows or later ones, in their order.</summary>
     public Task<(List<T1>, List<T2>, List<T3>, List<T4>)> ReadAsync<T1, T2, T3, T4>(
         OperationContext context,

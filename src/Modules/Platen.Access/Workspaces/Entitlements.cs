@@ -103,6 +103,11 @@ public static class Entitlements
         return held ?? throw Reached(StorageBytes, used, allowed!.Value).AsException();
     }
 
+    /// <summary>How much of something the session's owner may have; null when that is not limited.</summary>
+    /// <param name="name">As in <see cref="UseAsync"/>.</param>
+    public static Query<long?> Allowed(string name) =>
+        new("select access.allowed($1)", row => row.IsDBNull(0) ? null : row.GetInt64(0), Sql.Text(name));
+
     /// <summary>Refuses bytes for which the storage of the session's owner has no room now, before they are read.</summary>
     /// <exception cref="ProblemException"><see cref="KernelProblems.LimitReached"/>.</exception>
     public static async Task RequireStorageAsync(Session session, long bytes, CancellationToken ct)

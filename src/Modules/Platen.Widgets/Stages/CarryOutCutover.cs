@@ -454,21 +454,8 @@ internal sealed class CarryOutCutover(
         await PassGatesAsync(session, order, prepared, states, ct);
         var done = new Dictionary<string, CutoverDone>(StringComparer.Ordinal);
         var inOrder = order.Items.Zip(ids).OrderBy(pair => pair.First.PublicId, StringComparer.Ordinal);
-        foreach (var (item, publicId) in inOrder)
-        {
-            var state = states[item.PublicId];
-            done[item.PublicId] = item.Snapshot is null
-                ? await MoveAsync(session, publicId, item, Pointer(order, item), state, ct)
-                : await TakeInAsync(
-                    session,
-                    publicId,
-                    order,
-                    item,
-                    state,
-                    prepared.GetValueOrDefault(item.PublicId),
-                    ct
-                );
-        }
+        foreach (var some in inOrder.Chunk(WidgetsLimits.TakenInTogether))
+            await CarryOutAsync(session, order, some, states, prepared, done, ct);
         var results = order.Items.Select(i => done[i.PublicId]).ToList();
         var cutover = job is null
             ? await Cutover.AddDoneAsync(session, id, order, results, ct)
@@ -600,24 +587,81 @@ internal sealed class CarryOutCutover(
         }
     }
 
-    private async Task<CutoverDone> TakeInAsync(
+    /// <summary>A few instances: what is taken in goes to the database together, as no statement needs the answer to another.</summary>
+    private async Task CarryOutAsync(
         Session session,
+        CutoverOrder order,
+        (CutoverItem, PublicId)[] some,
+        Dictionary<string, CuratedState> states,
+        Dictionary<string, Prepared> prepared,
+        Dictionary<string, CutoverDone> done,
+        CancellationToken ct
+    )
+    {
+        var pipeline = new Pipeline(session);
+        var takenIn = new List<(PublicId Id, Snapshot.Content Content)>();
+        foreach (var (item, id) in some)
+        {
+            var state = states[item.PublicId];
+            if (item.Snapshot is null)
+            {
+                // Streams are appended to in the order of the ids.
+                await pipeline.SendAsync(ct);
+                done[item.PublicId] = await MoveAsync(session, id, item, Pointer(order, item), state, ct);
+            }
+            // Nothing differs, or another publisher did the same a moment ago.
+            else if (state.IsAsPublished && state.Snapshot?.ToString() == item.Snapshot)
+            {
+                done[item.PublicId] = new CutoverDone(
+                    item.PublicId,
+                    "alreadyLive",
+                    state.Live,
+                    state.Live,
+                    state.ChannelRevision
+                );
+            }
+            else
+            {
+                var content =
+                    prepared.GetValueOrDefault(item.PublicId)
+                    ?? throw KernelProblems
+                        .StaleVersion.Because($"'{item.PublicId}' was changed just now.")
+                        .AsException();
+                done[item.PublicId] = await TakeInAsync(pipeline, id, order, item, state, content, ct);
+                takenIn.Add((id, content.Content));
+            }
+        }
+        await pipeline.SendAsync(ct);
+        foreach (var (id, content) in takenIn)
+        {
+            foreach (var follower in followers)
+            {
+                await follower.TakenInAsync(
+                    session,
+                    id,
+                    content.ConfigDigest,
+                    [.. content.Overlays.Select(o => o.Locale)],
+                    ct
+                );
+            }
+        }
+    }
+
+    /// <summary>Writes the truth and what is shown of it: all that will be is known, as the row is locked or nobody's.</summary>
+    private static async Task<CutoverDone> TakeInAsync(
+        Pipeline pipeline,
         PublicId id,
         CutoverOrder order,
         CutoverItem item,
         CuratedState state,
-        Prepared? prepared,
+        Prepared prepared,
         CancellationToken ct
     )
     {
-        // Nothing differs, or another publisher did the same a moment ago.
-        if (state.IsAsPublished && state.Snapshot?.ToString() == item.Snapshot)
-            return new CutoverDone(item.PublicId, "alreadyLive", state.Live, state.Live, state.ChannelRevision);
-        if (prepared is null)
-            throw KernelProblems.StaleVersion.Because($"'{item.PublicId}' was changed just now.").AsException();
-        var revision = await WriteAsync(session, id, order, item, state, prepared, ct);
+        var release = prepared.Release?.Digest;
+        var revision = Write(pipeline, id, order, item, state, prepared);
         await AuditLog.RecordAsync(
-            session,
+            pipeline.Session,
             WidgetEvents.TakenIn,
             WidgetEvents.Stream(item.PublicId).Value,
             state.Snapshot,
@@ -627,24 +671,52 @@ internal sealed class CarryOutCutover(
                 stage = order.Stage,
                 version = item.Version,
                 overwrite = order.Overwrite,
-                reason = session.Context.Reason,
+                reason = pipeline.Session.Context.Reason,
             },
             ct
         );
-        foreach (var follower in followers)
+        if (prepared.Release is not null)
+            pipeline.Add(ReleaseStore.Record(pipeline.Session, prepared.Release), _ => { });
+        var channelRevision = state.ChannelRevision;
+        if (state.Live != release)
         {
-            await follower.TakenInAsync(
-                session,
-                id,
-                prepared.Content.ConfigDigest,
-                [.. prepared.Content.Overlays.Select(o => o.Locale)],
-                ct
+            channelRevision++;
+            pipeline.Add(
+                ChannelStore.Move(
+                    pipeline.Session.Context,
+                    InstanceHome.Curated.LiveOf(item.PublicId),
+                    state.ChannelRevision,
+                    release
+                ),
+                moves =>
+                {
+                    if (moves is not [ChannelMove.Moved])
+                        throw PublishedBySomebodyElse(item.PublicId);
+                }
             );
         }
-        if (prepared.Release is not null)
-            await ReleaseStore.RecordAsync(session, prepared.Release, ct);
-        return await ShowAsync(session, item.PublicId, state, prepared.Release?.Digest, revision, "published", ct);
+        EventLog.Append(
+            pipeline,
+            WidgetEvents.Stream(item.PublicId),
+            release is null ? WidgetEvents.Unpublished : WidgetEvents.Published,
+            ShownEvent(item.PublicId, release, channelRevision, revision)
+        );
+        return new CutoverDone(item.PublicId, "published", state.Live, release, channelRevision);
     }
+
+    private static ProblemException PublishedBySomebodyElse(string id) =>
+        KernelProblems.StaleVersion.Because($"'{id}' was published by somebody else just now.").AsException();
+
+    private static byte[] ShownEvent(string id, Digest? release, long channelRevision, long? sourceRevision) =>
+        JsonSerializer.SerializeToUtf8Bytes(
+            new
+            {
+                publicId = id,
+                release = release?.ToString(),
+                channelRevision,
+                sourceRevision,
+            }
+        );
 
     private static async Task<CutoverDone> MoveAsync(
         Session session,
@@ -658,57 +730,77 @@ internal sealed class CarryOutCutover(
         if (state.Instance is null)
             throw InstanceRequests.NotFound(id);
         if (item.TakeOff)
-            return await ShowAsync(session, item.PublicId, state, to: null, revision: null, "takenOff", ct);
+            return await ShowAsync(session, item.PublicId, state, to: null, "takenOff", ct);
         if (state.Instance.Status == InstanceStatus.Unpublished)
             throw KernelProblems.Conflict.Because($"'{id}' has the status unpublished.").AsException();
         var former = await InstanceRelease.FindFormerAsync(session, state.Instance, item.Release!, pointer, ct);
-        return await ShowAsync(session, item.PublicId, state, former.Digest, revision: null, "wentBack", ct);
+        return await ShowAsync(session, item.PublicId, state, former.Digest, "wentBack", ct);
     }
 
-    /// <summary>Writes the truth; returns the revision that it has now.</summary>
-    private static async Task<long> WriteAsync(
-        Session session,
+    /// <summary>Writes the truth; returns the revision that it will have.</summary>
+    private static long Write(
+        Pipeline pipeline,
         PublicId id,
         CutoverOrder order,
         CutoverItem item,
         CuratedState state,
-        Prepared prepared,
-        CancellationToken ct
+        Prepared prepared
     )
     {
         var content = prepared.Content;
-        await using var batch = session.Batch();
-        var isNew = state.Snapshot != prepared.Snapshot;
-        if (isNew)
+        var actor = pipeline.Session.Context.Actor;
+        var isShown = prepared.Release is not null;
+        var revision = state.Instance?.Revision ?? 0;
+        if (state.Snapshot != prepared.Snapshot)
         {
-            Add(
-                """
-                insert into widgets.curated_widget_instances as i (
-                    id, public_id, widget_type, kind, status, base_locale, config, config_digest, allowed_origins, updated_by,
-                    updated_by_name
-                ) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-                on conflict (public_id) do update
-                set widget_type = excluded.widget_type, status = excluded.status, base_locale = excluded.base_locale,
-                    config = excluded.config, config_digest = excluded.config_digest,
-                    allowed_origins = excluded.allowed_origins, revision = i.revision + 1,
-                    updated_at = clock_timestamp(), updated_by = excluded.updated_by, updated_by_name = excluded.updated_by_name
-                returning revision
-                """,
-                Sql.Uuid(Guid.CreateVersion7()),
-                Sql.Text(item.PublicId),
-                Sql.Text(content.WidgetType),
-                Sql.Text(id is PublicId.Baseline ? "baseline" : "curated"),
-                Sql.Text(content.Status),
-                Sql.Text(content.BaseLocale),
-                Sql.Json(content.Config),
-                Sql.Digest(content.ConfigDigest),
-                AllowedOrigins.Parameter(content.AllowedOrigins),
-                Sql.Uuid(session.Context.Actor.Id.Value),
-                Sql.Text(session.Context.Actor.Name)
+            revision++;
+            pipeline.Add(
+                new Query<long>(
+                    """
+                    insert into widgets.curated_widget_instances as i (
+                        id, public_id, widget_type, kind, status, base_locale, config, config_digest, allowed_origins, updated_by,
+                        updated_by_name, published_revision
+                    ) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+                    on conflict (public_id) do update
+                    set widget_type = excluded.widget_type, status = excluded.status, base_locale = excluded.base_locale,
+                        config = excluded.config, config_digest = excluded.config_digest,
+                        allowed_origins = excluded.allowed_origins, revision = i.revision + 1,
+                        updated_at = clock_timestamp(), updated_by = excluded.updated_by,
+                        updated_by_name = excluded.updated_by_name, published_revision = excluded.published_revision
+                    returning revision
+                    """,
+                    row => row.GetInt64(0),
+                    Sql.Uuid(Guid.CreateVersion7()),
+                    Sql.Text(item.PublicId),
+                    Sql.Text(content.WidgetType),
+                    Sql.Text(id is PublicId.Baseline ? "baseline" : "curated"),
+                    Sql.Text(content.Status),
+                    Sql.Text(content.BaseLocale),
+                    Sql.Json(content.Config),
+                    Sql.Digest(content.ConfigDigest),
+                    AllowedOrigins.Parameter(content.AllowedOrigins),
+                    Sql.Uuid(actor.Id.Value),
+                    Sql.Text(actor.Name),
+                    Sql.Long(isShown ? revision : null)
+                ),
+                rows =>
+                {
+                    // Where there was no row to lock, somebody may have made one.
+                    if (rows is not [var now] || now != revision)
+                        throw PublishedBySomebodyElse(item.PublicId);
+                }
             );
-            AddOverlays();
+            WriteOverlays(pipeline, item.PublicId, state, content);
         }
-        Add(
+        else
+        {
+            pipeline.Add(
+                "update widgets.curated_widget_instances set published_revision = $2 where public_id = $1",
+                Sql.Text(item.PublicId),
+                Sql.Long(isShown ? revision : null)
+            );
+        }
+        pipeline.Add(
             """
             insert into widgets.curated_origin (
                 owner, public_id, stage, version, snapshot_digest, release_digest, taken_in_by_name
@@ -723,112 +815,83 @@ internal sealed class CarryOutCutover(
             Sql.Long(item.Version),
             Sql.Digest(prepared.Snapshot),
             Sql.Digest(prepared.Release?.Digest),
-            Sql.Text(session.Context.Actor.Name)
+            Sql.Text(actor.Name)
         );
-        await using var reader = await batch.ExecuteReaderAsync(ct);
-        var revision = isNew && await reader.ReadAsync(ct) ? reader.GetInt64(0) : state.Instance!.Revision;
-        while (await reader.NextResultAsync(ct)) { }
         return revision;
+    }
 
-        void Add(string sql, params ReadOnlySpan<NpgsqlParameter> parameters) =>
-            batch.BatchCommands.Add(session.Statement(sql, parameters));
-
-        void AddOverlays()
+    private static void WriteOverlays(Pipeline pipeline, string id, CuratedState state, Snapshot.Content content)
+    {
+        if (state.Overlays.Count > 0)
         {
-            if (state.Overlays.Count > 0)
-            {
-                Add(
-                    """
-                    delete from widgets.widget_instance_locales
-                    where owner = platform.current_owner() and public_id = $1 and locale <> all ($2)
-                    """,
-                    Sql.Text(item.PublicId),
-                    Texts(content.Overlays.Select(o => o.Locale))
-                );
-            }
-            foreach (var overlay in content.Overlays)
-            {
-                Add(
-                    """
-                    insert into widgets.widget_instance_locales as l (
-                        owner, scope, public_id, locale, ops, base_digest, updated_by, updated_by_name
-                    ) values (platform.current_owner(), 'curated', $1, $2, $3, $4, $5, $6)
-                    on conflict (owner, public_id, locale) do update
-                    set ops = excluded.ops, base_digest = excluded.base_digest, revision = l.revision + 1,
-                        updated_at = clock_timestamp(), updated_by = excluded.updated_by,
-                        updated_by_name = excluded.updated_by_name
-                    where l.ops <> excluded.ops or l.base_digest <> excluded.base_digest
-                    """,
-                    Sql.Text(item.PublicId),
-                    Sql.Text(overlay.Locale),
-                    Sql.Json(Overlay.Write(overlay.Ops)),
-                    Sql.Digest(overlay.BaseDigest),
-                    Sql.Uuid(session.Context.Actor.Id.Value),
-                    Sql.Text(session.Context.Actor.Name)
-                );
-            }
+            pipeline.Add(
+                """
+                delete from widgets.widget_instance_locales
+                where owner = platform.current_owner() and public_id = $1 and locale <> all ($2)
+                """,
+                Sql.Text(id),
+                Texts(content.Overlays.Select(o => o.Locale))
+            );
+        }
+        foreach (var overlay in content.Overlays)
+        {
+            pipeline.Add(
+                """
+                insert into widgets.widget_instance_locales as l (
+                    owner, scope, public_id, locale, ops, base_digest, updated_by, updated_by_name
+                ) values (platform.current_owner(), 'curated', $1, $2, $3, $4, $5, $6)
+                on conflict (owner, public_id, locale) do update
+                set ops = excluded.ops, base_digest = excluded.base_digest, revision = l.revision + 1,
+                    updated_at = clock_timestamp(), updated_by = excluded.updated_by,
+                    updated_by_name = excluded.updated_by_name
+                where l.ops <> excluded.ops or l.base_digest <> excluded.base_digest
+                """,
+                Sql.Text(id),
+                Sql.Text(overlay.Locale),
+                Sql.Json(Overlay.Write(overlay.Ops)),
+                Sql.Digest(overlay.BaseDigest),
+                Sql.Uuid(pipeline.Session.Context.Actor.Id.Value),
+                Sql.Text(pipeline.Session.Context.Actor.Name)
+            );
         }
     }
 
-    /// <summary>Points the live channel there, and tells the followers of the instance.</summary>
+    /// <summary>Points the live channel at a former release or at nothing, and tells the followers of the instance.</summary>
     private static async Task<CutoverDone> ShowAsync(
         Session session,
         string id,
         CuratedState state,
         Digest? to,
-        long? revision,
         string outcome,
         CancellationToken ct
     )
     {
-        var key = new ChannelKey(InstanceHome.Curated.SubjectOf(id), "live");
-        var channelRevision = state.ChannelRevision;
-        if (state.Live != to)
-        {
-            var move = await ChannelStore.MoveAsync(session, key, state.ChannelRevision, to, ct);
-            channelRevision = move is ChannelMove.Moved(var now)
-                ? now
-                : throw KernelProblems
-                    .StaleVersion.Because($"'{id}' was published by somebody else just now.")
-                    .AsException();
-        }
-        else if (revision is null)
-        {
-            return new CutoverDone(id, "alreadyLive", state.Live, to, channelRevision);
-        }
+        if (state.Live == to)
+            return new CutoverDone(id, "alreadyLive", state.Live, to, state.ChannelRevision);
+        var key = InstanceHome.Curated.LiveOf(id);
+        var move = await ChannelStore.MoveAsync(session, key, state.ChannelRevision, to, ct);
+        var channelRevision = move is ChannelMove.Moved(var now) ? now : throw PublishedBySomebodyElse(id);
         await EventLog.AppendWithAsync(
             session,
             new Query<string>(
-                "update widgets.curated_widget_instances set published_revision = $2 where public_id = $1 returning public_id",
+                "update widgets.curated_widget_instances set published_revision = null where public_id = $1 returning public_id",
                 row => row.GetString(0),
-                Sql.Text(id),
-                Sql.Long(to is null ? null : revision)
+                Sql.Text(id)
             ),
             WidgetEvents.Stream(id),
             to is null ? WidgetEvents.Unpublished : WidgetEvents.Published,
-            JsonSerializer.SerializeToUtf8Bytes(
-                new
-                {
-                    publicId = id,
-                    release = to?.ToString(),
-                    channelRevision,
-                    sourceRevision = revision,
-                }
-            ),
+            ShownEvent(id, to, channelRevision, sourceRevision: null),
             ct
         );
-        if (revision is null)
-        {
-            await AuditLog.RecordAsync(
-                session,
-                to is null ? WidgetEvents.Unpublished : WidgetEvents.WentBack,
-                WidgetEvents.Stream(id).Value,
-                state.Live,
-                to,
-                new { channelRevision, reason = session.Context.Reason },
-                ct
-            );
-        }
+        await AuditLog.RecordAsync(
+            session,
+            to is null ? WidgetEvents.Unpublished : WidgetEvents.WentBack,
+            WidgetEvents.Stream(id).Value,
+            state.Live,
+            to,
+            new { channelRevision, reason = session.Context.Reason },
+            ct
+        );
         return new CutoverDone(id, outcome, state.Live, to, channelRevision);
     }
 
