@@ -178,6 +178,10 @@ public sealed partial class TerminalLoginTests(ServerFixture server)
                 new { overlapSeconds = 60 }
             )
         ).Status.ShouldBe(201);
+        var replaced = await browser.SendAsync(HttpMethod.Get, $"/v1/workspaces/{slug}/audit?action=key.revoked");
+        var entry = replaced.Json["items"]!.AsArray().ShouldHaveSingleItem()!;
+        entry["after"].ShouldNotBeNull("it goes on until then");
+        entry["after"]!.GetValue<string>().ShouldNotBe(entry["before"]!.GetValue<string>());
         await using (var admin = await server.Postgres.OpenAdminAsync(Ct))
         {
             await using var late = new Npgsql.NpgsqlCommand(
