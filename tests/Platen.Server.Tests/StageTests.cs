@@ -825,11 +825,10 @@ public sealed class StageTests(ServerFixture server)
         var ids = Enumerable.Range(0, 103).Select(i => $"wgt_curated_many-{i:D3}").ToArray();
         foreach (var some in ids.Chunk(20))
             await Task.WhenAll(some.Select(id => source.SaveAsync(id, id)));
-        var scheduled = await cloud.PublishAsync(
-            source,
-            ids,
-            new JsonObject { ["at"] = TimeProvider.System.GetUtcNow().AddDays(1).ToString("O") }
-        );
+        var order = await cloud.OrderAsync(source, ids);
+        var later = order.DeepClone().AsObject();
+        later["at"] = TimeProvider.System.GetUtcNow().AddDays(1).ToString("O");
+        var scheduled = await cloud.CutOverAsync(Guid.CreateVersion7(), later);
         scheduled.Json["state"]!.GetValue<string>().ShouldBe("scheduled", scheduled.Text);
         var link = await cloud.Publisher.SendAsync(
             HttpMethod.Post,
@@ -853,6 +852,17 @@ public sealed class StageTests(ServerFixture server)
         var last = await visitor.GetStringAsync(url + "?after=" + ids[99], Ct);
         Matches(last, "rel=\"prev\" href=\"([^\"]+)\"").ShouldBe(["?after="]);
         (await visitor.GetStringAsync($"{url}?id={ids[102]}", Ct)).ShouldContain(ids[102]);
+
+        // And all of them go live at once, which is more than goes to the database in one round trip.
+        var published = await cloud.CutOverAsync(Guid.CreateVersion7(), order);
+        published.Status.ShouldBe(200, published.Text);
+        published
+            .Json["items"]!.AsArray()
+            .Select(item => item!["outcome"]!.GetValue<string>())
+            .ShouldBe(Enumerable.Repeat("published", ids.Length));
+        foreach (var (id, state) in await cloud.StateAsync(ids))
+            state!["isAsPublished"]!.GetValue<bool>().ShouldBeTrue(id);
+        await cloud.ShowsAsync(ids[102], ids[102]);
 
         static IEnumerable<string> Matches(string html, string pattern) =>
             System

@@ -51,8 +51,11 @@ internal static class WidgetsLimits
     /// <summary>Characters of a search text: more is not typed.</summary>
     public const int SearchLength = 100;
 
-    /// <summary>Instances whose statements go to the database in one round trip: some hundreds of statements, and a megabyte of parameters.</summary>
-    public const int TakenInTogether = 50;
+    /// <summary>
+    /// Statements of a cut-over that go to the database in one round trip: those of 50 instances without locales. More would save nothing, and
+    /// have their parameters in memory.
+    /// </summary>
+    public const int StatementsTogether = 250;
 
     /// <summary>Differences listed between two versions: beyond that nobody reads them one by one.</summary>
     public const int Differences = 1_000;

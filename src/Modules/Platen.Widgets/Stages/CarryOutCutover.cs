@@ -452,10 +452,7 @@ internal sealed class CarryOutCutover(
         RefuseNewer(order, states);
         RefuseStale(order, states);
         await PassGatesAsync(session, order, prepared, states, ct);
-        var done = new Dictionary<string, CutoverDone>(StringComparer.Ordinal);
-        var inOrder = order.Items.Zip(ids).OrderBy(pair => pair.First.PublicId, StringComparer.Ordinal);
-        foreach (var some in inOrder.Chunk(WidgetsLimits.TakenInTogether))
-            await CarryOutAsync(session, order, some, states, prepared, done, ct);
+        var done = await CarryOutAsync(session, order, ids, states, prepared, ct);
         var results = order.Items.Select(i => done[i.PublicId]).ToList();
         var cutover = job is null
             ? await Cutover.AddDoneAsync(session, id, order, results, ct)
@@ -587,26 +584,26 @@ internal sealed class CarryOutCutover(
         }
     }
 
-    /// <summary>A few instances: what is taken in goes to the database together, as no statement needs the answer to another.</summary>
-    private async Task CarryOutAsync(
+    /// <summary>What is taken in goes to the database together, as no statement of it needs the answer to another.</summary>
+    private async Task<Dictionary<string, CutoverDone>> CarryOutAsync(
         Session session,
         CutoverOrder order,
-        (CutoverItem, PublicId)[] some,
+        List<PublicId> ids,
         Dictionary<string, CuratedState> states,
         Dictionary<string, Prepared> prepared,
-        Dictionary<string, CutoverDone> done,
         CancellationToken ct
     )
     {
+        var done = new Dictionary<string, CutoverDone>(StringComparer.Ordinal);
         var pipeline = new Pipeline(session);
         var takenIn = new List<(PublicId Id, Snapshot.Content Content)>();
-        foreach (var (item, id) in some)
+        // Streams are appended to in the order of the ids.
+        foreach (var (item, id) in order.Items.Zip(ids).OrderBy(pair => pair.First.PublicId, StringComparer.Ordinal))
         {
             var state = states[item.PublicId];
             if (item.Snapshot is null)
             {
-                // Streams are appended to in the order of the ids.
-                await pipeline.SendAsync(ct);
+                await SendAsync();
                 done[item.PublicId] = await MoveAsync(session, id, item, Pointer(order, item), state, ct);
             }
             // Nothing differs, or another publisher did the same a moment ago.
@@ -629,21 +626,30 @@ internal sealed class CarryOutCutover(
                         .AsException();
                 done[item.PublicId] = await TakeInAsync(pipeline, id, order, item, state, content, ct);
                 takenIn.Add((id, content.Content));
+                if (pipeline.Count >= WidgetsLimits.StatementsTogether)
+                    await SendAsync();
             }
         }
-        await pipeline.SendAsync(ct);
-        foreach (var (id, content) in takenIn)
+        await SendAsync();
+        return done;
+
+        async Task SendAsync()
         {
-            foreach (var follower in followers)
+            await pipeline.SendAsync(ct);
+            foreach (var (id, content) in takenIn)
             {
-                await follower.TakenInAsync(
-                    session,
-                    id,
-                    content.ConfigDigest,
-                    [.. content.Overlays.Select(o => o.Locale)],
-                    ct
-                );
+                foreach (var follower in followers)
+                {
+                    await follower.TakenInAsync(
+                        session,
+                        id,
+                        content.ConfigDigest,
+                        [.. content.Overlays.Select(o => o.Locale)],
+                        ct
+                    );
+                }
             }
+            takenIn.Clear();
         }
     }
 
