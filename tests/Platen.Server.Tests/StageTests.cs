@@ -856,8 +856,8 @@ public sealed class StageTests(ServerFixture server)
         // And all of them go live at once, which is more than goes to the database in one round trip.
         var published = await cloud.CutOverAsync(Guid.CreateVersion7(), order);
         published.Status.ShouldBe(200, published.Text);
-        published
-            .Json["items"]!.AsArray()
+        published.Json["items"]!
+            .AsArray()
             .Select(item => item!["outcome"]!.GetValue<string>())
             .ShouldBe(Enumerable.Repeat("published", ids.Length));
         foreach (var (id, state) in await cloud.StateAsync(ids))
