@@ -194,7 +194,8 @@ public sealed class LegacyMigrationTests
                 '{"heading": "Old", "items": [{"id": "q", "question": "Why?", "answer": [{"type": "paragraph", "text": "Because."}]}]}'
             from generate_series(1, 3) n;
             insert into widget_instance_locales (public_id, locale, ops)
-            select id, 'de', '[{"op": "set", "path": "/heading", "value": "Alt"}]' from unnest(array['wgt_curated_ours', 'wgt_faq_u_theirs']) id;
+            select id, 'de', '[{"op": "set", "path": "/heading", "value": "Alt"}, {"op": "set", "path": "gone.0.title", "value": "Weg"}]'
+            from unnest(array['wgt_curated_ours', 'wgt_faq_u_theirs']) id;
             """,
             Ct
         );
@@ -221,7 +222,8 @@ public sealed class LegacyMigrationTests
         (await ReadAsync(curated, "wgt_curated_ours"))["locales"]!.AsArray().Count.ShouldBe(1);
         (await old.CountAsync("select count(*) from pg_constraint where conname like 'platen%'", Ct)).ShouldBe(1);
 
-        // And again, in whatever order, is once.
+        // And again, in whatever order, is once; also when it was cut off before it noted what it had written of a locale.
+        await old.RunAsync("delete from platen_migration.overlay where old_id = 'wgt_curated_ours'", Ct);
         foreach (var stage in (PlatenServer[])[authoring, cloud, authoring])
         {
             var again = await MigrateAsync(stage, old);
@@ -229,6 +231,12 @@ public sealed class LegacyMigrationTests
             Counts(again, 2).Select(c => c.Key).ShouldBe(["there already"]);
             Counts(again, 3).ShouldNotContain(c => c.Key.StartsWith("written", StringComparison.Ordinal));
         }
+        (
+            await old.CountAsync(
+                "select count(*) from platen_migration.overlay where old_id = 'wgt_curated_ours' and state = 'written'",
+                Ct
+            )
+        ).ShouldBe(1);
         (await ReadAsync(curated, "wgt_curated_ours"))["revision"]!.GetValue<long>().ShouldBe(1);
         (await CountInstancesAsync(cloud)).ShouldBe(1);
         (await CountInstancesAsync(authoring)).ShouldBe(2);

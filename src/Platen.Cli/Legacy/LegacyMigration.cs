@@ -468,6 +468,14 @@ internal sealed class LegacyMigration(
                 var current = await client.FindOverlayAsync(target.Id!, locale, ct);
                 if (current is not null && Says(current.Value, ops))
                     return ("there already", current.Tag.ToString(), notes);
+                // Cut off between writing what of it fits and noting that.
+                if (current is not null && known is null && LeftOut(current.Value, ops) is { } missing)
+                {
+                    notes.AddRange(
+                        missing.Select(op => $"left out {op.Path}: the instance has no translatable text there")
+                    );
+                    return ("there already", current.Tag.ToString(), notes);
+                }
                 if (current is not null && current.Tag.ToString() != known)
                     return ("conflicts", null, ["conflict: the server has another overlay of this locale"]);
                 var tag = await client.PutOverlayAsync(
@@ -525,6 +533,16 @@ internal sealed class LegacyMigration(
                 && pair.First.Path == pair.Second.Path
                 && pair.First.Value?.ToString() == pair.Second.Value?.ToString()
             );
+
+    /// <summary>What the overlay lacks of the operations; null when it says anything else.</summary>
+    private static List<OverlayOp>? LeftOut(Overlay there, List<OverlayOp> ops)
+    {
+        if (there.Ops.IsDefaultOrEmpty)
+            return null;
+        var paths = there.Ops.Select(op => op.Path).ToHashSet(StringComparer.Ordinal);
+        var kept = ops.Where(op => paths.Contains(op.Path)).ToList();
+        return Says(there, kept) ? [.. ops.Except(kept)] : null;
+    }
 
     /// <summary>Operations with a JSON Pointer, or as they once were, with dots: <c>items.0.question</c>.</summary>
     private static List<OverlayOp>? ReadOps(string? json, bool isStale, List<string> notes)
