@@ -27,7 +27,7 @@ namespace Platen.Bench;
 /// </summary>
 internal static class EventsBench
 {
-    private const int Warmup = 50;
+    private const int Warmup = 400;
     private const int Puts = 300;
     private const int Subscribers = 1_000;
     private const int Pushes = 40;

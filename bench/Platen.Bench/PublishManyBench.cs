@@ -29,7 +29,7 @@ internal static class PublishManyBench
         await MeasureAsync("new", authoring, cloud, count, ct);
         for (var round = 0; round < 3; round++)
             await MeasureAsync("unchanged", authoring, cloud, count, ct);
-        for (var round = 0; round < 2; round++)
+        for (var round = 0; round < 4; round++)
         {
             await SaveAsync(authoring, count, 2 + round, ct);
             await MeasureAsync("changed", authoring, cloud, count, ct);

@@ -18,6 +18,9 @@ internal static class WidgetsLimits
     /// <summary>Of those, how many are rendered and stored together: a few megabytes, and a hundred files that share a disk's commits.</summary>
     public const int StoredTogether = 8;
 
+    /// <summary>How many times <see cref="StoredTogether"/> are on their way to the store at once, so that others render meanwhile.</summary>
+    public const int StoredAtOnce = 4;
+
     /// <summary>Bytes of a request for a cut-over: every item names an id and two digests.</summary>
     public const int CutoverBytes = 1024 * 1024;
 

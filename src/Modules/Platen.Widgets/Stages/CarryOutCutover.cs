@@ -293,7 +293,7 @@ internal sealed class CarryOutCutover(
         var prepared = new ConcurrentDictionary<string, Prepared>(StringComparer.Ordinal);
         await Parallel.ForEachAsync(
             wanted.Chunk(WidgetsLimits.StoredTogether),
-            new ParallelOptions { MaxDegreeOfParallelism = 2, CancellationToken = ct },
+            new ParallelOptions { MaxDegreeOfParallelism = WidgetsLimits.StoredAtOnce, CancellationToken = ct },
             async (some, each) =>
             {
                 foreach (var (id, one) in await PrepareAsync(some, manifests, order.Force, each))
