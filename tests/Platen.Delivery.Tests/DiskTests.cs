@@ -21,20 +21,31 @@ public sealed class DiskTests(PostgresFixture postgres)
         using (var before = await ServeAsync(folder, id, former))
         {
             await using var node = await WithoutAnythingAsync(folder);
-            await DeliveryHost.UntilAsync(
-                async () => await node.HealthAsync() == HealthStatus.Degraded,
-                "the loss was not noticed"
-            );
-
-            using var page = await node.GetAsync($"/e/{id}?theme=dark");
-            page.StatusCode.ShouldBe(HttpStatusCode.OK);
-            (await page.Content.ReadAsStringAsync(Ct)).ShouldBe(Publisher.PageText(id, "2", "en", "dark"));
-            page.Headers.ETag.ShouldBe(before.Headers.ETag);
-            (await node.TextAsync(former)).ShouldBe(Publisher.ConfigText("1", "en"));
+            await ShowsWhatWasServedAsync(node, id, former, before);
             node.Metrics.CountOf(CacheLevel.Stale).ShouldBeGreaterThan(0);
             using var unknown = await node.GetAsync($"/e/{Publisher.NewId()}");
             unknown.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
         }
+    }
+
+    /// <summary>A node that has noticed that everything is gone, and shows the page and the former release that were served before.</summary>
+    private static async Task ShowsWhatWasServedAsync(
+        DeliveryHost node,
+        string id,
+        string former,
+        HttpResponseMessage before
+    )
+    {
+        await DeliveryHost.UntilAsync(
+            async () => await node.HealthAsync() == HealthStatus.Degraded,
+            "the loss was not noticed"
+        );
+
+        using var page = await node.GetAsync($"/e/{id}?theme=dark");
+        page.StatusCode.ShouldBe(HttpStatusCode.OK);
+        (await page.Content.ReadAsStringAsync(Ct)).ShouldBe(Publisher.PageText(id, "2", "en", "dark"));
+        page.Headers.ETag.ShouldBe(before.Headers.ETag);
+        (await node.TextAsync(former)).ShouldBe(Publisher.ConfigText("1", "en"));
     }
 
     [Fact]
@@ -46,15 +57,7 @@ public sealed class DiskTests(PostgresFixture postgres)
         var former = $"/w/{id}/{Publisher.ArtifactName("1", "en")}";
         using var before = await ServeAsync(folder, id, former, tooLarge);
         await using var node = await WithoutAnythingAsync(folder, tooLarge);
-        await DeliveryHost.UntilAsync(
-            async () => await node.HealthAsync() == HealthStatus.Degraded,
-            "the loss was not noticed"
-        );
-        using var page = await node.GetAsync($"/e/{id}?theme=dark");
-        page.StatusCode.ShouldBe(HttpStatusCode.OK);
-        (await page.Content.ReadAsStringAsync(Ct)).ShouldBe(Publisher.PageText(id, "2", "en", "dark"));
-        page.Headers.ETag.ShouldBe(before.Headers.ETag);
-        (await node.TextAsync(former)).ShouldBe(Publisher.ConfigText("1", "en"));
+        await ShowsWhatWasServedAsync(node, id, former, before);
         // It is known that there is more, and that it cannot be read now: nobody is told that it is not there.
         foreach (var other in new[] { $"/e/{id}?theme=light", $"/w/{id}/manifest.json" })
         {

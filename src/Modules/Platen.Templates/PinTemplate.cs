@@ -214,24 +214,12 @@ internal sealed class PinTemplate(PostgresPools pools)
             session,
             TemplateEvents.Pinned,
             name.Stream,
-            DigestOf(before),
-            DigestOf(after),
+            before?.ContentDigest,
+            after?.ContentDigest,
             new { environment, version },
             ct
         );
     }
-
-    private static Digest? DigestOf(Pin? pin) =>
-        AuditLog.DigestOf(
-            pin is null
-                ? null
-                : new
-                {
-                    environment = pin.Environment,
-                    version = pin.Version.ToString(),
-                    reason = pin.Reason,
-                }
-        );
 
     private static void CheckEnvironment(string environment)
     {

@@ -1,4 +1,5 @@
 using Platen.Access;
+using Platen.Access.Audit;
 using Platen.Kernel;
 using Platen.Kernel.Templates;
 using Platen.Kernel.Versions;
@@ -25,6 +26,17 @@ internal sealed record Pin(
 )
 {
     public string Tag => Precondition.TagOf(Revision);
+
+    /// <summary>What the audit log has of it.</summary>
+    public Digest? ContentDigest =>
+        AuditLog.DigestOf(
+            new
+            {
+                environment = Environment,
+                version = Version.ToString(),
+                reason = Reason,
+            }
+        );
 
     public const string Everywhere = "*";
 }

@@ -126,7 +126,7 @@ internal sealed class SaveTemplate(PostgresPools pools)
             JsonSerializer.SerializeToUtf8Bytes(new { name = name.Value, enabled }),
             ct
         );
-        var after = AuditLog.DigestOf(new { description, enabled });
+        var after = Template.DigestOf(description, enabled);
         await AuditLog.RecordAsync(session, TemplateEvents.Changed, name.Stream, null, after, new { enabled }, ct);
         return true;
     }

@@ -37,7 +37,9 @@ internal sealed record Template(
         "owner, name, description, enabled, revision, created_by_name, created_at, updated_at, updated_by_name";
 
     /// <summary>What the audit log has of the template's own facts.</summary>
-    public Digest? ContentDigest => AuditLog.DigestOf(new { description = Description, enabled = Enabled });
+    public Digest? ContentDigest => DigestOf(Description, Enabled);
+
+    public static Digest? DigestOf(string description, bool enabled) => AuditLog.DigestOf(new { description, enabled });
 
     /// <summary>The entity tag of the template's own facts.</summary>
     public string Tag => Precondition.TagOf(Revision);

@@ -237,7 +237,7 @@ public sealed class JobRunner(
             : $"{exception.GetType().Name}: {exception.Message}";
         var wait = Backoff.After(job.Attempt, options.FirstBackoff, options.MostBackoff);
         await using var session = await pools.OpenWorkerAsync("fail job", CancellationToken.None);
-        var states = await session.ListAsync(
+        var state = await session.FirstAsync<JobState?>(
             """
             update platform.job
                set state = case when dead then 'dead' else 'queued' end, lease_until = null, error = left($4, 2000),
@@ -258,7 +258,7 @@ public sealed class JobRunner(
             Sql.Bool(exception is JobRefusedException)
         );
         await session.CommitAsync(CancellationToken.None);
-        return states is [var state] ? state : null;
+        return state;
     }
 
     private async Task<bool> WriteAsync(Job job, string sql, params NpgsqlParameter[] more)
