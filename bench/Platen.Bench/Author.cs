@@ -28,12 +28,20 @@ internal sealed class Author(HttpClient http, string publicId) : IDisposable
     }
 
     /// <summary>Saves the FAQ with another introduction: the change that is to be seen.</summary>
-    public async Task SaveAsync(string introduction, CancellationToken ct)
+    public Task SaveAsync(string introduction, CancellationToken ct) => SaveAsync(Write(introduction), ct);
+
+    /// <summary>Saves what was written.</summary>
+    public async Task SaveAsync(byte[] body, CancellationToken ct) =>
+        tag = await SendAsync($"/v1/instances/{publicId}", body, tag, ct);
+
+    /// <summary>The FAQ with another introduction, for <see cref="SaveAsync(byte[], CancellationToken)"/>.</summary>
+    public byte[] Write(string introduction)
     {
         var config = sample["config"]!.DeepClone();
         config["intro"] = introduction;
-        var body = new JsonObject { ["widgetType"] = "content.faq", ["config"] = config };
-        (tag, _) = await SendAsync($"/v1/instances/{publicId}", body, tag, ct);
+        return JsonSerializer.SerializeToUtf8Bytes(
+            new JsonObject { ["widgetType"] = "content.faq", ["config"] = config }
+        );
     }
 
     /// <summary>Publishes what was saved last, or goes back to a former release.</summary>

@@ -107,6 +107,7 @@ public static class TenancyAttack
                     when 'interval' then quote_literal('1 s')
                     when 'xid8' then 'pg_current_xact_id()'
                     when 'inet' then quote_literal('::1')
+                    when 'digest' then quote_literal('sha256:') || ' || encode(sha256(gen_random_uuid()::text::bytea), ' || quote_literal('hex') || ')'
                     else 'md5(random()::text)' end
                 end
             from pg_attribute a join pg_type t on t.oid = a.atttypid

@@ -24,7 +24,8 @@ internal static class InstanceVisibility
     public const string Token = "token";
 }
 
-/// <summary>A curated instance as it stands in its table.</summary>
+/// <summary>An instance as it stands in its table.</summary>
+/// <param name="Config">Undefined when it was read by <see cref="LockToReplace"/>.</param>
 internal sealed record Instance(
     string PublicId,
     string Kind,
@@ -61,7 +62,7 @@ internal sealed record Instance(
             row.GetString(2),
             row.GetString(3),
             row.GetString(4),
-            JsonElement.Parse(row.GetString(5)),
+            row.IsDBNull(5) ? default : JsonElement.Parse(row.GetString(5)),
             Digest.Parse(row.GetString(6)),
             row.GetInt64(7),
             row.IsDBNull(8) ? null : row.GetInt64(8),
@@ -87,17 +88,21 @@ internal sealed record Instance(
     /// <summary>As <see cref="Find"/>, and holds off other writers of the row until the session ends.</summary>
     public static Query<Instance> Lock(PublicId id) => Select(id, InstanceHome.Of(id).NotDeleted + " for update");
 
+    /// <summary>As <see cref="Lock"/>, without the config, for who brings another.</summary>
+    public static Query<Instance> LockToReplace(PublicId id) =>
+        Select(id, InstanceHome.Of(id).NotDeleted + " for update", InstanceHome.Of(id).ColumnsBesideConfig);
+
     /// <summary>As <see cref="LockAsync"/>, for one that was deleted and is not gone yet.</summary>
     public static Task<Instance?> LockDeletedAsync(Session session, PublicId.User id, CancellationToken ct) =>
         session.FirstAsync(Select(id, " and deleted_at is not null for update"), ct);
 
     // The owner is named beside the policy that holds anyway: it begins the key.
-    private static Query<Instance> Select(PublicId id, string rest)
+    private static Query<Instance> Select(PublicId id, string rest, string? columns = null)
     {
         var home = InstanceHome.Of(id);
         var owned = id is PublicId.User ? "owner = platform.current_owner() and " : "";
         return new Query<Instance>(
-            $"select {home.Columns} from {home.Table} where {owned}public_id = $1{rest}",
+            $"select {columns ?? home.Columns} from {home.Table} where {owned}public_id = $1{rest}",
             Read,
             Sql.Text(id.ToString())
         );

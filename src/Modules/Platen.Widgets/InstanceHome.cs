@@ -27,12 +27,16 @@ internal sealed class InstanceHome
         Table = table;
         Scope = scope;
         NotDeleted = scope == "user" ? " and deleted_at is null" : "";
-        Columns = $"""
-            public_id, {kind}, widget_type, status, base_locale, config::text, config_digest, revision, published_revision,
-            created_at, updated_at, updated_by_name, allowed_origins, {deletedAt}, {access}
-            """;
+        Columns = WithConfig("config::text");
+        ColumnsBesideConfig = WithConfig("null");
         SummaryColumns =
             $"public_id, {kind}, widget_type, status, revision, published_revision, updated_at, updated_by_name, {deletedAt}";
+
+        string WithConfig(string config) =>
+            $"""
+                public_id, {kind}, widget_type, status, base_locale, {config}, config_digest, revision, published_revision,
+                created_at, updated_at, updated_by_name, allowed_origins, {deletedAt}, {access}
+                """;
     }
 
     /// <summary>The table, with its schema.</summary>
@@ -40,6 +44,9 @@ internal sealed class InstanceHome
 
     /// <summary>What <see cref="Instance.Read"/> reads.</summary>
     public string Columns { get; }
+
+    /// <summary>As <see cref="Columns"/>, with no config.</summary>
+    public string ColumnsBesideConfig { get; }
 
     /// <summary>What a line of a list is read from.</summary>
     public string SummaryColumns { get; }

@@ -41,7 +41,7 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
         var wanted = Validate(id, body);
 
         await using var session = await pools.OpenAsync(operation, ct);
-        var before = await InstanceDetail.FindAsync(session, id, Instance.Lock(id), ct);
+        var before = await InstanceDetail.FindAsync(session, id, Instance.LockToReplace(id), ct);
         var current = before?.Instance;
         precondition.Check(current?.Tag);
         // To open it to every site is something that is said, not something left out.
@@ -181,7 +181,7 @@ internal sealed class SaveInstance(PostgresPools pools, WidgetRegistry registry)
         if (Same(current, wanted))
         {
             await session.CommitAsync(ct);
-            return current;
+            return current with { Config = JsonElement.Parse(wanted.Config) };
         }
         var changed = Changed(session, current, wanted);
         await AuditAsync(session, current, changed, ct);

@@ -42,19 +42,19 @@ public sealed class Pipeline(Session session)
     {
         if (waiting.Count == 0)
             return;
-        await using var batch = Session.Batch();
-        foreach (var statement in waiting)
-            batch.BatchCommands.Add(statement);
-        await using var reader = await batch.ExecuteReaderAsync(ct);
+        await Session.SendAsync(waiting, SettleAsync, ct);
+        waiting.Clear();
+        settling.Clear();
+    }
+
+    private async Task<bool> SettleAsync(NpgsqlDataReader reader, CancellationToken ct)
+    {
         foreach (var (index, settle) in settling.Index())
         {
             if (index > 0)
                 await reader.NextResultAsync(ct);
             await settle(reader, ct);
         }
-        // What was refused is heard of when its turn comes.
-        while (await reader.NextResultAsync(ct)) { }
-        waiting.Clear();
-        settling.Clear();
+        return true;
     }
 }

@@ -100,7 +100,7 @@ public sealed class PostgresPools : IAsyncDisposable
             App(app),
             SessionRole.App,
             context,
-            [first.Copy, second.Copy],
+            [first.Statement(SessionRole.App), second.Statement(SessionRole.App)],
             async (reader, ct) => (await first.NextRowsAsync(reader, ct), await second.NextRowsAsync(reader, ct)),
             ct
         );
@@ -118,7 +118,12 @@ public sealed class PostgresPools : IAsyncDisposable
             App(app),
             SessionRole.App,
             context,
-            [first.Copy, second.Copy, third.Copy, fourth.Copy],
+            [
+                first.Statement(SessionRole.App),
+                second.Statement(SessionRole.App),
+                third.Statement(SessionRole.App),
+                fourth.Statement(SessionRole.App),
+            ],
             async (reader, ct) =>
                 (
                     await first.NextRowsAsync(reader, ct),
@@ -135,7 +140,7 @@ public sealed class PostgresPools : IAsyncDisposable
         OperationContext context,
         Query<T> query,
         CancellationToken ct
-    ) => Session.ReadAsync(pool, role, context, [query.Copy], query.NextRowsAsync, ct);
+    ) => Session.ReadAsync(pool, role, context, [query.Statement(role)], query.NextRowsAsync, ct);
 
     /// <summary>
     /// A connection outside any transaction and outside the pools, for LISTEN; it goes to the server itself, also when the

@@ -33,22 +33,26 @@ public sealed class Session : IAsyncDisposable
                set_config('platen.publisher', $3, true), set_config('platen.actor', $4, true)
         """;
 
-    private readonly NpgsqlConnection connection;
-    private readonly NpgsqlTransaction transaction;
+    private readonly NpgsqlDataSource pool;
     private readonly SessionRole role;
+    private NpgsqlConnection connection;
+    private NpgsqlTransaction transaction;
     private List<NpgsqlBatchCommand>? atCommit;
+    private bool hasBegun;
     private bool committed;
 
     private Session(
-        NpgsqlConnection connection,
-        NpgsqlTransaction transaction,
+        NpgsqlDataSource pool,
         SessionRole role,
-        OperationContext context
+        OperationContext context,
+        NpgsqlConnection connection,
+        NpgsqlTransaction transaction
     )
     {
+        this.pool = pool;
+        this.role = role;
         this.connection = connection;
         this.transaction = transaction;
-        this.role = role;
         Context = context;
     }
 
@@ -77,41 +81,90 @@ public sealed class Session : IAsyncDisposable
         CancellationToken ct
     )
     {
-        try
-        {
-            return await BeginAsync(pool, role, context, ct);
-        }
-        catch (NpgsqlException exception) when (IsBroken(exception))
-        {
-            // The pool handed out a connection whose server has gone since, and so have its idle neighbours. Nothing has run
-            // yet: one more try, on a new connection.
-            pool.Clear();
-            return await BeginAsync(pool, role, context, ct);
-        }
+        var (connection, transaction) = await ConnectAsync(pool, ct);
+        return new Session(pool, role, context, connection, transaction);
     }
 
-    private static async ValueTask<Session> BeginAsync(
+    // Npgsql sends BEGIN with the first statement.
+    private static async Task<(NpgsqlConnection, NpgsqlTransaction)> ConnectAsync(
         NpgsqlDataSource pool,
-        SessionRole role,
-        OperationContext context,
         CancellationToken ct
     )
     {
         var opened = await pool.OpenConnectionAsync(ct);
         try
         {
-            // Npgsql sends BEGIN with the first command: this is one round trip.
-            var begun = await opened.BeginTransactionAsync(ct);
-            await using var scope = new NpgsqlCommand(SetScope, opened, begun);
-            scope.Parameters.AddRange(ScopeOf(role, context));
-            await scope.ExecuteNonQueryAsync(ct);
-            return new Session(opened, begun, role, context);
+            return (opened, await opened.BeginTransactionAsync(ct));
         }
         catch
         {
             await opened.DisposeAsync();
             throw;
         }
+    }
+
+    /// <summary>Sends statements in one round trip, with the scope before the first of the session.</summary>
+    /// <param name="statements">Run one after the other: each sees what those before it have locked.</param>
+    /// <param name="read">Reads their results, as many as it wants.</param>
+    /// <param name="ct">Cancels; the transaction is then only good for rolling back.</param>
+    internal async Task<T> SendAsync<T>(
+        IReadOnlyCollection<NpgsqlBatchCommand> statements,
+        Func<NpgsqlDataReader, CancellationToken, Task<T>> read,
+        CancellationToken ct
+    )
+    {
+        try
+        {
+            return await SendOnceAsync(statements, read, ct);
+        }
+        catch (NpgsqlException exception) when (!hasBegun && IsBroken(exception))
+        {
+            // The pool handed out a connection whose server has gone since, and so have its idle neighbours. What it ran is
+            // rolled back: one more try, on a new connection.
+            pool.Clear();
+            await connection.DisposeAsync();
+            (connection, transaction) = await ConnectAsync(pool, ct);
+            return await SendOnceAsync(statements.Select(Copy), read, ct);
+        }
+    }
+
+    // A statement knows where it was prepared.
+    private static NpgsqlBatchCommand Copy(NpgsqlBatchCommand statement)
+    {
+        var copy = new NpgsqlBatchCommand(statement.CommandText);
+        foreach (NpgsqlParameter parameter in statement.Parameters)
+            copy.Parameters.Add(parameter.Clone());
+        return copy;
+    }
+
+    private async Task<T> SendOnceAsync<T>(
+        IEnumerable<NpgsqlBatchCommand> statements,
+        Func<NpgsqlDataReader, CancellationToken, Task<T>> read,
+        CancellationToken ct
+    )
+    {
+        await using var batch = new NpgsqlBatch(connection, transaction);
+        if (!hasBegun)
+            batch.BatchCommands.Add(Scope(role, Context));
+        foreach (var statement in statements)
+            batch.BatchCommands.Add(statement);
+        await using var reader = await batch.ExecuteReaderAsync(ct);
+        if (!hasBegun)
+        {
+            hasBegun = true;
+            await reader.NextResultAsync(ct);
+        }
+        var result = await read(reader, ct);
+        // What was refused is heard of when its turn comes.
+        while (await reader.NextResultAsync(ct)) { }
+        return result;
+    }
+
+    private static NpgsqlBatchCommand Scope(SessionRole role, OperationContext context)
+    {
+        var scope = new NpgsqlBatchCommand(SetScope);
+        scope.Parameters.AddRange(ScopeOf(role, context));
+        return scope;
     }
 
     private static NpgsqlParameter[] ScopeOf(SessionRole role, OperationContext context) =>
@@ -130,7 +183,7 @@ public sealed class Session : IAsyncDisposable
         NpgsqlDataSource pool,
         SessionRole role,
         OperationContext context,
-        Func<SessionRole, NpgsqlBatchCommand>[] queries,
+        IReadOnlyCollection<NpgsqlBatchCommand> queries,
         Func<NpgsqlDataReader, CancellationToken, Task<T>> read,
         CancellationToken ct
     )
@@ -143,7 +196,7 @@ public sealed class Session : IAsyncDisposable
         {
             // As when a session is opened; and to read again changes nothing.
             pool.Clear();
-            return await ReadOnceAsync(pool, role, context, queries, read, ct);
+            return await ReadOnceAsync(pool, role, context, queries.Select(Copy), read, ct);
         }
     }
 
@@ -151,18 +204,16 @@ public sealed class Session : IAsyncDisposable
         NpgsqlDataSource pool,
         SessionRole role,
         OperationContext context,
-        Func<SessionRole, NpgsqlBatchCommand>[] queries,
+        IEnumerable<NpgsqlBatchCommand> queries,
         Func<NpgsqlDataReader, CancellationToken, Task<T>> read,
         CancellationToken ct
     )
     {
         await using var opened = await pool.OpenConnectionAsync(ct);
         await using var batch = new NpgsqlBatch(opened);
-        var scope = new NpgsqlBatchCommand(SetScope);
-        scope.Parameters.AddRange(ScopeOf(role, context));
-        batch.BatchCommands.Add(scope);
+        batch.BatchCommands.Add(Scope(role, context));
         foreach (var query in queries)
-            batch.BatchCommands.Add(query(role));
+            batch.BatchCommands.Add(query);
         await using var reader = await batch.ExecuteReaderAsync(ct);
         return await read(reader, ct);
     }
@@ -173,20 +224,8 @@ public sealed class Session : IAsyncDisposable
             ? refused.SqlState is PostgresErrorCodes.AdminShutdown or PostgresErrorCodes.CrashShutdown
             : exception.InnerException is IOException or EndOfStreamException or System.Net.Sockets.SocketException;
 
-    /// <summary>A command in this transaction; parameters are positional, <c>$1</c> onwards.</summary>
-    public NpgsqlCommand Command(string sql, params ReadOnlySpan<NpgsqlParameter> parameters)
-    {
-        var command = new NpgsqlCommand(Rewritten(role, sql), connection, transaction);
-        foreach (var parameter in parameters)
-            command.Parameters.Add(parameter);
-        return command;
-    }
-
-    /// <summary>Statements of this transaction that go to the server together, in one round trip.</summary>
-    public NpgsqlBatch Batch() => new(connection, transaction);
-
-    /// <summary>A statement for <see cref="Batch"/>; parameters are positional, <c>$1</c> onwards.</summary>
-    public NpgsqlBatchCommand Statement(string sql, params ReadOnlySpan<NpgsqlParameter> parameters) =>
+    /// <summary>A statement for <see cref="SendAsync"/>; parameters are positional, <c>$1</c> onwards.</summary>
+    internal NpgsqlBatchCommand Statement(string sql, params ReadOnlySpan<NpgsqlParameter> parameters) =>
         Statement(role, sql, parameters);
 
     internal static NpgsqlBatchCommand Statement(
@@ -202,37 +241,35 @@ public sealed class Session : IAsyncDisposable
     }
 
     /// <summary>Runs a statement and returns how many rows it changed.</summary>
-    public async Task<int> ExecuteAsync(string sql, CancellationToken ct, params NpgsqlParameter[] parameters)
+    public Task<int> ExecuteAsync(string sql, CancellationToken ct, params NpgsqlParameter[] parameters) =>
+        SendAsync([Statement(sql, parameters)], CountAsync, ct);
+
+    private static async Task<int> CountAsync(NpgsqlDataReader reader, CancellationToken ct)
     {
-        await using var command = Command(sql, parameters);
-        return await command.ExecuteNonQueryAsync(ct);
+        while (await reader.NextResultAsync(ct)) { }
+        return reader.RecordsAffected;
     }
 
     /// <summary>Runs a query and returns the first row made into a value, or <c>default</c> when there is none.</summary>
-    public async Task<T?> FirstAsync<T>(
+    public Task<T?> FirstAsync<T>(
         string sql,
         Func<NpgsqlDataReader, T> read,
         CancellationToken ct,
         params NpgsqlParameter[] parameters
-    )
-    {
-        await using var command = Command(sql, parameters);
-        await using var reader = await command.ExecuteReaderAsync(ct);
-        return await reader.ReadAsync(ct) ? read(reader) : default;
-    }
+    ) =>
+        SendAsync(
+            [Statement(sql, parameters)],
+            async (reader, ct) => await reader.ReadAsync(ct) ? read(reader) : default,
+            ct
+        );
 
     /// <summary>Runs a query and returns every row made into a value. The query carries its own LIMIT.</summary>
-    public async Task<List<T>> ListAsync<T>(
+    public Task<List<T>> ListAsync<T>(
         string sql,
         Func<NpgsqlDataReader, T> read,
         CancellationToken ct,
         params NpgsqlParameter[] parameters
-    )
-    {
-        await using var command = Command(sql, parameters);
-        await using var reader = await command.ExecuteReaderAsync(ct);
-        return await Query<T>.RowsAsync(reader, read, ct);
-    }
+    ) => SendAsync([Statement(sql, parameters)], (reader, ct) => Query<T>.RowsAsync(reader, read, ct), ct);
 
     /// <summary>Runs a query and returns its first row's value, or <c>default</c> when there is none.</summary>
     public Task<T?> FirstAsync<T>(Query<T> query, CancellationToken ct) =>
@@ -243,61 +280,50 @@ public sealed class Session : IAsyncDisposable
         ListAsync(query.Text, query.Read, ct, query.Parameters);
 
     /// <summary>Runs two queries in one round trip, one after the other: the second sees what the first has locked.</summary>
-    public async Task<(List<T1>, List<T2>)> TogetherAsync<T1, T2>(
-        Query<T1> first,
-        Query<T2> second,
-        CancellationToken ct
-    )
-    {
-        await using var batch = Batch();
-        batch.BatchCommands.Add(Statement(first.Text, first.Parameters));
-        batch.BatchCommands.Add(Statement(second.Text, second.Parameters));
-        await using var reader = await batch.ExecuteReaderAsync(ct);
-        return (await first.RowsAsync(reader, ct), await second.NextRowsAsync(reader, ct));
-    }
+    public Task<(List<T1>, List<T2>)> TogetherAsync<T1, T2>(Query<T1> first, Query<T2> second, CancellationToken ct) =>
+        SendAsync(
+            [first.Statement(role), second.Statement(role)],
+            async (reader, ct) => (await first.RowsAsync(reader, ct), await second.NextRowsAsync(reader, ct)),
+            ct
+        );
 
     /// <summary>Runs three queries in one round trip, one after the other: each sees what those before it have locked.</summary>
-    public async Task<(List<T1>, List<T2>, List<T3>)> TogetherAsync<T1, T2, T3>(
+    public Task<(List<T1>, List<T2>, List<T3>)> TogetherAsync<T1, T2, T3>(
         Query<T1> first,
         Query<T2> second,
         Query<T3> third,
         CancellationToken ct
-    )
-    {
-        await using var batch = Batch();
-        batch.BatchCommands.Add(Statement(first.Text, first.Parameters));
-        batch.BatchCommands.Add(Statement(second.Text, second.Parameters));
-        batch.BatchCommands.Add(Statement(third.Text, third.Parameters));
-        await using var reader = await batch.ExecuteReaderAsync(ct);
-        return (
-            await first.RowsAsync(reader, ct),
-            await second.NextRowsAsync(reader, ct),
-            await third.NextRowsAsync(reader, ct)
+    ) =>
+        SendAsync(
+            [first.Statement(role), second.Statement(role), third.Statement(role)],
+            async (reader, ct) =>
+                (
+                    await first.RowsAsync(reader, ct),
+                    await second.NextRowsAsync(reader, ct),
+                    await third.NextRowsAsync(reader, ct)
+                ),
+            ct
         );
-    }
 
     /// <summary>Runs four queries in one round trip, one after the other: each sees what those before it have locked.</summary>
-    public async Task<(List<T1>, List<T2>, List<T3>, List<T4>)> TogetherAsync<T1, T2, T3, T4>(
+    public Task<(List<T1>, List<T2>, List<T3>, List<T4>)> TogetherAsync<T1, T2, T3, T4>(
         Query<T1> first,
         Query<T2> second,
         Query<T3> third,
         Query<T4> fourth,
         CancellationToken ct
-    )
-    {
-        await using var batch = Batch();
-        batch.BatchCommands.Add(Statement(first.Text, first.Parameters));
-        batch.BatchCommands.Add(Statement(second.Text, second.Parameters));
-        batch.BatchCommands.Add(Statement(third.Text, third.Parameters));
-        batch.BatchCommands.Add(Statement(fourth.Text, fourth.Parameters));
-        await using var reader = await batch.ExecuteReaderAsync(ct);
-        return (
-            await first.RowsAsync(reader, ct),
-            await second.NextRowsAsync(reader, ct),
-            await third.NextRowsAsync(reader, ct),
-            await fourth.NextRowsAsync(reader, ct)
+    ) =>
+        SendAsync(
+            [first.Statement(role), second.Statement(role), third.Statement(role), fourth.Statement(role)],
+            async (reader, ct) =>
+                (
+                    await first.RowsAsync(reader, ct),
+                    await second.NextRowsAsync(reader, ct),
+                    await third.NextRowsAsync(reader, ct),
+                    await fourth.NextRowsAsync(reader, ct)
+                ),
+            ct
         );
-    }
 
     /// <summary>
     /// Adds a statement whose result nobody waits for: it travels with the commit, in its round trip, before it. When it fails the
@@ -317,11 +343,8 @@ public sealed class Session : IAsyncDisposable
     {
         if (Context.Actor.Id != ActorId.System)
             throw new InvalidOperationException($"{Context.Actor.Id} acts for {Context.Owner} and nobody else.");
-        await using var enter = new NpgsqlBatch(connection, transaction);
-        foreach (var statement in atCommit ?? [])
-            enter.BatchCommands.Add(statement);
-        enter.BatchCommands.Add(Statement("select set_config('platen.owner', $1, true)", Sql.Text(owner.ToString())));
-        await enter.ExecuteNonQueryAsync(ct);
+        var enter = Statement("select set_config('platen.owner', $1, true)", Sql.Text(owner.ToString()));
+        await SendAsync([.. atCommit ?? [], enter], Nothing, ct);
         atCommit = null;
         Context = Context with { Owner = owner };
     }
@@ -333,10 +356,7 @@ public sealed class Session : IAsyncDisposable
     {
         try
         {
-            if (atCommit is null)
-                await transaction.CommitAsync(ct);
-            else
-                await CommitAfterAsync([], NoRows, ct);
+            await CommitAfterAsync([], Nothing, ct);
         }
         catch (PostgresException refused) when (refused.SqlState == LimitState)
         {
@@ -355,7 +375,7 @@ public sealed class Session : IAsyncDisposable
     {
         try
         {
-            var rows = await CommitAfterAsync([Statement(last.Text, last.Parameters)], last.RowsAsync, ct);
+            var rows = await CommitAfterAsync([last.Statement(role)], last.RowsAsync, ct);
             committed = true;
             return rows;
         }
@@ -365,7 +385,7 @@ public sealed class Session : IAsyncDisposable
         }
     }
 
-    private static Task<bool> NoRows(NpgsqlDataReader reader, CancellationToken ct) => Task.FromResult(true);
+    private static Task<bool> Nothing(NpgsqlDataReader reader, CancellationToken ct) => Task.FromResult(true);
 
     // One pipeline up to one Sync: the server skips everything after a failed statement, COMMIT included.
     private async Task<T> CommitAfterAsync<T>(
@@ -374,15 +394,10 @@ public sealed class Session : IAsyncDisposable
         CancellationToken ct
     )
     {
-        await using var last = new NpgsqlBatch(connection, transaction);
-        foreach (var statement in first.Concat(atCommit ?? []))
-            last.BatchCommands.Add(statement);
-        last.BatchCommands.Add(new NpgsqlBatchCommand("commit"));
-        await using var reader = await last.ExecuteReaderAsync(ct);
-        var result = await read(reader, ct);
-        // What was refused is heard of when its turn comes.
-        while (await reader.NextResultAsync(ct)) { }
-        return result;
+        // What may have been committed is not sent again, so it is not sent on a connection that has not been heard of yet.
+        if (!hasBegun)
+            await SendAsync([], Nothing, ct);
+        return await SendAsync([.. first, .. atCommit ?? [], new NpgsqlBatchCommand("commit")], read, ct);
     }
 
     // The hint is "name used allowed".
@@ -400,7 +415,7 @@ public sealed class Session : IAsyncDisposable
     /// <summary>Rolls back unless committed, and gives the connection back.</summary>
     public async ValueTask DisposeAsync()
     {
-        if (!committed)
+        if (hasBegun && !committed)
             await transaction.DisposeAsync();
         await connection.DisposeAsync();
     }
@@ -424,9 +439,8 @@ public sealed class Session : IAsyncDisposable
 /// <remarks>For one use: the parameters go to one command.</remarks>
 public sealed record Query<T>(string Text, Func<NpgsqlDataReader, T> Read, params NpgsqlParameter[] Parameters)
 {
-    /// <summary>A statement of its own: what is only read may have to be asked again.</summary>
-    internal NpgsqlBatchCommand Copy(SessionRole role) =>
-        Session.Statement(role, Text, [.. Parameters.Select(p => p.Clone())]);
+    /// <summary>The statement, for one batch.</summary>
+    internal NpgsqlBatchCommand Statement(SessionRole role) => Session.Statement(role, Text, Parameters);
 
     /// <summary>The rows of the reader's current result.</summary>
     internal Task<List<T>> RowsAsync(NpgsqlDataReader reader, CancellationToken ct) => RowsAsync(reader, Read, ct);

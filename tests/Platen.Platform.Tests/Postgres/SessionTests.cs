@@ -87,7 +87,7 @@ public sealed class SessionTests(PostgresFixture postgres)
                 {
                     MayPublishCurated = true,
                 },
-                [who.Copy, divided.Copy],
+                [who.Statement(SessionRole.App), divided.Statement(SessionRole.App)],
                 async (reader, ct) =>
                 {
                     var seen = (await who.NextRowsAsync(reader, ct)).Single();
@@ -109,7 +109,7 @@ public sealed class SessionTests(PostgresFixture postgres)
     }
 
     [Fact]
-    public async Task Opening_costs_one_round_trip()
+    public async Task Opening_costs_no_round_trip()
     {
         var folder = PostgresFixture.NewFolder();
         var server = new NpgsqlConnectionStringBuilder(postgres.AdminConnectionString);
@@ -125,13 +125,17 @@ public sealed class SessionTests(PostgresFixture postgres)
 
             var before = trips.Count;
             await RunAsync(pools);
-            // Begin with its scope, the statement, commit.
-            (trips.Count - before).ShouldBe(3);
+            // Begin with its scope and the statement, commit.
+            (trips.Count - before).ShouldBe(2);
 
             before = trips.Count;
             await RunAsync(pools, "select 2", "select 3");
             // What is added at the commit travels with it.
-            (trips.Count - before).ShouldBe(3);
+            (trips.Count - before).ShouldBe(2);
+
+            before = trips.Count;
+            await using (await pools.OpenAsync(TestOwner.New().Context(), Ct)) { }
+            (trips.Count - before).ShouldBe(0);
 
             before = trips.Count;
             await using (var session = await pools.OpenAsync(TestOwner.New().Context(), Ct))
@@ -157,6 +161,87 @@ public sealed class SessionTests(PostgresFixture postgres)
             foreach (var statement in atCommit)
                 session.AtCommit(statement);
             await session.CommitAsync(Ct);
+        }
+    }
+
+    public enum First
+    {
+        Query,
+        Statement,
+        Pipeline,
+        Commit,
+        LastStatement,
+    }
+
+    [Theory]
+    [InlineData(First.Query, false)]
+    [InlineData(First.Query, true)]
+    [InlineData(First.Statement, false)]
+    [InlineData(First.Statement, true)]
+    [InlineData(First.Pipeline, false)]
+    [InlineData(First.Pipeline, true)]
+    [InlineData(First.Commit, false)]
+    [InlineData(First.Commit, true)]
+    [InlineData(First.LastStatement, true)]
+    public async Task A_connection_that_was_cut_off_in_the_pool_is_replaced_whatever_comes_first(
+        First first,
+        bool isPrepared
+    )
+    {
+        var login = new NpgsqlConnectionStringBuilder(postgres.AdminConnectionString)
+        {
+            Username = EmbeddedPostgres.AppLogin,
+        };
+        await using var pool = PostgresPools.Pool(login.ConnectionString, connections: 2, pooled: false);
+        var owner = TestOwner.New();
+        var stream = new StreamId("cut-off/" + Guid.CreateVersion7());
+        var appended = 0;
+        for (var i = 0; i < (isPrepared ? 8 : 1); i++)
+            await AppendAsync();
+        await using (var one = await pool.OpenConnectionAsync(Ct))
+        await using (var other = await pool.OpenConnectionAsync(Ct))
+        await using (var cut = new NpgsqlCommand("select pg_terminate_backend($1), pg_terminate_backend($2)"))
+        {
+            cut.Parameters.Add(Sql.Int(one.ProcessID));
+            cut.Parameters.Add(Sql.Int(other.ProcessID));
+            await using var admin = new NpgsqlConnection(postgres.AdminConnectionString + ";Pooling=false");
+            await admin.OpenAsync(Ct);
+            cut.Connection = admin;
+            await cut.ExecuteNonQueryAsync(Ct);
+        }
+        await AppendAsync();
+        await using (var session = await postgres.OpenAsync(owner, Ct))
+            (await EventLog.HeadAsync(session, stream, Ct)).Revision.ShouldBe(appended);
+
+        async Task AppendAsync()
+        {
+            await using var session = await Session.OpenAsync(pool, SessionRole.App, owner.Context(), Ct);
+            switch (first)
+            {
+                case First.Query:
+                    await EventLog.AppendAsync(session, stream, "fact", "{}"u8.ToArray(), Ct);
+                    break;
+                case First.Statement:
+                    await session.ExecuteAsync(
+                        "select platform.append_event($1, 'fact', '{}')",
+                        Ct,
+                        Sql.Text(stream.Value)
+                    );
+                    break;
+                case First.Pipeline:
+                    var pipeline = new Pipeline(session);
+                    pipeline.Add("select platform.append_event($1, 'fact', '{}')", Sql.Text(stream.Value));
+                    await pipeline.SendAsync(Ct);
+                    break;
+                default:
+                    EventLog.AppendAtCommit(session, stream, "fact", "{}"u8.ToArray());
+                    break;
+            }
+            if (first == First.LastStatement)
+                (await session.CommitWithAsync(new Query<int>("select 1", row => row.GetInt32(0)), Ct)).ShouldBe([1]);
+            else
+                await session.CommitAsync(Ct);
+            appended++;
         }
     }
 

@@ -18,23 +18,20 @@ internal sealed class PostgresRateLimitStore(PostgresPools pools) : IRateLimitSt
     public async Task<RateLimitBalance[]> SettleAsync(IReadOnlyList<RateLimitCharge> charges, CancellationToken ct)
     {
         await using var session = await pools.OpenAsync(Counting, ct);
+        var settled = await session.ListAsync(
+            "select place, granted, used from platform.settle_rate_limits($1, $2, $3, $4, $5, $6)",
+            row => (Place: row.GetInt32(0), Balance: new RateLimitBalance(row.GetBoolean(1), row.GetInt64(2))),
+            ct,
+            Array(charges.Select(c => c.Key), NpgsqlDbType.Text),
+            Array(charges.Select(c => c.Interval), NpgsqlDbType.Bigint),
+            Array(charges.Select(c => c.Burst), NpgsqlDbType.Bigint),
+            Array(charges.Select(c => c.Used), NpgsqlDbType.Bigint),
+            Array(charges.Select(c => c.Charge), NpgsqlDbType.Integer),
+            Array(charges.Select(c => c.Wants), NpgsqlDbType.Boolean)
+        );
         var balances = new RateLimitBalance[charges.Count];
-        await using (
-            var settle = session.Command(
-                "select place, granted, used from platform.settle_rate_limits($1, $2, $3, $4, $5, $6)",
-                Array(charges.Select(c => c.Key), NpgsqlDbType.Text),
-                Array(charges.Select(c => c.Interval), NpgsqlDbType.Bigint),
-                Array(charges.Select(c => c.Burst), NpgsqlDbType.Bigint),
-                Array(charges.Select(c => c.Used), NpgsqlDbType.Bigint),
-                Array(charges.Select(c => c.Charge), NpgsqlDbType.Integer),
-                Array(charges.Select(c => c.Wants), NpgsqlDbType.Boolean)
-            )
-        )
-        await using (var rows = await settle.ExecuteReaderAsync(ct))
-        {
-            while (await rows.ReadAsync(ct))
-                balances[rows.GetInt32(0) - 1] = new RateLimitBalance(rows.GetBoolean(1), rows.GetInt64(2));
-        }
+        foreach (var (place, balance) in settled)
+            balances[place - 1] = balance;
         await session.CommitAsync(ct);
         return balances;
     }

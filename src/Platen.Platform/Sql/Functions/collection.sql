@@ -67,7 +67,7 @@ comment on function platform.is_collectable(uuid, text, text, interval, integer,
 -- the given one, in the order of their keys, so that a step takes as long however many there are.
 create or replace function platform.collect_releases(
     p_retention interval, p_keep integer, p_grace interval, p_owner uuid, p_subject text, p_digest text, p_limit integer
-) returns table (owner uuid, subject text, digest text, created_at timestamptz, was_withdrawn boolean, lists boolean)
+) returns table (owner uuid, subject text, digest platform.digest, created_at timestamptz, was_withdrawn boolean, lists boolean)
 language plpgsql
 volatile
 security invoker
@@ -77,7 +77,7 @@ as $$
 declare
     v_owners uuid[];
     v_subjects text[];
-    v_digests text[];
+    v_digests platform.digest[];
 begin
     select array_agg(found.owner), array_agg(found.subject), array_agg(found.digest)
     into v_owners, v_subjects, v_digests
@@ -126,7 +126,7 @@ comment on function platform.collect_releases(interval, integer, interval, uuid,
 -- Forgets blobs that no release refers to and nobody pushed within the grace period, of the p_limit after the given one. Their bytes are
 -- the caller's to remove, after the commit.
 create or replace function platform.collect_blobs(p_grace interval, p_owner uuid, p_digest text, p_limit integer)
-returns table (owner uuid, digest text, size_bytes bigint, created_at timestamptz)
+returns table (owner uuid, digest platform.digest, size_bytes bigint, created_at timestamptz)
 language plpgsql
 volatile
 security invoker
@@ -135,7 +135,7 @@ as $$
 #variable_conflict use_column
 declare
     v_owners uuid[];
-    v_digests text[];
+    v_digests platform.digest[];
 begin
     select array_agg(held.owner), array_agg(held.digest) into v_owners, v_digests
     from (
@@ -184,7 +184,7 @@ comment on function platform.collect_blobs(interval, uuid, text, integer) is 'Fo
 -- What collect_releases would let go of, found without holding or changing a row.
 create or replace function platform.preview_releases(
     p_retention interval, p_keep integer, p_grace interval, p_owner uuid, p_subject text, p_digest text, p_limit integer
-) returns table (owner uuid, subject text, digest text, created_at timestamptz, was_withdrawn boolean, lists boolean)
+) returns table (owner uuid, subject text, digest platform.digest, created_at timestamptz, was_withdrawn boolean, lists boolean)
 language sql
 stable
 security invoker
@@ -206,7 +206,7 @@ comment on function platform.preview_releases(interval, integer, interval, uuid,
 -- What collect_blobs would forget once the releases nobody can come back to had let go of their files.
 create or replace function platform.preview_blobs(
     p_retention interval, p_keep integer, p_grace interval, p_owner uuid, p_digest text, p_limit integer
-) returns table (owner uuid, digest text, size_bytes bigint, created_at timestamptz)
+) returns table (owner uuid, digest platform.digest, size_bytes bigint, created_at timestamptz)
 language sql
 stable
 security invoker

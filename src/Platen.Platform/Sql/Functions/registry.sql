@@ -1,7 +1,7 @@
 -- Which of these blobs can be read in a repository: those that a manifest there refers to, and those pushed there. The config
 -- {} that artifacts share is part of every repository that has a manifest.
 create or replace function platform.repository_blobs(p_subject text, p_digests text[])
-returns table (digest text, size_bytes bigint)
+returns table (digest platform.digest, size_bytes bigint)
 language plpgsql
 stable
 security invoker

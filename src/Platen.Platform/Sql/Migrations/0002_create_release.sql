@@ -1,7 +1,7 @@
 -- Bytes an owner has, by digest. The bytes are in the blob store; this row is what makes them reachable.
 create table platform.blob (
     owner uuid not null,
-    digest text not null check (digest ~ '^sha256:[0-9a-f]{64}$'),
+    digest platform.digest not null,
     size_bytes bigint not null check (size_bytes >= 0),
     media_type text not null check (length(media_type) between 3 and 255),
     created_at timestamptz not null default now(),
@@ -12,7 +12,7 @@ create table platform.blob (
 create table platform.release (
     owner uuid not null,
     subject text not null check (subject ~ '^[a-z0-9]+([._/-]+[a-z0-9]+)*$' and length(subject) <= 255),
-    digest text not null check (digest ~ '^sha256:[0-9a-f]{64}$'),
+    digest platform.digest not null,
     artifact_type text not null,
     manifest bytea not null check (octet_length(manifest) between 2 and 4194304),
     created_by uuid not null,
@@ -41,7 +41,7 @@ create index release_blob_by_path on platform.release_blob (owner, subject, path
 create table platform.channel (
     owner uuid not null,
     subject text not null check (subject ~ '^[a-z0-9]+([._/-]+[a-z0-9]+)*$' and length(subject) <= 255),
-    name text not null check (name ~ '^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$'),
+    name text not null check (name ~ '^[a-zA-Z0-9_][a-zA-Z0-9._-]*$' and length(name) <= 128),
     release_digest text,
     candidate_digest text,
     candidate_percent smallint not null default 0 check (candidate_percent between 0 and 100),

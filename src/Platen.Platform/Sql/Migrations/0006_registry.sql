@@ -6,7 +6,7 @@
 alter table platform.release
     add column media_type text not null default 'application/vnd.oci.image.manifest.v1+json'
         check (length(media_type) between 3 and 255),
-    add column refers_to text check (refers_to ~ '^sha256:[0-9a-f]{64}$'),
+    add column refers_to platform.digest,
     add column withdrawn_at timestamptz;
 create index release_referrer on platform.release (owner, subject, refers_to, digest) where refers_to is not null;
 -- In the order of bytes, whatever the database's locale: the list of repositories steps through it.

@@ -47,7 +47,7 @@ create table access.workspace (
     created_by uuid not null,
     created_by_name text not null,
     -- What the creation asked for: the same Idempotency-Key with another request is refused.
-    asked text not null check (asked ~ '^sha256:[0-9a-f]{64}$'),
+    asked platform.digest not null,
     updated_at timestamptz not null default clock_timestamp(),
     deleted_at timestamptz,
     purge_at timestamptz,
@@ -92,7 +92,7 @@ create table access.invitation (
     created_at timestamptz not null default clock_timestamp(),
     created_by uuid not null,
     created_by_name text not null,
-    asked text not null check (asked ~ '^sha256:[0-9a-f]{64}$'),
+    asked platform.digest not null,
     expires_at timestamptz not null,
     sent_at timestamptz not null default clock_timestamp(),
     times_sent integer not null default 1 check (times_sent > 0),
@@ -127,7 +127,7 @@ alter table access.machine_key
     add stage text check (stage in ('standalone', 'authoring', 'cloud')),
     add created_by uuid,
     add created_by_name text,
-    add asked text check (asked ~ '^sha256:[0-9a-f]{64}$'),
+    add asked platform.digest,
     add last_used_at timestamptz,
     add revoked_by_name text,
     -- The person who lent a terminal their rights: the key is good while they are a member, and for no more than they may do.

@@ -9,9 +9,9 @@ create table access.audit_entry (
     subject text not null check (length(subject) between 1 and 400),
     origin inet,
     user_agent text check (length(user_agent) <= 300),
-    trace_id text check (trace_id ~ '^[0-9a-f]{32}$'),
-    before_digest text check (before_digest ~ '^sha256:[0-9a-f]{64}$'),
-    after_digest text check (after_digest ~ '^sha256:[0-9a-f]{64}$'),
+    trace_id text check (length(trace_id) = 32 and trace_id ~ '^[0-9a-f]*$'),
+    before_digest platform.digest,
+    after_digest platform.digest,
     detail jsonb check (jsonb_typeof(detail) = 'object'),
     primary key (owner, id)
 );

@@ -8,11 +8,11 @@ create table submissions.submission (
     public_id text not null check (length(public_id) between 5 and 135),
     widget_type text not null check (length(widget_type) <= 64),
     -- The release whose form was filled in: what its words were can be shown.
-    release_digest text not null check (release_digest ~ '^sha256:[0-9a-f]{64}$'),
+    release_digest platform.digest not null,
     locale text check (length(locale) between 2 and 64),
     fields jsonb not null check (jsonb_typeof(fields) = 'object'),
     -- Of the instance and the fields: the same content is the same hash.
-    content_hash text not null check (content_hash ~ '^sha256:[0-9a-f]{64}$'),
+    content_hash platform.digest not null,
     received_at timestamptz not null default clock_timestamp(),
     primary key (owner, id)
 );

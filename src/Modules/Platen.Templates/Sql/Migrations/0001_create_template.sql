@@ -53,7 +53,7 @@ create table templates.removed_version (
     owner uuid not null,
     template text not null,
     semver text not null check (length(semver) <= 128),
-    release_digest text not null check (release_digest ~ '^sha256:[0-9a-f]{64}$'),
+    release_digest platform.digest not null,
     removed_by uuid not null,
     removed_by_name text not null,
     removed_at timestamptz not null default clock_timestamp(),
@@ -70,7 +70,7 @@ create table templates.artifact (
     kind text not null check (kind ~ '^[a-z][a-z0-9]*([._-][a-z0-9]+)*$' and length(kind) <= 64),
     locale text check (length(locale) between 2 and 64),
     content_type text not null check (length(content_type) between 3 and 255),
-    sha256 text not null check (sha256 ~ '^sha256:[0-9a-f]{64}$'),
+    sha256 platform.digest not null,
     size_bytes bigint not null check (size_bytes >= 0),
     -- Another bundle's file, pinned at this version of it.
     included_from text,

@@ -16,7 +16,7 @@ create table widgets.curated_widget_instances (
     status text not null check (status in ('published', 'unpublished', 'deprecated')),
     base_locale text not null default 'en' check (length(base_locale) between 2 and 35),
     config jsonb not null check (jsonb_typeof(config) = 'object'),
-    config_digest text not null check (config_digest ~ '^sha256:[0-9a-f]{64}$'),
+    config_digest platform.digest not null,
     allowed_origins text[] not null default '{}' check (cardinality(allowed_origins) <= 50),
     revision bigint not null default 1 check (revision > 0),
     published_revision bigint,

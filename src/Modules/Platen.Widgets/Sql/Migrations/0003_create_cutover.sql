@@ -5,9 +5,9 @@ create table widgets.curated_origin (
     public_id text not null references widgets.curated_widget_instances (public_id),
     stage uuid not null,
     version bigint not null check (version >= 0),
-    snapshot_digest text not null check (snapshot_digest ~ '^sha256:[0-9a-f]{64}$'),
+    snapshot_digest platform.digest not null,
     -- Null when it is not shown.
-    release_digest text check (release_digest ~ '^sha256:[0-9a-f]{64}$'),
+    release_digest platform.digest,
     taken_in_at timestamptz not null default clock_timestamp(),
     taken_in_by_name text not null,
     primary key (owner, public_id)
@@ -19,7 +19,7 @@ create table widgets.cutover (
     id uuid not null,
     state text not null check (state in ('scheduled', 'done', 'refused', 'cancelled')),
     asked jsonb not null check (jsonb_typeof(asked) = 'object'),
-    asked_digest text not null check (asked_digest ~ '^sha256:[0-9a-f]{64}$'),
+    asked_digest platform.digest not null,
     run_at timestamptz,
     result jsonb,
     problem jsonb,
