@@ -1,5 +1,6 @@
 using System.Net.Http.Headers;
 using System.Text;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Platen.Testing.Servers;
 
@@ -23,7 +24,7 @@ internal sealed class Author(HttpClient http, string publicId) : IDisposable
         foreach (var (locale, ops) in sample["locales"]!.AsObject())
         {
             var body = new JsonObject { ["ops"] = ops!.DeepClone() };
-            await SendAsync($"/v1/instances/{publicId}/locales/{locale}", body, null, ct);
+            await SendAsync($"/v1/instances/{publicId}/locales/{locale}", Bytes(body), null, ct);
         }
     }
 
@@ -32,16 +33,14 @@ internal sealed class Author(HttpClient http, string publicId) : IDisposable
 
     /// <summary>Saves what was written.</summary>
     public async Task SaveAsync(byte[] body, CancellationToken ct) =>
-        tag = await SendAsync($"/v1/instances/{publicId}", body, tag, ct);
+        (tag, _) = await SendAsync($"/v1/instances/{publicId}", body, tag, ct);
 
     /// <summary>The FAQ with another introduction, for <see cref="SaveAsync(byte[], CancellationToken)"/>.</summary>
     public byte[] Write(string introduction)
     {
         var config = sample["config"]!.DeepClone();
         config["intro"] = introduction;
-        return JsonSerializer.SerializeToUtf8Bytes(
-            new JsonObject { ["widgetType"] = "content.faq", ["config"] = config }
-        );
+        return Bytes(new JsonObject { ["widgetType"] = "content.faq", ["config"] = config });
     }
 
     /// <summary>Publishes what was saved last, or goes back to a former release.</summary>
@@ -49,30 +48,33 @@ internal sealed class Author(HttpClient http, string publicId) : IDisposable
     public async Task<string> PublishAsync(CancellationToken ct, string? release = null)
     {
         var body = release is null ? new JsonObject() : new JsonObject { ["release"] = release };
-        (tag, var answer) = await SendAsync($"/v1/instances/{publicId}/publication", body, tag, ct);
-        return answer["release"]!.GetValue<string>();
+        (tag, var answer) = await SendAsync($"/v1/instances/{publicId}/publication", Bytes(body), tag, ct);
+        return JsonNode.Parse(answer)!["release"]!.GetValue<string>();
     }
 
     public void Dispose() => http.Dispose();
 
-    private async Task<(string? Tag, JsonNode Answer)> SendAsync(
+    private static byte[] Bytes(JsonNode body) => JsonSerializer.SerializeToUtf8Bytes(body);
+
+    private async Task<(string? Tag, byte[] Answer)> SendAsync(
         string path,
-        JsonNode body,
+        byte[] body,
         string? seen,
         CancellationToken ct
     )
     {
         using var request = new HttpRequestMessage(HttpMethod.Put, path);
-        request.Content = new StringContent(
-            body.ToJsonString(),
-            Encoding.UTF8,
-            new MediaTypeHeaderValue("application/json")
-        );
+        request.Content = new ByteArrayContent(body);
+        request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
         request.Headers.TryAddWithoutValidation(seen is null ? "If-None-Match" : "If-Match", seen ?? "*");
         using var response = await http.SendAsync(request, ct);
-        var text = await response.Content.ReadAsStringAsync(ct);
+        var answer = await response.Content.ReadAsByteArrayAsync(ct);
         if (!response.IsSuccessStatusCode)
-            throw new InvalidOperationException($"PUT {path} answers {(int)response.StatusCode}: {text}");
-        return (response.Headers.ETag?.ToString(), JsonNode.Parse(text)!);
+        {
+            throw new InvalidOperationException(
+                $"PUT {path} answers {(int)response.StatusCode}: {Encoding.UTF8.GetString(answer)}"
+            );
+        }
+        return (response.Headers.ETag?.ToString(), answer);
     }
 }
