@@ -28,9 +28,11 @@ public sealed class Session : IAsyncDisposable
     // Raised by what counts at the commit.
     private const string LimitState = "PLT20";
 
+    // Functions have the same search path: plans that both use are made once, and not each time they take turns.
     private const string SetScope = """
         select set_config('role', $1, true), set_config('platen.owner', $2, true),
-               set_config('platen.publisher', $3, true), set_config('platen.actor', $4, true)
+               set_config('platen.publisher', $3, true), set_config('platen.actor', $4, true),
+               set_config('search_path', '', true)
         """;
 
     private readonly NpgsqlDataSource pool;

@@ -103,39 +103,56 @@ public static class ReleaseStore
         return drafts.Count == 0 ? Task.CompletedTask : blobs.PutAllAsync(owner, distinct, ct);
     }
 
-    /// <summary>Records a draft whose bytes are stored. Recording the same content again changes nothing.</summary>
-    /// <returns>Whether the release is new in its subject, or was withdrawn before.</returns>
-    public static Task<bool> RecordAsync(Session session, ReleaseDraft draft, CancellationToken ct) =>
-        session.FirstAsync(Record(session, draft), ct);
+    /// <summary>Records a draft whose bytes are stored. What is there already stays as it is, and is as good as new for a collection.</summary>
+    public static Task RecordAsync(Session session, ReleaseDraft draft, CancellationToken ct) =>
+        RecordAsync(session, [draft], ct);
+
+    /// <summary>As <see cref="RecordAsync(Session, ReleaseDraft, CancellationToken)"/>, for several drafts in one statement.</summary>
+    public static Task RecordAsync(Session session, IReadOnlyCollection<ReleaseDraft> drafts, CancellationToken ct) =>
+        session.FirstAsync(Record(session.Context, drafts.Select(Recording)), ct);
 
     /// <summary>As <see cref="RecordAsync(Session, ReleaseDraft, CancellationToken)"/>, to go with another statement.</summary>
-    public static Query<bool> Record(Session session, ReleaseDraft draft) =>
-        Record(session.Context, draft.Subject, draft.Manifest, draft.ManifestBytes);
+    /// <returns>How many were recorded: one.</returns>
+    public static Query<long> Record(Session session, ReleaseDraft draft) =>
+        Record(session.Context, [Recording(draft)]);
 
-    /// <summary>Records a manifest whose files are stored. Recording the same content again changes nothing.</summary>
+    /// <summary>Records a manifest whose files are stored, as <see cref="RecordAsync(Session, ReleaseDraft, CancellationToken)"/>.</summary>
     /// <param name="session">Open for the release's owner; the caller commits.</param>
     /// <param name="subject">Such as <c>templates/section7</c>.</param>
     /// <param name="manifest">What the release holds.</param>
     /// <param name="manifestBytes">Its canonical bytes, which are stored as a blob too.</param>
     /// <param name="ct">Cancels.</param>
-    /// <returns>Whether the release is new in its subject, or was withdrawn before.</returns>
-    public static Task<bool> RecordAsync(
+    public static Task RecordAsync(
         Session session,
         string subject,
         ReleaseManifest manifest,
         ReadOnlyMemory<byte> manifestBytes,
         CancellationToken ct
-    ) => session.FirstAsync(Record(session.Context, subject, manifest, manifestBytes), ct);
+    ) =>
+        session.FirstAsync(
+            Record(session.Context, [new Recorded(subject, Digest.Of(manifestBytes.Span), manifest, manifestBytes)]),
+            ct
+        );
 
-    private static Query<bool> Record(
-        OperationContext context,
-        string subject,
-        ReleaseManifest manifest,
-        ReadOnlyMemory<byte> manifestBytes
-    )
+    private sealed record Recorded(
+        string Subject,
+        Digest Digest,
+        ReleaseManifest Manifest,
+        ReadOnlyMemory<byte> ManifestBytes
+    );
+
+    private static Recorded Recording(ReleaseDraft draft) =>
+        new(draft.Subject, draft.Digest, draft.Manifest, draft.ManifestBytes);
+
+    private static Query<long> Record(OperationContext context, IEnumerable<Recorded> all)
     {
-        var files = manifest.Files;
-        var blobs = files
+        // One order for every writer: two that share blobs or releases cannot deadlock.
+        var releases = all.DistinctBy(r => (r.Subject, r.Digest))
+            .OrderBy(r => r.Subject, StringComparer.Ordinal)
+            .ThenBy(r => r.Digest)
+            .ToList();
+        var blobs = releases
+            .SelectMany(r => r.Manifest.Files)
             .Select(f => (f.Digest, f.SizeBytes, f.MediaType))
             .Append(
                 (
@@ -145,10 +162,12 @@ public static class ReleaseStore
                 )
             )
             .DistinctBy(b => b.Digest)
-            // One order for every writer: two releases that share blobs cannot deadlock.
             .OrderBy(b => b.Digest)
             .ToList();
-        return new Query<bool>(
+        var files = releases
+            .SelectMany((r, index) => r.Manifest.Files.Select(f => (Release: index + 1, f.Path, f.Digest)))
+            .ToList();
+        return new Query<long>(
             """
             with held as materialized (
                 -- A collection that removes one of them now is waited for, and none does before this commits.
@@ -159,32 +178,44 @@ public static class ReleaseStore
                 from unnest($2::text[], $3::bigint[], $4::text[]) as b (digest, size_bytes, media_type)
                 where b.digest not in (select digest from held)
                 on conflict do nothing
+            ), wanted as materialized (
+                select w.subject, w.digest, w.artifact_type, w.manifest, w.place
+                from unnest($5::text[], $6::text[], $7::text[], $8::bytea[])
+                    with ordinality as w (subject, digest, artifact_type, manifest, place)
             ), made as (
-                insert into platform.release as r (
+                insert into platform.release (
                     owner, subject, digest, artifact_type, manifest, created_by, created_by_name
                 )
-                values ($1, $5, $6, $7, $8, $9, $10)
-                on conflict (owner, subject, digest) do update set withdrawn_at = null where r.withdrawn_at is not null
-                returning digest
+                select $1, w.subject, w.digest, w.artifact_type, w.manifest, $9, $10 from wanted w order by w.place
+                -- What was withdrawn is back, and whoever is about to point at it has the grace period to do so.
+                on conflict (owner, subject, digest) do update set withdrawn_at = null, pushed_at = now()
+                returning subject, digest
             ), listed as (
                 insert into platform.release_blob (owner, subject, release_digest, path, blob_digest)
-                select $1, $5, made.digest, f.path, f.digest
-                from made, unnest($11::text[], $12::text[]) as f (path, digest)
+                select $1, w.subject, w.digest, f.path, f.digest
+                from made m
+                join wanted w on w.subject = m.subject and w.digest = m.digest
+                join unnest($11::integer[], $12::text[], $13::text[]) as f (place, path, digest) on f.place = w.place
                 on conflict do nothing
             )
-            select count(*) = 1 from made
+            select count(*) from made
             """,
-            row => row.GetBoolean(0),
+            row => row.GetInt64(0),
             Sql.Owner(context.Owner),
             Texts(blobs.Select(b => b.Digest.ToString())),
             new NpgsqlParameter<long[]> { TypedValue = [.. blobs.Select(b => b.SizeBytes)] },
             Texts(blobs.Select(b => b.MediaType)),
-            Sql.Text(subject),
-            Sql.Digest(Digest.Of(manifestBytes.Span)),
-            Sql.Text(manifest.ArtifactType),
-            Sql.Bytes(manifestBytes),
+            Texts(releases.Select(r => r.Subject)),
+            Texts(releases.Select(r => r.Digest.ToString())),
+            Texts(releases.Select(r => r.Manifest.ArtifactType)),
+            new NpgsqlParameter
+            {
+                Value = releases.Select(r => r.ManifestBytes.ToArray()).ToArray(),
+                NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Bytea,
+            },
             Sql.Uuid(context.Actor.Id.Value),
             Sql.Text(context.Actor.Name),
+            new NpgsqlParameter<int[]> { TypedValue = [.. files.Select(f => f.Release)] },
             Texts(files.Select(f => f.Path)),
             Texts(files.Select(f => f.Digest.ToString()))
         );

@@ -65,8 +65,8 @@ public sealed class ReleaseStoreTests(PostgresFixture postgres)
         var owner = TestOwner.New();
         var draft = Drafts.Of(Subject, ("a", "same bytes"), ("b", "same bytes"));
         await using var session = await postgres.OpenAsync(owner, Ct);
-        (await ReleaseStore.RecordAsync(session, draft, Ct)).ShouldBeTrue();
-        (await ReleaseStore.RecordAsync(session, draft, Ct)).ShouldBeFalse();
+        await ReleaseStore.RecordAsync(session, draft, Ct);
+        await ReleaseStore.RecordAsync(session, [draft, draft], Ct);
         var found = await ReleaseStore.FindAsync(session, Subject, draft.Digest, Ct);
         found!.Manifest.Files.Length.ShouldBe(2);
         found.CreatedBy.ShouldBe(owner.Actor);

@@ -68,12 +68,11 @@ internal sealed record CutoverOrder(
 internal sealed record CutoverDone(string PublicId, string Outcome, Digest? From, Digest? To, long ChannelRevision);
 
 /// <summary>What a cut-over that is to come will show of an instance.</summary>
-/// <param name="Draft">When it is not recorded yet; its bytes are stored.</param>
-internal sealed record CutoverSight(string PublicId, Digest Release, ReleaseDraft? Draft);
+internal sealed record CutoverSight(string PublicId, Digest Release);
 
 /// <summary>
-/// Moves what is live of several instances in one transaction. Content that comes from another stage is validated and rendered
-/// before, without a lock; the transaction writes the truth, records the releases and moves the channels, and what is served changes
+/// Moves what is live of several instances in one transaction. Content that comes from another stage is validated, rendered and recorded
+/// as releases before, without a lock; the transaction writes the truth and moves the channels, and what is served changes
 /// with its commit. Asked for again under its id, it answers what it did.
 /// </summary>
 internal sealed class CarryOutCutover(
@@ -90,12 +89,12 @@ internal sealed class CarryOutCutover(
 
     /// <param name="Content">What was taken in.</param>
     /// <param name="Snapshot">Its digest.</param>
-    /// <param name="Release">What is shown; null for nothing.</param>
+    /// <param name="Release">What is shown, which is recorded; null for nothing.</param>
     /// <param name="Report">What the publish gates say of it.</param>
     private sealed record Prepared(
         Snapshot.Content Content,
         Digest Snapshot,
-        ReleaseDraft? Release,
+        Digest? Release,
         PublishGates.Report Report
     );
 
@@ -166,14 +165,13 @@ internal sealed class CarryOutCutover(
         var sights = new List<CutoverSight>();
         foreach (var item in order.Items.Where(i => !i.TakeOff))
         {
-            var draft = prepared.GetValueOrDefault(item.PublicId)?.Release;
             var release =
                 item.Release is not null ? Digest.Parse(item.Release)
-                : prepared.ContainsKey(item.PublicId) ? draft?.Digest
+                : prepared.TryGetValue(item.PublicId, out var made) ? made.Release
                 // It is there already, as it is to be.
                 : states[item.PublicId].Live;
             if (release is { } shown)
-                sights.Add(new CutoverSight(item.PublicId, shown, draft));
+                sights.Add(new CutoverSight(item.PublicId, shown));
         }
         return sights;
     }
@@ -260,7 +258,7 @@ internal sealed class CarryOutCutover(
         return ids;
     }
 
-    /// <summary>Validates, renders and stores what changes; nothing is locked and nothing is shown.</summary>
+    /// <summary>Validates, renders, stores and records what changes; nothing is locked and nothing is shown.</summary>
     private async Task<Dictionary<string, Prepared>> PrepareAsync(
         OperationContext operation,
         CutoverOrder order,
@@ -296,7 +294,7 @@ internal sealed class CarryOutCutover(
             new ParallelOptions { MaxDegreeOfParallelism = WidgetsLimits.StoredAtOnce, CancellationToken = ct },
             async (some, each) =>
             {
-                foreach (var (id, one) in await PrepareAsync(some, manifests, order.Force, each))
+                foreach (var (id, one) in await PrepareAsync(operation, some, manifests, order.Force, each))
                     prepared[id.ToString()] = one;
             }
         );
@@ -305,6 +303,7 @@ internal sealed class CarryOutCutover(
 
     /// <summary>A few instances: rendered each for itself, then stored together, as a disk is waited for once for all of them.</summary>
     private async Task<List<(PublicId Id, Prepared Prepared)>> PrepareAsync(
+        OperationContext operation,
         (PublicId Id, Digest Digest)[] some,
         Dictionary<(string, Digest), ReleaseManifest> manifests,
         bool force,
@@ -347,8 +346,12 @@ internal sealed class CarryOutCutover(
                     return Task.FromResult(true);
                 }
             );
-            prepared.Add((id, new Prepared(content, digest, release?.Draft, report)));
+            prepared.Add((id, new Prepared(content, digest, release?.Draft.Digest, report)));
         }
+        // What comes of it is not known yet: a release that nothing points at is collected in its time.
+        await using var session = await pools.OpenAsync(operation, ct);
+        await ReleaseStore.RecordAsync(session, [.. made.Select(m => m.Draft)], ct);
+        await session.CommitAsync(ct);
         return prepared;
     }
 
@@ -525,8 +528,8 @@ internal sealed class CarryOutCutover(
             ];
             if (!order.Force)
                 PublishGates.Refuse(id, findings);
-            else if (findings.Length > 0 && states[id].Live != one.Release!.Digest)
-                await PublishGates.AuditAsync(session, id, one.Release.Digest, findings, ct);
+            else if (findings.Length > 0 && states[id].Live != one.Release)
+                await PublishGates.AuditAsync(session, id, one.Release!.Value, findings, ct);
         }
     }
 
@@ -664,7 +667,7 @@ internal sealed class CarryOutCutover(
         CancellationToken ct
     )
     {
-        var release = prepared.Release?.Digest;
+        var release = prepared.Release;
         var revision = Write(pipeline, id, order, item, state, prepared);
         await AuditLog.RecordAsync(
             pipeline.Session,
@@ -681,8 +684,6 @@ internal sealed class CarryOutCutover(
             },
             ct
         );
-        if (prepared.Release is not null)
-            pipeline.Add(ReleaseStore.Record(pipeline.Session, prepared.Release), _ => { });
         var channelRevision = state.ChannelRevision;
         if (state.Live != release)
         {
@@ -820,7 +821,7 @@ internal sealed class CarryOutCutover(
             Sql.Uuid(order.Stage!.Value),
             Sql.Long(item.Version),
             Sql.Digest(prepared.Snapshot),
-            Sql.Digest(prepared.Release?.Digest),
+            Sql.Digest(prepared.Release),
             Sql.Text(actor.Name)
         );
         return revision;

@@ -110,8 +110,6 @@ internal sealed class PreviewLinks(
         if (sights.Count == 0)
             throw KernelProblems.Conflict.Because("The cut-over shows nothing.").AsException();
         await using var session = await pools.OpenAsync(operation, ct);
-        foreach (var draft in sights.Select(s => s.Draft).OfType<ReleaseDraft>())
-            await ReleaseStore.RecordAsync(session, draft, ct);
         var expiresAt = time.GetUtcNow() + life;
         var url = await AddAsync(
             session,

@@ -39,7 +39,7 @@ as $$
                 then greatest(r.created_at, r.pushed_at) < clock_timestamp() - p_grace
             when r.artifact_type <> 'application/vnd.platen.widget.v1' then false
             else
-                r.created_at < clock_timestamp() - greatest(p_grace, p_retention)
+                greatest(r.created_at, r.pushed_at) < clock_timestamp() - greatest(p_grace, p_retention)
                 and not exists (
                     select from platform.channel_move m
                     where m.owner = r.owner and m.subject = r.subject

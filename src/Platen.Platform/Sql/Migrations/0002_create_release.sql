@@ -34,7 +34,7 @@ create table platform.release_blob (
     foreign key (owner, subject, release_digest) references platform.release (owner, subject, digest),
     foreign key (owner, blob_digest) references platform.blob (owner, digest)
 );
-create index release_blob_by_blob on platform.release_blob (owner, blob_digest);
+create index release_blob_by_blob on platform.release_blob (owner, blob_digest, subject);
 create index release_blob_by_path on platform.release_blob (owner, subject, path);
 
 -- A named pointer. Moved only by platform.move_channel; release_digest is null when nothing is live.

@@ -16,7 +16,7 @@ create table platform.event (
     owner uuid not null,
     stream_id text not null,
     revision bigint not null check (revision > 0),
-    type text not null check (type ~ '^[a-z][a-zA-Z0-9.:_-]{0,99}$'),
+    type text not null check (type ~ '^[a-z][a-zA-Z0-9.:_-]*$' and length(type) <= 100),
     data jsonb not null check (octet_length(data::text) <= 524288),
     at timestamptz not null default clock_timestamp(),
     -- The transaction that appended, or the one of the stream's former event if that is later: so ordering by it keeps

@@ -47,5 +47,3 @@ create table platform.repository_upload (
     primary key (owner, id)
 );
 create index repository_upload_age on platform.repository_upload (started_at);
-
-create index release_blob_in_subject on platform.release_blob (owner, subject, blob_digest);
