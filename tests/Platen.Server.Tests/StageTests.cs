@@ -402,6 +402,59 @@ public sealed class StageTests(ServerFixture server)
     }
 
     [Fact]
+    public async Task What_a_refused_publish_has_made_is_nothing_to_go_back_to()
+    {
+        var follower = new Follower { Refuses = A };
+        await using var source = await StageServer.StartAsync(server.Postgres, "authoring");
+        await using var cloud = await StageServer.StartAsync(
+            server.Postgres,
+            "cloud",
+            parts: services => services.AddSingleton<IPublishFollower>(follower).AddSingleton<IJobHandler>(follower)
+        );
+        await source.SaveAsync(A, "refused");
+        (await cloud.PublishAsync(source, [A])).Status.ShouldBe(409);
+        follower.Refuses = null;
+        await source.SaveAsync(A, "shown", "\"1\"");
+        (await cloud.PublishAsync(source, [A])).Status.ShouldBe(200);
+
+        List<string> made;
+        await using (
+            var session = await cloud.Pools.OpenAsync(OperationContext.ForSystem(OwnerId.Platform, "test"), Ct)
+        )
+        {
+            made = await session.ListAsync(
+                """
+                select digest from platform.release
+                where subject = $1 and artifact_type = 'application/vnd.platen.widget.v1'
+                order by created_at
+                """,
+                row => row.GetString(0),
+                Ct,
+                Sql.Text("curated/" + A)
+            );
+        }
+        made.Count.ShouldBe(2);
+        var back = await cloud.Publisher.SendAsync(
+            HttpMethod.Put,
+            $"/v1/cutovers/{Guid.CreateVersion7()}",
+            new
+            {
+                items = new[]
+                {
+                    new
+                    {
+                        publicId = A,
+                        release = made[0],
+                        seen = made[1],
+                    },
+                },
+            }
+        );
+        (back.Status, back.Problem).ShouldBe((422, "no-such-release"), back.Text);
+        await cloud.ShowsAsync(A, "shown");
+    }
+
+    [Fact]
     public async Task A_snapshot_that_needs_a_newer_version_of_its_type_is_taken_in_as_soon_as_that_is_there()
     {
         var widgets = NewerTypes.Write(Path.Combine(AppContext.BaseDirectory, "widgets"));

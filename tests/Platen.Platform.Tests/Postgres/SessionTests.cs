@@ -246,6 +246,20 @@ public sealed class SessionTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public async Task A_name_without_its_schema_is_nobodys()
+    {
+        await using (var session = await postgres.OpenAsync(TestOwner.New(), Ct))
+        {
+            var refused = await Should.ThrowAsync<PostgresException>(() =>
+                session.ExecuteAsync("select from release", Ct)
+            );
+            refused.SqlState.ShouldBe(PostgresErrorCodes.UndefinedTable);
+        }
+        var read = new Query<string>("select current_setting('search_path')", row => row.GetString(0));
+        (await postgres.Pools.ReadAsync(TestOwner.New().Context(), read, Ct)).ShouldBe([""]);
+    }
+
+    [Fact]
     public async Task What_is_not_committed_is_rolled_back()
     {
         await using var database = await postgres.CreateDatabaseAsync(Ct);

@@ -91,6 +91,21 @@ public sealed class CollectorTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_release_that_was_recorded_again_is_as_young_as_a_new_one()
+    {
+        var owner = TestOwner.New();
+        var draft = Drafts.Of("curated/a", ("own", "never shown"));
+        await RecordAsync(owner, draft);
+        await PassAsync();
+        await RecordAsync(owner, draft);
+        (await CollectAsync()).Releases.ShouldBe(0);
+        (await StoredAsync(owner, draft)).ShouldBeTrue();
+        await PassAsync();
+        (await CollectAsync()).Releases.ShouldBe(1);
+        (await StoredAsync(owner, draft)).ShouldBeFalse();
+    }
+
+    [Fact]
     public async Task A_snapshot_goes_after_the_grace_period_unless_something_waits_for_it()
     {
         const string Snapshot = "application/vnd.platen.widget-snapshot.v1";

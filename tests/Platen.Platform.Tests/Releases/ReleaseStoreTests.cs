@@ -73,6 +73,40 @@ public sealed class ReleaseStoreTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public async Task Several_are_recorded_at_once_by_several_without_a_deadlock_each_with_its_own_files()
+    {
+        var owner = TestOwner.New();
+        var drafts = Enumerable
+            .Range(0, 12)
+            .Select(i => Drafts.Of($"curated/several-{i}", ("shared", $"of {i % 3}"), ("own", $"of {i} alone")))
+            .ToArray();
+        await Task.WhenAll(
+            Enumerable
+                .Range(0, 6)
+                .Select(async turn =>
+                {
+                    var some = drafts.Where((_, i) => i % 6 != turn).ToArray();
+                    new Random(turn).Shuffle(some);
+                    await using var session = await postgres.OpenAsync(owner, Ct);
+                    await ReleaseStore.RecordAsync(session, some, Ct);
+                    await session.CommitAsync(Ct);
+                })
+        );
+        await using var reading = await postgres.OpenAsync(owner, Ct);
+        foreach (var draft in drafts)
+        {
+            var files = await reading.ListAsync(
+                "select path, blob_digest from platform.release_blob where subject = $1 and release_digest = $2",
+                row => (row.GetString(0), Digest.Parse(row.GetString(1))),
+                Ct,
+                Sql.Text(draft.Subject),
+                Sql.Digest(draft.Digest)
+            );
+            files.ShouldBe(draft.Files.Select(f => (f.Path, f.Digest)), ignoreOrder: true);
+        }
+    }
+
+    [Fact]
     public async Task Another_owner_does_not_see_it()
     {
         var draft = Drafts.Of(Subject, ("a", "secret"));

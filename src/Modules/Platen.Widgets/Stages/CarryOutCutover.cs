@@ -158,7 +158,7 @@ internal sealed class CarryOutCutover(
     )
     {
         var ids = Validate(order);
-        var prepared = await PrepareAsync(operation, order with { Force = true }, ids, ct);
+        var prepared = await PrepareAsync(operation, order with { Force = true, Overwrite = true }, ids, ct);
         Dictionary<string, CuratedState> states;
         await using (var session = await pools.OpenAsync(operation, ct))
             states = await CuratedState.ReadAsync(session, [.. ids.Select(i => i.ToString())], locked: false, ct);
@@ -283,6 +283,8 @@ internal sealed class CarryOutCutover(
                 locked: false,
                 ct
             );
+            // Judged again under the lock; what is refused by now need not be made.
+            RefuseNewer(order, states);
             wanted.RemoveAll(w =>
                 states[w.Id.ToString()] is { IsAsPublished: true } state && state.Snapshot == w.Digest
             );
