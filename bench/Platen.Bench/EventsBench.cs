@@ -185,7 +185,12 @@ internal static class EventsBench
             await reading.CancelAsync();
             await listening;
             Rounds.Report("PUT of a FAQ until it is answered", Rounds.MedianAndTail(saved), "for orientation");
-            Rounds.Report("PUT of a FAQ until a subscriber has its event", Rounds.MedianAndTail(heard), "p50 <= 5 ms");
+            Rounds.Report(
+                "PUT of a FAQ until a subscriber has its event",
+                Rounds.MedianAndTail(heard),
+                "p50 <= 5 ms",
+                Rounds.Median(heard) <= 5
+            );
             var rounds = heard.Chunk(Puts).Select(Rounds.Median).ToList();
             Rounds.Report(
                 $"the same, p50 of {Puts} in a row",
@@ -219,7 +224,12 @@ internal static class EventsBench
         for (var i = 0; i < Warmup; i++)
             one.Push(1);
         var times = Enumerable.Range(0, Appends).Select(_ => one.Push(1).TotalMilliseconds).ToList();
-        Rounds.Report("append and commit until a subscriber has it", Rounds.MedianAndTail(times), "p50 <= 5 ms");
+        Rounds.Report(
+            "append and commit until a subscriber has it",
+            Rounds.MedianAndTail(times),
+            "p50 <= 5 ms",
+            Rounds.Median(times) <= 5
+        );
         return one.Received;
     }
 
@@ -227,8 +237,8 @@ internal static class EventsBench
     {
         using var ours = EventReaders.Connect(platen.Address, Subscribers, appended);
         using var theirs = EventReaders.Connect(bare.Address, Subscribers);
-        Compare("one event a time", platen, ours, bare, theirs, 1, ">= 0.7 x");
-        Compare($"{Burst} events a time", platen, ours, bare, theirs, Burst, "for orientation");
+        Compare("one event a time", platen, ours, bare, theirs, 1, least: 0.7);
+        Compare($"{Burst} events a time", platen, ours, bare, theirs, Burst, least: null);
     }
 
     private static void Compare(
@@ -238,7 +248,7 @@ internal static class EventsBench
         PinnedProcess bare,
         EventReaders theirs,
         int events,
-        string target
+        double? least
     )
     {
         Measure(platen, ours, events);
@@ -264,7 +274,8 @@ internal static class EventsBench
                 CultureInfo.InvariantCulture,
                 $"{Rounds.Median(ratios):F2} x ({ratios.Min():F2}-{ratios.Max():F2})"
             ),
-            target
+            least is null ? "for orientation" : string.Create(CultureInfo.InvariantCulture, $">= {least} x"),
+            isMet: least is null || Rounds.Median(ratios) >= least
         );
     }
 

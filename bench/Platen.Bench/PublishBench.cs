@@ -75,7 +75,12 @@ internal static class PublishBench
         Rounds.Report($"{name}: save", Rounds.MedianAndTail(saves), "");
         Rounds.Report($"{name}: publish", Rounds.MedianAndTail(publishes), "");
         Rounds.Report($"{name}: answered until the new bytes are served", Rounds.MedianAndTail(appears), "");
-        Rounds.Report($"{name}: change until the new bytes are served", Rounds.MedianAndTail(totals), "p50 <= 30 ms");
+        Rounds.Report(
+            $"{name}: change until the new bytes are served",
+            Rounds.MedianAndTail(totals),
+            "p50 <= 30 ms",
+            Rounds.Median(totals) <= 30
+        );
     }
 
     /// <summary>Another server over the database and the blobs of the first, with its own logins for everything.</summary>
@@ -127,7 +132,12 @@ internal static class PublishBench
             // It can be there before the mover has the answer.
             behind.Add(Math.Max(0, (seen - answered) * 1e3 / Stopwatch.Frequency));
         }
-        Rounds.Report("move: answered until another node serves it", Rounds.MedianAndTail(behind), "p99 <= 50 ms");
+        Rounds.Report(
+            "move: answered until another node serves it",
+            Rounds.MedianAndTail(behind),
+            "p99 <= 50 ms",
+            Rounds.Percentile(behind, 0.99) <= 50
+        );
         Rounds.Report("move: asked until another node serves it", Rounds.MedianAndTail(calls), "p99 <= 50 ms");
     }
 
