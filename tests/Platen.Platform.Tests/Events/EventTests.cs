@@ -332,6 +332,87 @@ public sealed class EventTests(PostgresFixture postgres)
         consumer.Seen.Count.ShouldBe(Total);
     }
 
+    [Fact]
+    public async Task Two_dispatchers_of_one_consumer_give_it_each_event_once_though_their_connections_are_killed()
+    {
+        const int Total = 300;
+        await using var database = await postgres.CreateDatabaseAsync(Ct);
+        await using var runtime = await database.StartAsync([PlatformModule.Sql], Ct);
+        await using var admin = new NpgsqlConnection(database.ConnectionString + ";Pooling=false");
+        await admin.OpenAsync(Ct);
+        await RunAsync(
+            """
+            create table public.heard (
+                place bigint generated always as identity primary key, stream text, revision bigint, unique (stream, revision)
+            );
+            grant insert on public.heard to platen_worker
+            """
+        );
+        var owner = TestOwner.New();
+        var consumer = new Recorder("test." + Guid.CreateVersion7().ToString("N"));
+        await using var parts = await EventParts.StartAsync(runtime.Pools, TimeProvider.System, Ct);
+        using var one = Dispatcher();
+        using var other = Dispatcher();
+        await one.StartAsync(Ct);
+        await other.StartAsync(Ct);
+        for (var n = 0; n < Total; n++)
+        {
+            // A writer of its own, so that no append is lost with a connection that is killed.
+            await RunAsync(
+                $"""
+                begin;
+                set local role platen_app;
+                set local platen.owner = '{owner.Id}';
+                set local platen.actor = '{owner.Actor.Id}';
+                select platform.append_event('s/{n % 3}', 'written', '{"{}"}');
+                commit
+                """
+            );
+            if (n % 30 == 0)
+            {
+                await RunAsync(
+                    """
+                    select pg_terminate_backend(pid) from pg_stat_activity
+                    where datname = current_database() and application_name = 'platen' and pid <> pg_backend_pid()
+                    """
+                );
+            }
+        }
+        await Platen.Testing.Servers.ServerProcess.WaitUntilAsync(
+            "every event to be heard of",
+            TimeSpan.FromSeconds(60),
+            async _ => await CountAsync() == Total,
+            Ct
+        );
+        await one.StopAsync(Ct);
+        await other.StopAsync(Ct);
+        (await CountAsync()).ShouldBe(Total);
+        await using var disorder = new NpgsqlCommand(
+            """
+            select count(*) from (
+                select revision, row_number() over (partition by stream order by place) as nth from public.heard
+            ) h where h.revision <> h.nth
+            """,
+            admin
+        );
+        (await disorder.ExecuteScalarAsync(Ct)).ShouldBe(0L);
+
+        EventDispatcher Dispatcher() =>
+            new(runtime.Pools, parts.Listener, [consumer], NullLogger<EventDispatcher>.Instance, TimeProvider.System);
+
+        async Task RunAsync(string sql)
+        {
+            await using var command = new NpgsqlCommand(sql, admin);
+            await command.ExecuteNonQueryAsync(Ct);
+        }
+
+        async Task<long> CountAsync()
+        {
+            await using var command = new NpgsqlCommand("select count(*) from public.heard", admin);
+            return (long)(await command.ExecuteScalarAsync(Ct))!;
+        }
+    }
+
     private async Task<long> AppendAsync(TestOwner owner, StreamId stream, string json)
     {
         await using var session = await postgres.OpenAsync(owner, Ct);
@@ -362,6 +443,25 @@ public sealed class EventTests(PostgresFixture postgres)
         kill.Parameters.Add(Sql.Text(application));
         kill.Parameters.Add(Sql.Int(listener));
         return (int)(await kill.ExecuteScalarAsync(Ct))!;
+    }
+
+    /// <summary>Writes what it is given in the dispatcher's transaction.</summary>
+    private sealed class Recorder(string name) : IEventConsumer
+    {
+        public string Name => name;
+
+        public async Task ConsumeAsync(Session session, IReadOnlyList<Event> events, CancellationToken ct)
+        {
+            foreach (var one in events)
+            {
+                await session.ExecuteAsync(
+                    "insert into public.heard (stream, revision) values ($1, $2)",
+                    ct,
+                    Sql.Text(one.Stream.Value),
+                    Sql.Long(one.Revision)
+                );
+            }
+        }
     }
 
     private sealed class Collector(string name, OwnerId owner, int total) : IEventConsumer
