@@ -46,6 +46,19 @@ public sealed class StageProtocolTests
         }
     }
 
+    [Fact]
+    public async Task More_than_change_at_one_moment_are_refused_before_anything_is_pushed()
+    {
+        var items = Enumerable.Range(0, 2_001).Select(n => Item(1, "wgt_curated_many-" + n)).ToArray();
+        using var source = new OneAnswer(Page("authoring", 1, protocol: null, items));
+        using var cloud = new OneAnswer(Page("cloud", 2, protocol: null));
+        using var run = new CommandRun();
+        (await PublishAsync(run, source, cloud, "--json")).ShouldBe(ExitCode.No, run.Error);
+        run.Error.ShouldContain("too-many-at-once");
+        JsonNode.Parse(run.Error)!["detail"]!.GetValue<string>().ShouldContain("2,001");
+        Count(cloud).ShouldBe(1, cloud.Request);
+    }
+
     private static Task<int> PublishAsync(CommandRun run, OneAnswer source, OneAnswer cloud, params string[] more) =>
         run.RunAsync([
             "publish",
@@ -77,10 +90,10 @@ public sealed class StageProtocolTests
         return page.ToJsonString();
     }
 
-    private static JsonNode Item(int snapshot) =>
+    private static JsonNode Item(int snapshot, string id = Id) =>
         new JsonObject
         {
-            ["publicId"] = Id,
+            ["publicId"] = id,
             ["widgetType"] = "content.faq",
             ["status"] = "published",
             ["snapshot"] = "sha256:" + new string((char)('0' + snapshot), 64),

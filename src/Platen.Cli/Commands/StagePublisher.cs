@@ -18,6 +18,9 @@ internal sealed class StagePublisher(Invocation run, PlatenClient stage, StageTa
     /// <summary>Instances on their way at once.</summary>
     private const int AtOnce = 8;
 
+    // What a stage takes in one cut-over: docs/operating/stages.md.
+    private const int MostAtOnce = 2_000;
+
     /// <summary>Instances asked for in one address, which has a length.</summary>
     private const int Together = 25;
 
@@ -90,6 +93,19 @@ internal sealed class StagePublisher(Invocation run, PlatenClient stage, StageTa
             RefuseNewer(changed, sourceId);
         if (changed.Count == 0)
             return report;
+        // The stage refuses it as well, after everything was pushed.
+        if (changed.Count > MostAtOnce)
+        {
+            throw new CliException(
+                ExitCode.No,
+                "too-many-at-once",
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{changed.Count:N0} instances differ, and at most {MostAtOnce:N0} change at one moment; nothing was published."
+                ),
+                "Name a part of them by their ids, and publish the rest after it; --dry-run lists them."
+            );
+        }
         report.Types.AddRange(await PushTypesAsync([.. changed.Select(p => p.Source.WidgetType).Distinct()], ct));
         Pair[] travelling = [.. changed];
         report.Pushed = await PushAsync(travelling, ct);
