@@ -133,7 +133,7 @@ internal sealed class ChannelLookup(PostgresPools pools)
         ];
     }
 
-    /// <summary>A file that any release of the instance has been published with, or null.</summary>
+    /// <summary>A file of any release of the instance that was live, or null.</summary>
     public async Task<ArtifactRow?> FindArtifactAsync(PublishedInstance instance, string path, CancellationToken ct)
     {
         await using var session = await pools.OpenEdgeAsync(ct);

@@ -140,7 +140,10 @@ internal static class SchemaDump
                 'type %s.%s  owner %s  %s', n.nspname, t.typname, t.typowner::regrole,
                 case t.typtype
                     when 'e' then 'enum ' || (select string_agg(e.enumlabel, ', ' order by e.enumsortorder) from pg_enum e where e.enumtypid = t.oid)
-                    else 'domain ' || format_type(t.typbasetype, t.typtypmod) end
+                    else format('domain %s %s', format_type(t.typbasetype, t.typtypmod), (
+                        select string_agg(pg_get_constraintdef(c.oid), ' ' order by c.conname)
+                        from pg_constraint c where c.contypid = t.oid
+                    )) end
             )
             from pg_type t join pg_namespace n on n.oid = t.typnamespace
             where {Ours} and t.typtype in ('e', 'd')

@@ -402,6 +402,19 @@ public sealed class StageTests(ServerFixture server)
     }
 
     [Fact]
+    public async Task A_publish_of_nothing_but_what_is_not_shown_is_taken_in()
+    {
+        await using var source = await StageServer.StartAsync(server.Postgres, "authoring");
+        await using var cloud = await StageServer.StartAsync(server.Postgres, "cloud");
+        await source.SaveAsync(A, "not shown", status: "unpublished");
+        (await cloud.PublishAsync(source, [A])).Status.ShouldBe(200);
+        (await cloud.Publisher.SendAsync(HttpMethod.Get, "/v1/instances/" + A)).Json["status"]!
+            .GetValue<string>()
+            .ShouldBe("unpublished");
+        await cloud.ShowsAsync(A, null);
+    }
+
+    [Fact]
     public async Task What_a_refused_publish_has_made_is_nothing_to_go_back_to()
     {
         var follower = new Follower { Refuses = A };
@@ -417,41 +430,47 @@ public sealed class StageTests(ServerFixture server)
         await source.SaveAsync(A, "shown", "\"1\"");
         (await cloud.PublishAsync(source, [A])).Status.ShouldBe(200);
 
-        List<string> made;
+        List<(string Release, string Artifact)> made;
         await using (
             var session = await cloud.Pools.OpenAsync(OperationContext.ForSystem(OwnerId.Platform, "test"), Ct)
         )
         {
             made = await session.ListAsync(
                 """
-                select digest from platform.release
-                where subject = $1 and artifact_type = 'application/vnd.platen.widget.v1'
-                order by created_at
+                select r.digest, b.path from platform.release r
+                join platform.release_blob b on b.subject = r.subject and b.release_digest = r.digest
+                where r.subject = $1 and r.artifact_type = 'application/vnd.platen.widget.v1'
+                    and b.path ~ '^en\.[0-9a-f]{64}\.json$'
+                order by r.created_at
                 """,
-                row => row.GetString(0),
+                row => (row.GetString(0), row.GetString(1)),
                 Ct,
                 Sql.Text("curated/" + A)
             );
         }
         made.Count.ShouldBe(2);
-        var back = await cloud.Publisher.SendAsync(
-            HttpMethod.Put,
-            $"/v1/cutovers/{Guid.CreateVersion7()}",
-            new
+        foreach (var at in (DateTimeOffset?[])[null, TimeProvider.System.GetUtcNow().AddDays(1)])
+        {
+            var item = new
             {
-                items = new[]
-                {
-                    new
-                    {
-                        publicId = A,
-                        release = made[0],
-                        seen = made[1],
-                    },
-                },
-            }
-        );
-        (back.Status, back.Problem).ShouldBe((422, "no-such-release"), back.Text);
+                publicId = A,
+                release = made[0].Release,
+                seen = made[1].Release,
+            };
+            var back = await cloud.Publisher.SendAsync(
+                HttpMethod.Put,
+                $"/v1/cutovers/{Guid.CreateVersion7()}",
+                new { items = new[] { item }, at }
+            );
+            (back.Status, back.Problem).ShouldBe((422, "no-such-release"), back.Text);
+        }
         await cloud.ShowsAsync(A, "shown");
+        using var nobody = new HttpClient { BaseAddress = cloud.Address };
+        foreach (var (_, artifact) in made)
+        {
+            using var answer = await nobody.GetAsync($"/w/{A}/{artifact}", Ct);
+            ((int)answer.StatusCode).ShouldBe(artifact == made[1].Artifact ? 200 : 404);
+        }
     }
 
     [Fact]

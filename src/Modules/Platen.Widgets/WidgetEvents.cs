@@ -41,6 +41,9 @@ public static class WidgetEvents
     /// <summary>In the audit log: a scheduled cut-over was called off.</summary>
     public const string CutoverCancelled = "cutover.cancelled";
 
+    /// <summary>A scheduled cut-over was due, and what it asked for is not possible any more.</summary>
+    public const string CutoverRefused = "cutover.refused";
+
     /// <summary>In the audit log: somebody made a link that shows a release before it is live.</summary>
     public const string PreviewLinked = "widget.preview-linked";
 

@@ -58,7 +58,7 @@ internal static class WidgetsLimits
     /// Statements of a cut-over that go to the database in one round trip: those of 50 instances without locales. More would save nothing, and
     /// have their parameters in memory.
     /// </summary>
-    public const int StatementsTogether = 250;
+    public const int StatementsTogether = 200;
 
     /// <summary>Differences listed between two versions: beyond that nobody reads them one by one.</summary>
     public const int Differences = 1_000;

@@ -63,7 +63,7 @@ public sealed class PostgresPools : IAsyncDisposable
     /// <summary>Whether there is delivery's login and no other: only <see cref="OpenEdgeAsync"/> and <see cref="ListenEdgeAsync"/> work.</summary>
     public bool IsEdgeAlone => app is null;
 
-    /// <summary>Begins a transaction for the owner of <paramref name="context"/>.</summary>
+    /// <summary>A transaction for the owner of <paramref name="context"/>, which begins with its first statement.</summary>
     /// <exception cref="NpgsqlException">The database does not answer, or refuses.</exception>
     public ValueTask<Session> OpenAsync(OperationContext context, CancellationToken ct) =>
         Session.OpenAsync(App(app), SessionRole.App, context, ct);

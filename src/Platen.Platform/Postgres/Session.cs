@@ -121,8 +121,8 @@ public sealed class Session : IAsyncDisposable
         }
         catch (NpgsqlException exception) when (!hasBegun && IsBroken(exception))
         {
-            // The pool handed out a connection whose server has gone since, and so have its idle neighbours. What it ran is
-            // rolled back: one more try, on a new connection.
+            // The pool handed out a connection whose server has gone since, and so have its idle neighbours; or it went before it said
+            // anything. What it ran is rolled back: one more try, on a new connection.
             pool.Clear();
             await connection.DisposeAsync();
             (connection, transaction) = await ConnectAsync(pool, ct);
@@ -196,7 +196,7 @@ public sealed class Session : IAsyncDisposable
         }
         catch (NpgsqlException exception) when (IsBroken(exception))
         {
-            // As when a session is opened; and to read again changes nothing.
+            // As with the first statements of a session; and to read again changes nothing.
             pool.Clear();
             return await ReadOnceAsync(pool, role, context, queries.Select(Copy), read, ct);
         }

@@ -103,16 +103,21 @@ public static class ReleaseStore
         return drafts.Count == 0 ? Task.CompletedTask : blobs.PutAllAsync(owner, distinct, ct);
     }
 
-    /// <summary>Records a draft whose bytes are stored. What is there already stays as it is, and is as good as new for a collection.</summary>
+    /// <summary>
+    /// Records a draft whose bytes are stored. One that is there already keeps its bytes and its maker, is back when it was withdrawn or
+    /// collected, and has the grace period of a new one.
+    /// </summary>
     public static Task RecordAsync(Session session, ReleaseDraft draft, CancellationToken ct) =>
         RecordAsync(session, [draft], ct);
 
     /// <summary>As <see cref="RecordAsync(Session, ReleaseDraft, CancellationToken)"/>, for several drafts in one statement.</summary>
     public static Task RecordAsync(Session session, IReadOnlyCollection<ReleaseDraft> drafts, CancellationToken ct) =>
-        session.FirstAsync(Record(session.Context, drafts.Select(Recording)), ct);
+        drafts.Count == 0
+            ? Task.CompletedTask
+            : session.FirstAsync(Record(session.Context, drafts.Select(Recording)), ct);
 
     /// <summary>As <see cref="RecordAsync(Session, ReleaseDraft, CancellationToken)"/>, to go with another statement.</summary>
-    /// <returns>How many were recorded: one.</returns>
+    /// <returns>How many are recorded: one.</returns>
     public static Query<long> Record(Session session, ReleaseDraft draft) =>
         Record(session.Context, [Recording(draft)]);
 
@@ -188,7 +193,7 @@ public static class ReleaseStore
                 )
                 select $1, w.subject, w.digest, w.artifact_type, w.manifest, $9, $10 from wanted w order by w.place
                 -- What was withdrawn is back, and whoever is about to point at it has the grace period to do so.
-                on conflict (owner, subject, digest) do update set withdrawn_at = null, pushed_at = now()
+                on conflict (owner, subject, digest) do update set withdrawn_at = null, pushed_at = clock_timestamp()
                 returning subject, digest
             ), listed as (
                 insert into platform.release_blob (owner, subject, release_digest, path, blob_digest)

@@ -246,6 +246,45 @@ public sealed class SessionTests(PostgresFixture postgres)
     }
 
     [Fact]
+    public async Task A_first_statement_that_is_cancelled_leaves_nothing_on_its_connection()
+    {
+        var login = new NpgsqlConnectionStringBuilder(postgres.AdminConnectionString)
+        {
+            Username = EmbeddedPostgres.AppLogin,
+        };
+        await using var pool = PostgresPools.Pool(login.ConnectionString, connections: 1, pooled: false);
+        using (var cancelled = CancellationTokenSource.CreateLinkedTokenSource(Ct))
+        {
+            await using var first = await Session.OpenAsync(pool, SessionRole.App, TestOwner.New().Context(), Ct);
+            var sleeping = first.ExecuteAsync("select pg_sleep(600)", cancelled.Token);
+            await cancelled.CancelAsync();
+            await Should.ThrowAsync<OperationCanceledException>(() => sleeping);
+        }
+        var owner = TestOwner.New();
+        await using var next = await Session.OpenAsync(pool, SessionRole.App, owner.Context(), Ct);
+        var seen = new Query<Guid>("select platform.current_owner()", row => row.GetGuid(0));
+        (await next.FirstAsync(seen, Ct)).ShouldBe(owner.Id.Value);
+        await next.CommitAsync(Ct);
+    }
+
+    [Theory]
+    [InlineData("sha256:E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855", false)]
+    [InlineData("sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b85", false)]
+    [InlineData("sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b85\n", false)]
+    [InlineData("sha512:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", false)]
+    [InlineData("sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", true)]
+    [InlineData(null, true)]
+    public async Task The_database_takes_nothing_for_a_digest_that_is_none(string? text, bool isOne)
+    {
+        await using var session = await postgres.OpenAsync(TestOwner.New(), Ct);
+        var asking = session.ExecuteAsync("select $1::platform.digest", Ct, Sql.Text(text));
+        if (isOne)
+            await asking;
+        else
+            (await Should.ThrowAsync<PostgresException>(() => asking)).SqlState.ShouldBe("23514");
+    }
+
+    [Fact]
     public async Task A_name_without_its_schema_is_nobodys()
     {
         await using (var session = await postgres.OpenAsync(TestOwner.New(), Ct))

@@ -101,7 +101,12 @@ public sealed class CollectorTests : IAsyncLifetime
         (await CollectAsync()).Releases.ShouldBe(0);
         (await StoredAsync(owner, draft)).ShouldBeTrue();
         await PassAsync();
-        (await CollectAsync()).Releases.ShouldBe(1);
+        // The retention is of what was live.
+        var kept = Rules with
+        {
+            Retention = TimeSpan.FromDays(30),
+        };
+        (await collector.RunAsync(kept, dryRun: false, (_, _) => Task.CompletedTask, Ct)).Releases.ShouldBe(1);
         (await StoredAsync(owner, draft)).ShouldBeFalse();
     }
 
@@ -254,7 +259,9 @@ public sealed class CollectorTests : IAsyncLifetime
                     await PublishAsync(
                         owner,
                         "curated/race" + step.Item1.ToString(CultureInfo.InvariantCulture),
-                        "content " + step.Item2.ToString(CultureInfo.InvariantCulture)
+                        "content " + step.Item2.ToString(CultureInfo.InvariantCulture),
+                        // As one publishes, and as many are published together.
+                        recordsBefore: step.Item2 % 2 == 0
                     )
             );
             await stop.CancelAsync();
@@ -282,12 +289,21 @@ public sealed class CollectorTests : IAsyncLifetime
     private Task<CollectionReport> CollectAsync(bool dryRun = false) =>
         collector.RunAsync(Rules, dryRun, (_, _) => Task.CompletedTask, Ct);
 
-    private async Task<ReleaseDraft> PublishAsync(TestOwner owner, string subject, string text)
+    private async Task<ReleaseDraft> PublishAsync(
+        TestOwner owner,
+        string subject,
+        string text,
+        bool recordsBefore = false
+    )
     {
         var draft = Drafts.Of(subject, ("shared", text), ("own", subject + text));
-        await ReleaseStore.StoreBytesAsync(store, owner.Id, draft, Ct);
+        if (recordsBefore)
+            await RecordAsync(owner, draft);
+        else
+            await ReleaseStore.StoreBytesAsync(store, owner.Id, draft, Ct);
         await using var session = await postgres.OpenAsync(owner, Ct);
-        await ReleaseStore.RecordAsync(session, draft, Ct);
+        if (!recordsBefore)
+            await ReleaseStore.RecordAsync(session, draft, Ct);
         var key = new ChannelKey(subject, "live");
         var seen = (await ChannelStore.FindAsync(session, key, Ct))?.Revision ?? 0;
         while (await ChannelStore.MoveAsync(session, key, seen, draft.Digest, Ct) is ChannelMove.Conflict(var now, _))

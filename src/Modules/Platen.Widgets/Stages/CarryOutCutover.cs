@@ -111,9 +111,22 @@ internal sealed class CarryOutCutover(
             if (await Cutover.FindAsync(session, id, ct) is { } former)
                 return former.AsAsked(order);
         }
-        var prepared = await PrepareAsync(operation, order, ids, ct);
-        return order.At is { } at && at > time.GetUtcNow()
-            ? await ScheduleAsync(operation, id, order, at, ct)
+        var at = order.At > time.GetUtcNow() ? order.At : null;
+        Dictionary<string, Prepared> prepared;
+        try
+        {
+            prepared = await PrepareAsync(operation, order, ids, isRecorded: at is null, ct);
+        }
+        catch (ProblemException e) when (e.Problem.Type == WidgetsProblems.NewerOnStage)
+        {
+            // Asked twice at once, the other may have been first, and somebody else after it.
+            await using var session = await pools.OpenAsync(operation, ct);
+            if (await Cutover.FindAsync(session, id, ct) is { } former)
+                return former.AsAsked(order);
+            throw;
+        }
+        return at is { } due
+            ? await ScheduleAsync(operation, id, order, ids, prepared, due, ct)
             : await CommitAsync(operation, id, order, ids, prepared, job: null, ct);
     }
 
@@ -133,7 +146,7 @@ internal sealed class CarryOutCutover(
         try
         {
             var ids = Validate(order);
-            var prepared = await PrepareAsync(operation, order, ids, ct);
+            var prepared = await PrepareAsync(operation, order, ids, isRecorded: true, ct);
             await CommitAsync(operation, id, order, ids, prepared, job, ct);
         }
         catch (ProblemException e)
@@ -142,6 +155,7 @@ internal sealed class CarryOutCutover(
             await using var session = await pools.OpenAsync(operation, ct);
             await Cutover.RefuseAsync(session, id, e.Problem, ct);
             await HoldAsync(session, id, order, hold: false, ct);
+            await AuditAsync(session, WidgetEvents.CutoverRefused, id, order, ct);
             await job.CompleteAsync(session, ct);
             await session.CommitAsync(ct);
         }
@@ -158,7 +172,8 @@ internal sealed class CarryOutCutover(
     )
     {
         var ids = Validate(order);
-        var prepared = await PrepareAsync(operation, order with { Force = true, Overwrite = true }, ids, ct);
+        var anyhow = order with { Force = true, Overwrite = true };
+        var prepared = await PrepareAsync(operation, anyhow, ids, isRecorded: true, ct);
         Dictionary<string, CuratedState> states;
         await using (var session = await pools.OpenAsync(operation, ct))
             states = await CuratedState.ReadAsync(session, [.. ids.Select(i => i.ToString())], locked: false, ct);
@@ -259,10 +274,12 @@ internal sealed class CarryOutCutover(
     }
 
     /// <summary>Validates, renders, stores and records what changes; nothing is locked and nothing is shown.</summary>
+    /// <param name="isRecorded">False when it is all made again later.</param>
     private async Task<Dictionary<string, Prepared>> PrepareAsync(
         OperationContext operation,
         CutoverOrder order,
         List<PublicId> ids,
+        bool isRecorded,
         CancellationToken ct
     )
     {
@@ -296,7 +313,7 @@ internal sealed class CarryOutCutover(
             new ParallelOptions { MaxDegreeOfParallelism = WidgetsLimits.StoredAtOnce, CancellationToken = ct },
             async (some, each) =>
             {
-                foreach (var (id, one) in await PrepareAsync(operation, some, manifests, order.Force, each))
+                foreach (var (id, one) in await PrepareAsync(operation, some, manifests, order.Force, isRecorded, each))
                     prepared[id.ToString()] = one;
             }
         );
@@ -309,6 +326,7 @@ internal sealed class CarryOutCutover(
         (PublicId Id, Digest Digest)[] some,
         Dictionary<(string, Digest), ReleaseManifest> manifests,
         bool force,
+        bool isRecorded,
         CancellationToken ct
     )
     {
@@ -350,7 +368,9 @@ internal sealed class CarryOutCutover(
             );
             prepared.Add((id, new Prepared(content, digest, release?.Draft.Digest, report)));
         }
-        // What comes of it is not known yet: a release that nothing points at is collected in its time.
+        if (!isRecorded || made.Count == 0)
+            return prepared;
+        // What comes of it is not known yet: a release that was never live is collected after the grace period.
         await using var session = await pools.OpenAsync(operation, ct);
         await ReleaseStore.RecordAsync(session, [.. made.Select(m => m.Draft)], ct);
         await session.CommitAsync(ct);
@@ -699,6 +719,14 @@ internal sealed class CarryOutCutover(
                 ),
                 moves =>
                 {
+                    if (moves is [ChannelMove.NoSuchRelease])
+                    {
+                        throw KernelProblems
+                            .StaleVersion.Because(
+                                $"What was made of '{item.PublicId}' was withdrawn just now; ask again."
+                            )
+                            .AsException();
+                    }
                     if (moves is not [ChannelMove.Moved])
                         throw PublishedBySomebodyElse(item.PublicId);
                 }
@@ -736,14 +764,27 @@ internal sealed class CarryOutCutover(
         CancellationToken ct
     )
     {
+        var to = await RefuseUnshowableAsync(session, id, item, pointer, state, ct);
+        return await ShowAsync(session, item.PublicId, state, to, to is null ? "takenOff" : "wentBack", ct);
+    }
+
+    /// <returns>What is to be shown; null for nothing.</returns>
+    private static async Task<Digest?> RefuseUnshowableAsync(
+        Session session,
+        PublicId id,
+        CutoverItem item,
+        string pointer,
+        CuratedState state,
+        CancellationToken ct
+    )
+    {
         if (state.Instance is null)
             throw InstanceRequests.NotFound(id);
         if (item.TakeOff)
-            return await ShowAsync(session, item.PublicId, state, to: null, "takenOff", ct);
+            return null;
         if (state.Instance.Status == InstanceStatus.Unpublished)
             throw KernelProblems.Conflict.Because($"'{id}' has the status unpublished.").AsException();
-        var former = await InstanceRelease.FindFormerAsync(session, state.Instance, item.Release!, pointer, ct);
-        return await ShowAsync(session, item.PublicId, state, former.Digest, "wentBack", ct);
+        return (await InstanceRelease.FindFormerAsync(session, state.Instance, item.Release!, pointer, ct)).Digest;
     }
 
     /// <summary>Writes the truth; returns the revision that it will have.</summary>
@@ -908,6 +949,8 @@ internal sealed class CarryOutCutover(
         OperationContext operation,
         Guid id,
         CutoverOrder order,
+        List<PublicId> ids,
+        Dictionary<string, Prepared> prepared,
         DateTimeOffset at,
         CancellationToken ct
     )
@@ -918,6 +961,12 @@ internal sealed class CarryOutCutover(
             return former.AsAsked(order);
         var states = await CuratedState.ReadAsync(session, [.. order.Items.Select(i => i.PublicId)], locked: false, ct);
         RefuseNewer(order, states);
+        RefuseStale(order, states);
+        // What is forced is kept when it is done, not when it is put off.
+        if (!order.Force)
+            await PassGatesAsync(session, order, prepared, states, ct);
+        foreach (var (item, publicId) in order.Items.Zip(ids).Where(pair => pair.First.Snapshot is null))
+            await RefuseUnshowableAsync(session, publicId, item, Pointer(order, item), states[item.PublicId], ct);
         var scheduled = await Cutover.AddScheduledAsync(session, id, order, at, ct);
         await HoldAsync(session, id, order, hold: true, ct);
         await JobQueue.EnqueueAsync(
@@ -952,7 +1001,7 @@ internal sealed class CarryOutCutover(
             session,
             action,
             $"cutover/{id:D}",
-            before: action == WidgetEvents.CutoverCancelled ? Cutover.DigestOf(order) : null,
+            before: action == WidgetEvents.CutoverScheduled ? null : Cutover.DigestOf(order),
             after: action == WidgetEvents.CutoverScheduled ? Cutover.DigestOf(order) : null,
             new
             {

@@ -1,5 +1,6 @@
 -- Whether nobody can come back to a release: it was withdrawn before the grace period; or it is of a kind that only its channels
--- keep, no channel points at it, none of the last moves or of those within the retention names it, and no index lists it; or it is a
+-- keep, was made before the grace period, and was never live, or no channel points at it, none of the last moves or of those within the
+-- retention names it, it was not made within that either, and no index lists it; or it is a
 -- snapshot on its way from one stage to another, which nothing needs once it was taken in or the grace period is over, unless a channel
 -- holds it for a cut-over to come.
 -- Only what has files or manifests to let go of is.
@@ -39,7 +40,15 @@ as $$
                 then greatest(r.created_at, r.pushed_at) < clock_timestamp() - p_grace
             when r.artifact_type <> 'application/vnd.platen.widget.v1' then false
             else
-                greatest(r.created_at, r.pushed_at) < clock_timestamp() - greatest(p_grace, p_retention)
+                greatest(r.created_at, r.pushed_at) < clock_timestamp() - p_grace
+                and (
+                    greatest(r.created_at, r.pushed_at) < clock_timestamp() - p_retention
+                    or not exists (
+                        select from platform.channel_move m
+                        where m.owner = r.owner and m.subject = r.subject
+                            and r.digest in (m.to_digest, m.from_digest, m.candidate_digest)
+                    )
+                )
                 and not exists (
                     select from platform.channel_move m
                     where m.owner = r.owner and m.subject = r.subject

@@ -32,7 +32,7 @@ comment on table platform.event is 'what happened, written in the transaction of
 create index event_place on platform.event (xid, owner, stream_id, revision);
 
 create table platform.event_cursor (
-    consumer text primary key check (consumer ~ '^[a-z][a-z0-9.-]{0,99}$'),
+    consumer text primary key check (consumer ~ '^[a-z][a-z0-9.-]*$' and length(consumer) <= 100),
     xid xid8 not null,
     owner uuid not null,
     stream_id text not null,

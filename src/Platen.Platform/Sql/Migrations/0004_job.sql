@@ -1,7 +1,7 @@
 create table platform.job (
     owner uuid not null,
     id uuid not null,
-    kind text not null check (kind ~ '^[a-z][a-z0-9.-]{0,99}$'),
+    kind text not null check (kind ~ '^[a-z][a-z0-9.-]*$' and length(kind) <= 100),
     key text check (char_length(key) between 1 and 300),
     payload jsonb not null check (octet_length(payload::text) <= 524288),
     state text not null default 'queued' check (state in ('queued', 'running', 'succeeded', 'dead')),

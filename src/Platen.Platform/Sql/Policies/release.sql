@@ -36,7 +36,9 @@ drop policy if exists release_for_views on platform.release;
 create policy release_for_views on platform.release for select to platen_view using (true);
 drop policy if exists release_blob_for_views on platform.release_blob;
 create policy release_blob_for_views on platform.release_blob for select to platen_view using (true);
-grant select on platform.channel, platform.release, platform.release_blob to platen_view;
+drop policy if exists channel_move_for_views on platform.channel_move;
+create policy channel_move_for_views on platform.channel_move for select to platen_view using (name = 'live');
+grant select on platform.channel, platform.release, platform.release_blob, platform.channel_move to platen_view;
 
 create or replace view platform.edge_channel with (security_barrier) as
 select c.owner, c.subject, c.name, c.revision, c.release_digest, r.manifest, c.moved_at
@@ -47,11 +49,15 @@ where c.name = 'live' and not exists (select from platform.closed_owner o where 
 alter view platform.edge_channel owner to platen_view;
 grant select on platform.edge_channel to platen_edge;
 
--- Which blob a path of a subject named, in any of its releases: an address once given out keeps resolving, until the subject is unpublished.
+-- Which blob a path of a subject named, in any release that was live: an address once given out keeps resolving, until the subject is unpublished.
 create or replace view platform.edge_artifact with (security_barrier) as
 select distinct b.owner, b.subject, b.path, b.blob_digest
 from platform.release_blob b
 join platform.channel c on c.owner = b.owner and c.subject = b.subject and c.name = 'live'
-where c.release_digest is not null and not exists (select from platform.closed_owner o where o.owner = c.owner);
+where c.release_digest is not null and not exists (select from platform.closed_owner o where o.owner = c.owner)
+    and exists (
+        select from platform.channel_move m
+        where m.owner = b.owner and m.subject = b.subject and m.name = 'live' and m.to_digest = b.release_digest
+    );
 alter view platform.edge_artifact owner to platen_view;
 grant select on platform.edge_artifact to platen_edge;

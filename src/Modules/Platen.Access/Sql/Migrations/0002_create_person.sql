@@ -52,7 +52,7 @@ comment on table access.passkey is 'no owner: a passkey belongs to one person; o
 
 -- Who somebody is at a provider such as a company's OpenID service.
 create table access.outside_identity (
-    provider text not null check (provider ~ '^[a-z][a-z0-9-]{0,39}$'),
+    provider text not null check (provider ~ '^[a-z][a-z0-9-]*$' and length(provider) <= 40),
     subject text not null check (length(subject) between 1 and 255),
     person_id uuid not null references access.person (id) on delete cascade,
     linked_at timestamptz not null default now(),

@@ -5,14 +5,14 @@
 grant usage on schema access to platen_worker;
 
 create table access.plan (
-    name text primary key check (name ~ '^[a-z][a-z0-9-]{0,39}$'),
+    name text primary key check (name ~ '^[a-z][a-z0-9-]*$' and length(name) <= 40),
     title text not null check (length(title) between 1 and 120)
 );
 comment on table access.plan is 'no owner: the plans that this platform offers';
 
 create table access.plan_entitlement (
     plan text not null references access.plan (name),
-    name text not null check (name ~ '^[a-z][a-z0-9-]{0,39}$'),
+    name text not null check (name ~ '^[a-z][a-z0-9-]*$' and length(name) <= 40),
     -- Null: as much as one likes. A name without a row is not limited either.
     allowed bigint check (allowed >= 0),
     primary key (plan, name)
@@ -110,7 +110,7 @@ comment on index access.invitation_token is
 -- What a workspace may use beyond, or short of, its plan.
 create table access.entitlement (
     owner uuid not null references access.workspace (owner) on delete cascade,
-    name text not null check (name ~ '^[a-z][a-z0-9-]{0,39}$'),
+    name text not null check (name ~ '^[a-z][a-z0-9-]*$' and length(name) <= 40),
     allowed bigint check (allowed >= 0),
     primary key (owner, name)
 );
@@ -118,7 +118,7 @@ create table access.entitlement (
 -- What a workspace uses, counted in the transaction of each use.
 create table access.usage (
     owner uuid not null,
-    name text not null check (name ~ '^[a-z][a-z0-9-]{0,39}$'),
+    name text not null check (name ~ '^[a-z][a-z0-9-]*$' and length(name) <= 40),
     used bigint not null default 0 check (used >= 0),
     primary key (owner, name)
 );
