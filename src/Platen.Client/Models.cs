@@ -322,6 +322,10 @@ public sealed record Readiness(string? Status, ImmutableArray<ReadinessCheck> Ch
     [JsonIgnore]
     public bool IsReady { get; init; }
 
+    /// <summary>The server takes work without a part that does not work.</summary>
+    [JsonIgnore]
+    public bool IsDegraded => IsReady && Status == "degraded";
+
     /// <summary>The server's clock when it answered, to the second; null when it does not say.</summary>
     [JsonIgnore]
     public DateTimeOffset? ServerTime { get; init; }
@@ -331,8 +335,9 @@ public sealed record Readiness(string? Status, ImmutableArray<ReadinessCheck> Ch
 /// <param name="Name">Which.</param>
 /// <param name="Ok">Whether it works.</param>
 /// <param name="Detail">What was found.</param>
+/// <param name="Advice">What to do when it does not work.</param>
 /// <param name="DurationMs">How long the check took, in milliseconds.</param>
-public sealed record ReadinessCheck(string Name, bool Ok, string? Detail, double? DurationMs);
+public sealed record ReadinessCheck(string Name, bool Ok, string? Detail, string? Advice, double? DurationMs);
 
 /// <summary>An event of a stream.</summary>
 /// <param name="Revision">Its place in the stream, 1 or more, without gaps.</param>

@@ -119,6 +119,9 @@ public sealed class DeliveryNodeTests
                 async _ => await ReadinessAsync(visitor, alone) == (HttpStatusCode.OK, "degraded"),
                 Ct
             );
+            (await DeliveryAsync(visitor, alone)).ShouldStartWith(
+                "The database does not answer; serving what is here, which may not be the latest ("
+            );
 
             // What happens meanwhile, it does not hear of.
             Directory.Delete(blobs, recursive: true);
@@ -412,6 +415,9 @@ public sealed class DeliveryNodeTests
             async _ => await ReadinessAsync(visitor, node) == (HttpStatusCode.ServiceUnavailable, "notReady"),
             Ct
         );
+        (await DeliveryAsync(visitor, node)).ShouldStartWith(
+            "The database does not answer, and there is nothing to serve ("
+        );
         using var page = await visitor.GetAsync(new Uri(node.Address, "/e/" + Asked), Ct);
         page.StatusCode.ShouldBe(HttpStatusCode.ServiceUnavailable);
         page.Headers.RetryAfter.ShouldNotBeNull();
@@ -447,6 +453,17 @@ public sealed class DeliveryNodeTests
         using var answer = await visitor.GetAsync(new Uri(node.Address, "/readyz"), Ct);
         using var report = JsonDocument.Parse(await answer.Content.ReadAsStringAsync(Ct));
         return (answer.StatusCode, report.RootElement.GetProperty("status").GetString()!);
+    }
+
+    /// <summary>What a node whose delivery is not as it should be says about that.</summary>
+    private static async Task<string> DeliveryAsync(HttpClient visitor, PlatenServer node)
+    {
+        using var answer = await visitor.GetAsync(new Uri(node.Address, "/readyz"), Ct);
+        var checks = JsonNode.Parse(await answer.Content.ReadAsStringAsync(Ct))!["checks"]!.AsArray();
+        var check = checks.Single(c => c!["name"]!.GetValue<string>() == "delivery")!;
+        check["ok"]!.GetValue<bool>().ShouldBeFalse();
+        check["advice"]!.GetValue<string>().ShouldContain("See that the database answers");
+        return check["detail"]!.GetValue<string>();
     }
 
     private static async Task PublishChangedAsync(PlatenServer server)

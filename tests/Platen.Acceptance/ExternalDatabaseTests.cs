@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
@@ -313,10 +314,19 @@ public sealed class ExternalDatabaseTests(ExternalDatabase external) : IClassFix
                 PostgresFixture.NewFolder(),
                 Ct,
                 ("PLATEN_SAMPLES", "off"),
-                ("ConnectionStrings__Platen", ExternalPostgres.Login("postgres", "examined", way.Address.Port))
+                ("ConnectionStrings__Platen", ExternalPostgres.Login("postgres", "examined", way.Address.Port)),
+                // Nobody is there: the server goes on without.
+                (
+                    "PLATEN_REDIS",
+                    string.Create(CultureInfo.InvariantCulture, $"redis://127.0.0.1:{ServerProcess.FreePort()}")
+                )
             );
             var healthy = await server.RunCliAsync(Ct, "doctor", "--json");
             healthy.ExitCode.ShouldBe(0, healthy.Output);
+            var warned = JsonNode.Parse(healthy.Output)!["findings"]!.AsArray();
+            Verdict(warned, "ready: redis").ShouldBe("warn");
+            Verdict(warned, "ready").ShouldBe("warn");
+            Verdict(warned, "ready: database").ShouldBe("ok");
         }
         await using (server)
         {

@@ -92,6 +92,49 @@ public sealed class CommandLineTests
         refusal.GetProperty("exitCode").GetInt32().ShouldBe(2);
     }
 
+    [Theory]
+    [InlineData("degraded", 200, "warn", ExitCode.Ok)]
+    [InlineData("notReady", 503, "fail", ExitCode.No)]
+    public async Task What_the_server_goes_on_without_is_a_warning_to_the_doctor_and_what_it_needs_a_failure(
+        string status,
+        int code,
+        string verdict,
+        int exitCode
+    )
+    {
+        const string refusal =
+            """{"type":"/problems/stale","title":"Stale","status":412,"detail":"Somebody was first.","advice":"Read it again."}""";
+        var readiness = $$"""
+            {"status":"{{status}}","version":"1","checks":[{"name":"database","ok":true,"detail":"PostgreSQL 18.4","advice":null,"durationMs":1},
+            {"name":"redis","ok":false,"detail":"Redis does not count.","advice":"Start Redis.","durationMs":1}]}
+            """;
+        using var server = new OneAnswer(
+            Whole(code, "application/json", readiness),
+            """{"items":[],"nextCursor":null}""",
+            """{"widgetTypes":[{"type":"content.faq"}]}""",
+            Whole(412, "application/problem+json", refusal)
+        );
+        using var run = new CommandRun();
+        run.With("PLATEN_SERVER", server.Address).With("PLATEN_KEY", "k");
+
+        (await run.RunAsync("doctor", "--json")).ShouldBe(exitCode, run.Out + run.Error);
+
+        var findings = JsonElement
+            .Parse(run.Out)
+            .GetProperty("findings")
+            .EnumerateArray()
+            .ToDictionary(finding => finding.GetProperty("about").GetString()!);
+        var redis = findings["ready: redis"];
+        redis.GetProperty("verdict").GetString().ShouldBe(verdict);
+        redis.GetProperty("what").GetString().ShouldBe("Redis does not count.");
+        redis.GetProperty("fix").GetString().ShouldBe("Start Redis.");
+        findings["ready"].GetProperty("verdict").GetString().ShouldBe(verdict);
+        findings["ready: database"].GetProperty("verdict").GetString().ShouldBe("ok");
+
+        static string Whole(int status, string mediaType, string body) =>
+            $"HTTP/1.1 {status} Said\r\nContent-Type: {mediaType}\r\nContent-Length: {body.Length}\r\nConnection: close\r\n\r\n{body}";
+    }
+
     [Fact]
     public async Task One_bad_file_does_not_stop_the_others_and_the_exit_code_says_so()
     {

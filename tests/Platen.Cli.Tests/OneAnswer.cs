@@ -5,7 +5,7 @@ using System.Text;
 
 namespace Platen.Cli.Tests;
 
-/// <summary>A server that gives one answer to each request, in turn; an empty one as 204.</summary>
+/// <summary>A server that gives one answer to each request, in turn; an empty one as 204, and a whole one, with its status line, as it is.</summary>
 internal sealed class OneAnswer : IDisposable
 {
     private readonly TcpListener listener = new(IPAddress.Loopback, 0);
@@ -39,9 +39,9 @@ internal sealed class OneAnswer : IDisposable
             Request += request;
             await stream.WriteAsync(
                 Encoding.UTF8.GetBytes(
-                    json.Length == 0
-                        ? "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
-                        : $"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {Encoding.UTF8.GetByteCount(json)}\r\nConnection: close\r\n\r\n{json}"
+                    json.StartsWith("HTTP/1.1 ", StringComparison.Ordinal) ? json
+                    : json.Length == 0 ? "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
+                    : $"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {Encoding.UTF8.GetByteCount(json)}\r\nConnection: close\r\n\r\n{json}"
                 ),
                 TestContext.Current.CancellationToken
             );

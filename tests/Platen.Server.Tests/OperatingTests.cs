@@ -1,4 +1,9 @@
 using System.Text.Json.Nodes;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Platen.Platform.Http;
+using Platen.Platform.Http.RateLimits;
+using Platen.Testing.Servers;
 
 namespace Platen.Server.Tests;
 
@@ -11,10 +16,19 @@ public sealed class OperatingTests(ServerFixture server)
     [Fact]
     public async Task Readiness_names_each_part()
     {
-        var ready = await server.Nobody.SendAsync(HttpMethod.Get, "/readyz");
-        ready.Status.ShouldBe(200);
-        ready.Json["status"]!.GetValue<string>().ShouldBe("ready");
-        ready.Json["checks"]!
+        JsonNode? report = null;
+        await Testing.Servers.ServerProcess.WaitUntilAsync(
+            "a server that is ready",
+            TimeSpan.FromSeconds(60),
+            async _ =>
+            {
+                var ready = await server.Nobody.SendAsync(HttpMethod.Get, "/readyz");
+                report = ready.Json;
+                return ready.Status == 200 && report["status"]!.GetValue<string>() == "ready";
+            },
+            Ct
+        );
+        report!["checks"]!
             .AsArray()
             .Select(c => c!["name"]!.GetValue<string>())
             .ShouldBe(["database", "blobs", "schema-validator", "widget-types", "events", "jobs", "delivery"]);
@@ -29,7 +43,8 @@ public sealed class OperatingTests(ServerFixture server)
                 .. ReadinessParts.Of(services).Where(part => part.Name != "schema-validator"),
                 new ReadinessPart(
                     "schema-validator",
-                    _ => throw new InvalidDataException("of host db-7.internal, with secret")
+                    _ => throw new InvalidDataException("of host db-7.internal, with secret"),
+                    "Install it anew."
                 ),
             ]
         );
@@ -40,10 +55,87 @@ public sealed class OperatingTests(ServerFixture server)
         var check = report.Json["checks"]!.AsArray().Single(c => c!["name"]!.GetValue<string>() == "schema-validator")!;
         check["ok"]!.GetValue<bool>().ShouldBeFalse();
         check["detail"]!.GetValue<string>().ShouldBe("InvalidDataException; the log has the rest.");
+        check["advice"]!.GetValue<string>().ShouldBe("Install it anew.");
         report.Text.ShouldNotContain("db-7");
         report.Json["checks"]!.AsArray().Count(c => !c!["ok"]!.GetValue<bool>()).ShouldBe(1);
         // It is alive all the same: what it serves needs no validator.
         (await nobody.SendAsync(HttpMethod.Get, "/healthz")).Status.ShouldBe(200);
+    }
+
+    [Fact]
+    public async Task What_is_amiss_is_said_in_the_words_of_the_part_and_its_advice()
+    {
+        await using var node = await server.StartAsync(readiness: services =>
+            [
+                .. ReadinessParts.Of(services),
+                new ReadinessPart(
+                    "spare",
+                    _ => throw new ReadinessException("There is none left."),
+                    "Buy one.",
+                    IsNeeded: false
+                ),
+            ]
+        );
+        using var nobody = ServerFixture.ClientOf(node);
+        var (report, check) = await IsDegradedByAsync(nobody, "spare");
+        check["detail"]!.GetValue<string>().ShouldBe("There is none left.");
+        check["advice"]!.GetValue<string>().ShouldBe("Buy one.");
+        var works = report["checks"]!.AsArray().Single(c => c!["name"]!.GetValue<string>() == "schema-validator")!;
+        works["ok"]!.GetValue<bool>().ShouldBeTrue();
+        works["advice"].ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task Delivery_that_may_not_know_the_latest_still_serves_and_says_why()
+    {
+        const string stale = "A later release cannot be loaded (1 stale).";
+        await using var node = await server.StartAsync(parts: services =>
+            services.AddHealthChecks().AddCheck("of-a-test", () => HealthCheckResult.Degraded(stale))
+        );
+        using var nobody = ServerFixture.ClientOf(node);
+        var (_, check) = await IsDegradedByAsync(nobody, "delivery", stale);
+        check["advice"]!.GetValue<string>().ShouldContain("blob store");
+    }
+
+    [Fact]
+    public async Task What_a_look_at_delivery_was_thrown_is_not_shown()
+    {
+        await using var node = await server.StartAsync(parts: services =>
+            services
+                .AddHealthChecks()
+                .AddCheck("of-a-test", () => throw new InvalidDataException("of host db-7.internal, with secret"))
+        );
+        using var nobody = ServerFixture.ClientOf(node);
+        var report = await nobody.SendAsync(HttpMethod.Get, "/readyz");
+        report.Status.ShouldBe(503);
+        report.Text.ShouldNotContain("db-7");
+    }
+
+    [Fact]
+    public async Task A_redis_that_is_away_is_a_part_that_the_server_goes_on_without()
+    {
+        await using var redis = await RedisServer.StartAsync(Ct);
+        // Patient: a busy machine is no reason to leave a Redis that is there.
+        await using var node = await server.StartAsync(
+            new HttpGuards { Redis = RedisAddress.Parse(redis.Url), CountingPatience = TimeSpan.FromSeconds(60) }
+        );
+        using var nobody = ServerFixture.ClientOf(node);
+        await Testing.Servers.ServerProcess.WaitUntilAsync(
+            "Redis to be named among the parts that work",
+            TimeSpan.FromSeconds(60),
+            async _ =>
+                (await nobody.SendAsync(HttpMethod.Get, "/readyz")).Json["checks"]!
+                    .AsArray()
+                    .Any(c => c!["name"]!.GetValue<string>() == "redis" && c["ok"]!.GetValue<bool>()),
+            Ct
+        );
+        await redis.KillAsync();
+        // Who is counted next learns of it.
+        using (var owner = ServerFixture.ClientOf(node, server.OwnerKeyText))
+            (await owner.SendAsync(HttpMethod.Get, "/v1/curated-instances")).Status.ShouldBe(200);
+        var (_, check) = await IsDegradedByAsync(nobody, "redis");
+        check["detail"]!.GetValue<string>().ShouldBe("Redis does not count: requests are counted in PostgreSQL.");
+        check["advice"]!.GetValue<string>().ShouldContain("PLATEN_REDIS");
     }
 
     [Fact]
@@ -162,5 +254,32 @@ public sealed class OperatingTests(ServerFixture server)
         var next = await server.Owner.SendAsync(HttpMethod.Get, "/v1/jobs?state=queued");
         next.Json["items"]!.AsArray().ShouldContain(j => j!["kind"]!.GetValue<string>() == "platform.maintain");
         (await server.Owner.SendAsync(HttpMethod.Get, "/v1/jobs?state=lost")).Problem.ShouldBe("malformed");
+    }
+
+    /// <summary>Waits until the server says that it goes on without the part, or with less of it; the report and the part.</summary>
+    private static async Task<(JsonNode Report, JsonNode Check)> IsDegradedByAsync(
+        HttpClient client,
+        string part,
+        string? detail = null
+    )
+    {
+        JsonNode? report = null;
+        JsonNode? check = null;
+        await Testing.Servers.ServerProcess.WaitUntilAsync(
+            $"degraded by {part}",
+            TimeSpan.FromSeconds(60),
+            async _ =>
+            {
+                var answer = await client.SendAsync(HttpMethod.Get, "/readyz");
+                report = answer.Json;
+                check = report["checks"]!.AsArray().Single(c => c!["name"]!.GetValue<string>() == part)!;
+                return answer.Status == 200
+                    && report["status"]!.GetValue<string>() == "degraded"
+                    && !check["ok"]!.GetValue<bool>()
+                    && (detail is null || check["detail"]!.GetValue<string>() == detail);
+            },
+            Ct
+        );
+        return (report!, check!);
     }
 }

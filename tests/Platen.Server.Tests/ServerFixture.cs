@@ -83,7 +83,8 @@ public sealed class ServerFixture : IAsyncLifetime
     internal async Task<WebApplication> StartAsync(
         HttpGuards? guards = null,
         PeopleSettings? people = null,
-        Func<IServiceProvider, IReadOnlyList<ReadinessPart>>? readiness = null
+        Func<IServiceProvider, IReadOnlyList<ReadinessPart>>? readiness = null,
+        Action<IServiceCollection>? parts = null
     )
     {
         var node = ServerHost.Build(
@@ -107,7 +108,12 @@ public sealed class ServerFixture : IAsyncLifetime
                 },
             },
             postgres.Runtime,
-            services => services.AddReadiness(readiness ?? ReadinessParts.Of)
+            services =>
+            {
+                if (readiness is not null)
+                    services.AddReadiness(readiness);
+                parts?.Invoke(services);
+            }
         );
         await node.StartAsync();
         audit.Watch(new Uri(node.Urls.Single()).Port, node.Lifetime.ApplicationStopped);

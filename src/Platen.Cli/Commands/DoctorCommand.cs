@@ -16,7 +16,7 @@ internal static class DoctorCommand
     public static Command Create() =>
         new Command(
             "doctor",
-            "Check that the server is reachable, ready and lets you publish. Exit code 1 when something is wrong."
+            "Check that the server is reachable, ready and lets you publish. Exit code 1 when something is wrong; what the server goes on without is a warning."
         ).Runs(RunAsync);
 
     private static async Task<int> RunAsync(Invocation run, CancellationToken ct)
@@ -77,16 +77,19 @@ internal static class DoctorCommand
             findings.Add(
                 new Finding(
                     "ready: " + check.Name,
-                    check.Ok ? Verdict.Ok : Verdict.Fail,
+                    check.Ok ? Verdict.Ok
+                        : readiness.IsDegraded ? Verdict.Warn
+                        : Verdict.Fail,
                     check.Detail ?? (check.Ok ? "works" : "does not work"),
-                    check.Ok ? null : "Mend this part, then look again; the server's log has the rest."
+                    check.Ok ? null : check.Advice ?? "Mend this part, then look again; the server's log has the rest."
                 )
             );
         }
         findings.Add(
-            readiness.IsReady
-                ? new Finding("ready", Verdict.Ok, "the server takes work")
-                : new Finding("ready", Verdict.Fail, "the server takes no work yet", "Mend the parts that fail above.")
+            readiness.IsDegraded
+                ? new Finding("ready", Verdict.Warn, "the server takes work, without what is amiss above")
+            : readiness.IsReady ? new Finding("ready", Verdict.Ok, "the server takes work")
+            : new Finding("ready", Verdict.Fail, "the server takes no work yet", "Mend the parts that fail above.")
         );
         findings.Add(ClockOf(readiness, sentAt, answeredAt));
         var keyCode = await ExamineKeyAsync(run, findings, ct);
