@@ -20,17 +20,9 @@ internal sealed class Invocation(ParseResult parsed, Terminal terminal, Output o
     {
         get
         {
-            if (connection is not null)
-                return connection;
-            connection = Connection.Find(
-                parsed.GetValue(GlobalOptions.Server),
-                parsed.GetValue(GlobalOptions.Key),
-                Terminal,
-                parsed.GetValue(GlobalOptions.Profile)
-            );
-            Output.Detail($"server: {connection.Server} (from {connection.ServerSource})");
-            Output.Detail($"key: {(connection.Key is null ? "none, " : "")}from {connection.KeySource}");
-            return connection;
+            if (connection is null)
+                ConnectTo(parsed.GetValue(GlobalOptions.Server));
+            return connection!;
         }
     }
 
@@ -51,6 +43,33 @@ internal sealed class Invocation(ParseResult parsed, Terminal terminal, Output o
 
     /// <summary>The public id that an argument names.</summary>
     public PublicId PublicId(Argument<string> argument) => ReadPublicId(Value(argument));
+
+    /// <summary>
+    /// The public id in a text that is one, or an address of what is published of the instance. The server of a whole address is the one
+    /// to ask, unless <c>--server</c> names another.
+    /// </summary>
+    public PublicId Locate(string text)
+    {
+        if (!text.Contains('/', StringComparison.Ordinal))
+            return ReadPublicId(text);
+        var address = PublishedAddress.Read(text);
+        if (address.Server is not null && parsed.GetValue(GlobalOptions.Server) is null)
+            ConnectTo(address.Server);
+        return address.Instance();
+    }
+
+    /// <summary>Makes this the server to ask, with the key that is for it; null for the one that is set up.</summary>
+    public void ConnectTo(string? server)
+    {
+        connection = Connection.Find(
+            server,
+            parsed.GetValue(GlobalOptions.Key),
+            Terminal,
+            parsed.GetValue(GlobalOptions.Profile)
+        );
+        Output.Detail($"server: {connection.Server} (from {connection.ServerSource})");
+        Output.Detail($"key: {(connection.Key is null ? "none, " : "")}from {connection.KeySource}");
+    }
 
     public static PublicId ReadPublicId(string text) =>
         Kernel.PublicId.TryParse(text, out var id)

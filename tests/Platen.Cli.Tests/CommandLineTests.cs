@@ -43,6 +43,11 @@ public sealed class CommandLineTests
     [Theory]
     [InlineData("publish", "no-such-file.json")]
     [InlineData("get", "not-an-id")]
+    [InlineData("get", "/v1/instances/wgt_main_content.faq")]
+    [InlineData("get", "ftp://127.0.0.1/e/wgt_main_content.faq")]
+    [InlineData("status", "/e/not-an-id")]
+    [InlineData("status", "http://127.0.0.1/e/")]
+    [InlineData("explain", "not-an-id")]
     [InlineData("rollback", "wgt_main_Content")]
     [InlineData("jobs", "show", "12")]
     [InlineData("list", "--type", "Content.FAQ")]
@@ -90,6 +95,45 @@ public sealed class CommandLineTests
         var refusal = JsonElement.Parse(run.Error);
         refusal.GetProperty("slug").GetString().ShouldBe("malformed-public-id");
         refusal.GetProperty("exitCode").GetInt32().ShouldBe(2);
+    }
+
+    [Theory]
+    [InlineData("/e/wgt_main_content.faq", false)]
+    [InlineData("/e/wgt_content.faq?locale=de", false)]
+    [InlineData("/e/wgt_main_content.faq?locale=de&theme=dark", true)]
+    [InlineData("/e/wgt_main_content.faq#faq-opening", true)]
+    [InlineData("/w/wgt_main_content.faq/manifest.json", true)]
+    public async Task An_instance_may_be_named_by_the_address_of_its_page_and_is_asked_for_there(
+        string path,
+        bool whole
+    )
+    {
+        const string instance =
+            """{"publicId":"wgt_main_content.faq","kind":"baseline","widgetType":"content.faq","status":"draft","revision":1,"config":{}}""";
+        foreach (var command in new[] { "get", "status" })
+        {
+            using var server = new OneAnswer(instance, """{"moves":[]}""");
+            using var elsewhere = new OneAnswer();
+            using var run = new CommandRun();
+            run.With("PLATEN_KEY", "k").With("PLATEN_SERVER", whole ? elsewhere.Address : server.Address);
+
+            var code = await run.RunAsync(command, whole ? server.Address + path : path, "--json");
+
+            code.ShouldBe(command == "get" ? ExitCode.Ok : ExitCode.No, run.Error);
+            server.Request.ShouldStartWith("GET /v1/instances/wgt_main_content.faq HTTP/1.1\r\n");
+            JsonElement.Parse(run.Out).GetProperty("publicId").GetString().ShouldBe("wgt_main_content.faq");
+        }
+    }
+
+    [Fact]
+    public async Task A_server_that_is_named_is_asked_for_the_instance_of_another_ones_address()
+    {
+        using var server = new OneAnswer("""{"publicId":"wgt_main_content.faq","revision":1,"config":{}}""");
+        using var run = new CommandRun();
+        run.With("PLATEN_KEY", "k");
+        string[] args = ["get", "https://pages.example.org/e/wgt_main_content.faq", "--server", server.Address];
+
+        (await run.RunAsync(args)).ShouldBe(ExitCode.Ok, run.Error);
     }
 
     [Theory]

@@ -349,6 +349,20 @@ public sealed class RealServerTests(RealServer real) : IClassFixture<RealServer>
     }
 
     [Fact]
+    public async Task An_address_says_what_the_id_in_it_says()
+    {
+        foreach (var command in new[] { "status", "get" })
+        {
+            using var byId = real.Open();
+            (await byId.RunAsync(command, RealServer.Faq)).ShouldBe(ExitCode.Ok, byId.Error);
+            using var byAddress = new CommandRun().With("PLATEN_KEY", real.Server.OwnerKey);
+            var address = new Uri(real.Server.Address, $"e/{RealServer.Faq}?locale=de").ToString();
+            (await byAddress.RunAsync(command, address)).ShouldBe(ExitCode.Ok, byAddress.Error);
+            byAddress.Out.ShouldBe(byId.Out);
+        }
+    }
+
+    [Fact]
     public async Task The_doctor_says_what_a_key_may_not_and_that_there_is_none()
     {
         using (var healthy = real.Open())

@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Platen.Cli.Verification;
-using Platen.Kernel;
 
 namespace Platen.Cli.Commands;
 
@@ -37,7 +36,10 @@ internal static class ExplainCommand
 
     private static async Task<int> RunAsync(Invocation run, CancellationToken ct)
     {
-        var (connection, path) = Locate(run);
+        var (server, path) = PublishedAddress.Read(run.Value(What));
+        if (server is not null)
+            run.ConnectTo(server);
+        var connection = run.Connection;
         if (connection.Key is null)
             throw new CliException(
                 ExitCode.NotAllowed,
@@ -70,37 +72,6 @@ internal static class ExplainCommand
         Print(run.Output, document);
         return (int)document["explanation"]!["status"]! == 200 ? ExitCode.Ok : ExitCode.No;
     }
-
-    private static (Connection Connection, string Path) Locate(Invocation run)
-    {
-        var text = run.Value(What);
-        if (PublicId.TryParse(text, out var id))
-            return (run.Connection, $"/e/{id}");
-        if (text.StartsWith('/'))
-            return (run.Connection, Checked(text));
-        if (!Uri.TryCreate(text, UriKind.Absolute, out var address) || address.Scheme is not ("http" or "https"))
-            throw NotPublished(text);
-        var connection = Connection.Find(
-            address.GetLeftPart(UriPartial.Authority),
-            run.Value(GlobalOptions.Key),
-            run.Terminal,
-            run.Value(GlobalOptions.Profile)
-        );
-        return (connection, Checked(address.PathAndQuery));
-    }
-
-    private static string Checked(string path) =>
-        path.StartsWith("/e/", StringComparison.Ordinal) || path.StartsWith("/w/", StringComparison.Ordinal)
-            ? path
-            : throw NotPublished(path);
-
-    private static CliException NotPublished(string text) =>
-        new(
-            ExitCode.Usage,
-            "usage",
-            $"'{text}' is not the address of published content.",
-            "Give /e/{publicId}, something below /w/{publicId}/, or a public id."
-        );
 
     private static CliException Refused(Answer answer, string path)
     {

@@ -10,8 +10,8 @@ internal static class GetCommand
 {
     private static readonly Argument<string> Id = new("id")
     {
-        Description = "The instance's public id.",
-        HelpName = "ID",
+        Description = "The instance's public id, or an address of what is published of it.",
+        HelpName = "ID|URL",
     };
 
     private static readonly JsonSerializerOptions FileStyle = new()
@@ -27,7 +27,7 @@ internal static class GetCommand
 
     private static async Task<int> RunAsync(Invocation run, CancellationToken ct)
     {
-        var id = run.PublicId(Id);
+        var id = run.Locate(run.Value(Id));
         var instance = (await run.Client.FindInstanceAsync(id, ct) ?? throw Invocation.NoSuchInstance(id)).Value;
         var file = new JsonObject
         {

@@ -16,8 +16,9 @@ internal static class StatusCommand
 
     private static readonly Argument<string?> Id = new("id")
     {
-        Description = "The instance's public id. Without one: every curated instance.",
-        HelpName = "ID",
+        Description =
+            "The instance's public id, or an address of what is published of it. Without one: every curated instance.",
+        HelpName = "ID|URL",
         Arity = ArgumentArity.ZeroOrOne,
     };
 
@@ -27,7 +28,7 @@ internal static class StatusCommand
         );
 
     private static Task<int> RunAsync(Invocation run, CancellationToken ct) =>
-        run.Optional(Id) is { } text ? ShowOneAsync(run, Invocation.ReadPublicId(text), ct) : ShowAllAsync(run, ct);
+        run.Optional(Id) is { } text ? ShowOneAsync(run, run.Locate(text), ct) : ShowAllAsync(run, ct);
 
     private static async Task<int> ShowAllAsync(Invocation run, CancellationToken ct)
     {
