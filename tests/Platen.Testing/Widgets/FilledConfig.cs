@@ -12,7 +12,7 @@ public static class FilledConfig
 {
     /// <summary>One config for each value that a choice at the top of the schema has.</summary>
     /// <param name="schema">The type's JSON Schema.</param>
-    /// <param name="text">What stands in every translatable text, cut to its greatest length.</param>
+    /// <param name="text">What stands in every text that an author is free to write, cut to its greatest length.</param>
     public static IEnumerable<JsonObject> All(JsonElement schema, string text)
     {
         var choices =
@@ -83,7 +83,7 @@ public static class FilledConfig
 
         private string Text(JsonElement schema, string name)
         {
-            if (schema.TryGetProperty("x-translatable", out _))
+            if (IsFree(schema))
                 return Cut(text, schema.GetProperty("maxLength").GetInt32());
             var example = schema.GetProperty("examples")[0].GetString()!;
             // Anchors, keys and values must differ from each other, and take digits at their end.
@@ -91,6 +91,11 @@ public static class FilledConfig
                 ? example + (++made).ToString(CultureInfo.InvariantCulture)
                 : example;
         }
+
+        // A text that the schema has no more to say of than its length, translatable or not, as code is not.
+        private static bool IsFree(JsonElement schema) =>
+            schema.TryGetProperty("x-translatable", out _)
+            || !(schema.TryGetProperty("pattern", out _) || schema.TryGetProperty("format", out _));
 
         private JsonElement Resolve(string reference) =>
             reference.Split('/').Skip(1).Aggregate(root, (at, token) => at.GetProperty(token));
