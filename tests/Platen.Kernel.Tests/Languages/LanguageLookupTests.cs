@@ -101,6 +101,83 @@ public sealed class LanguageLookupTests
             )
             .Check(Config.QuickThrowOnFailure.WithMaxTest(1_000));
 
+    [Fact]
+    public void A_header_reads_back_as_its_members_best_first_whatever_stands_between_them() =>
+        Prop.ForAll(
+                (
+                    from range in Gen.Elements("de", "en-gb", "zh-hant-tw", "*", "de-*-ch", "i-klingon")
+                    from quality in Gen.Choose(0, 1_000)
+                    from space in Gen.Elements("", " ", "\t", " \t ")
+                    from between in Gen.Elements(
+                        "",
+                        ",,",
+                        ", d\u00e9,",
+                        ",en;q=2,",
+                        ",en;q=,",
+                        ",en;level=1,",
+                        ",;q=1,",
+                        ",en fr,"
+                    )
+                    select (range, quality, space, between)
+                )
+                    .ArrayOf()
+                    .Where(members => members.Length <= AcceptLanguage.MaxRanges)
+                    .ToArbitrary(),
+                members =>
+                {
+                    var header = string.Join(
+                        ',',
+                        members.Select(m =>
+                            $"{m.space}{m.range}{m.space};{m.space}q={m.quality / 1000}.{m.quality % 1000:000}{m.space},{m.between}"
+                        )
+                    );
+                    return AcceptLanguage
+                        .Parse(header)
+                        .Select(member => (member.Range.ToString(), member.QualityThousandths))
+                        .SequenceEqual(members.OrderByDescending(m => m.quality).Select(m => (m.range, m.quality)));
+                }
+            )
+            .Check(Config.QuickThrowOnFailure.WithMaxTest(1_000));
+
+    [Fact]
+    public void What_looks_much_like_a_header_is_read_in_order_and_never_throws() =>
+        Prop.ForAll(
+                Gen.Elements(
+                        ",",
+                        ";",
+                        "q",
+                        "=",
+                        "0",
+                        "1",
+                        ".",
+                        "-",
+                        "*",
+                        " ",
+                        "\t",
+                        "en",
+                        "de-CH",
+                        "\0",
+                        "\u00e9",
+                        "\ud800",
+                        ";q=0.5",
+                        ";q=1."
+                    )
+                    .ArrayOf()
+                    .Select(string.Concat)
+                    .ToArbitrary(),
+                header =>
+                {
+                    var read = AcceptLanguage.Parse(header);
+                    return read.Count <= AcceptLanguage.MaxRanges
+                        && read.All(m => m.QualityThousandths is >= 0 and <= 1_000)
+                        && read.All(m => LanguageRange.TryParse(m.Range.ToString(), out var range) && range == m.Range)
+                        && read.Zip(read.Skip(1))
+                            .All(pair => pair.First.QualityThousandths >= pair.Second.QualityThousandths)
+                        && LanguageLookup.Best(header, []) is null;
+                }
+            )
+            .Check(Config.QuickThrowOnFailure.WithMaxTest(5_000));
+
     // RFC 4647, sections 3.3.1 and 3.3.2.
     [Theory]
     [InlineData("de-de", "de-DE-1996", true, true)]
