@@ -100,22 +100,25 @@ public sealed class ExternalDatabaseTests(ExternalDatabase external) : IClassFix
     }
 
     [Fact]
-    public async Task Each_part_alone_and_twice_loses_nothing_when_an_api_and_a_worker_are_killed()
+    public async Task Each_part_alone_and_twice_loses_nothing_when_one_of_each_is_killed()
     {
         var database = await external.CreateAsync("parts", Ct);
         var blobs = Path.Combine(PostgresFixture.NewFolder(), "blobs");
         await using var apiA = await StartAsync("api");
         // The others find a database that is there; both workers and the second api at once.
-        var starting = new[] { "api", "worker", "worker", "delivery" }.Select(StartAsync).ToArray();
+        var starting = new[] { "api", "worker", "worker", "delivery", "delivery" }.Select(StartAsync).ToArray();
         var others = await Task.WhenAll(starting);
         await using var apiB = others[0];
         await using var workerA = others[1];
         await using var workerB = others[2];
-        await using var delivery = others[3];
+        await using var deliveryA = others[3];
+        await using var deliveryB = others[4];
         using var clientA = apiA.OpenClient();
         using var clientB = new HttpClient { BaseAddress = apiB.Address };
         clientB.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", apiA.OwnerKey);
-        using var visitor = new HttpClient { BaseAddress = delivery.Address };
+        using var visitor = new HttpClient { BaseAddress = deliveryA.Address };
+        using var neighbour = new HttpClient { BaseAddress = deliveryB.Address };
+        List<HttpClient> visitors = [visitor, neighbour];
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Ct);
         stop.CancelAfter(TimeSpan.FromMinutes(8));
 
@@ -150,19 +153,29 @@ public sealed class ExternalDatabaseTests(ExternalDatabase external) : IClassFix
         await leaving.CancelAsync();
         await followed;
 
-        // The clients go on with the other api, where they were.
-        foreach (var page in pages)
+        // The clients go on with the other api, where they were. Both deliveries show it, until one dies amid the second page's publishes.
+        foreach (var (at, page) in pages.Index())
         {
             for (var n = 0; n < 3; n++)
+            {
                 (await page.NextAsync(clientB, stop.Token)).ShouldBeTrue();
+                if (at == 1 && n == 1)
+                {
+                    await deliveryB.KillAsync(Ct);
+                    visitors.Remove(neighbour).ShouldBeTrue();
+                }
+            }
             page.Refusals.ShouldBeEmpty();
             await page.MovesAreWholeAsync(clientB, stop.Token);
-            await ServerProcess.WaitUntilAsync(
-                "the page on the delivery node",
-                Patience,
-                async ct => await page.ReadAsync(visitor, ct) == page.Acknowledged,
-                stop.Token
-            );
+            foreach (var reader in visitors)
+            {
+                await ServerProcess.WaitUntilAsync(
+                    $"{page.Id} on the delivery node at {reader.BaseAddress}",
+                    Patience,
+                    async ct => await page.ReadAsync(reader, ct) == page.Acknowledged,
+                    stop.Token
+                );
+            }
         }
         using var followB = new PlatenClient(apiB.Address, apiA.OwnerKey);
         var last = (await PastAsync(clientB, pages[0].Id, stop.Token)).Count;
