@@ -50,7 +50,13 @@ public sealed class DeliveryNodeTests
                 _ => Task.FromResult(node.Output.Contains("Warmed", StringComparison.Ordinal)),
                 Ct
             );
-            (await ReadinessAsync(visitor, node)).ShouldBe((HttpStatusCode.OK, "ready"));
+            // It may have warmed before it listens.
+            await ServerProcess.WaitUntilAsync(
+                "the node's word that it is ready",
+                TimeSpan.FromSeconds(60),
+                async _ => await ReadinessAsync(visitor, node) == (HttpStatusCode.OK, "ready"),
+                Ct
+            );
             // It looks at tokens itself, with what is public of their keys.
             (await ShownAsync(node, good, revoked, revokedLater, ("", ""))).ShouldBe([
                 HttpStatusCode.OK,
