@@ -11,7 +11,8 @@ namespace Platen.Server;
 /// </summary>
 internal sealed class PrometheusText : IDisposable
 {
-    public const string ContentType = "text/plain; version=0.0.4; charset=utf-8";
+    public const string MediaType = "text/plain";
+    public const string ContentType = $"{MediaType}; version=0.0.4; charset=utf-8";
 
     /// <summary>Label sets of one instrument; beyond it a bug is filling memory, so further ones are counted and dropped.</summary>
     private const int MostSeries = 2_000;
@@ -39,6 +40,7 @@ internal sealed class PrometheusText : IDisposable
     private readonly MeterListener listener = new();
     private readonly ConcurrentDictionary<Instrument, Family> families = new();
     private long droppedSeries;
+    private int made;
 
     /// <param name="meters">Names of meters, or beginnings of names.</param>
     public PrometheusText(IReadOnlyList<string> meters)
@@ -71,9 +73,9 @@ internal sealed class PrometheusText : IDisposable
         var text = new StringBuilder(32 * 1024);
         foreach (var group in families.Values.GroupBy(f => f.Name).OrderBy(g => g.Key, StringComparer.Ordinal))
         {
-            group.First().WriteHeader(text);
-            foreach (var family in group)
-                family.WriteSeries(text);
+            var twins = group.OrderBy(family => family.Number).ToList();
+            twins[0].WriteHeader(text);
+            twins[0].WriteSeries(text, twins);
         }
         text.Append("# HELP platen_metrics_dropped_series_total Series that were one too many and are not told.\n");
         text.Append("# TYPE platen_metrics_dropped_series_total counter\n");
@@ -121,11 +123,15 @@ internal sealed class PrometheusText : IDisposable
                 : generic == typeof(UpDownCounter<>) ? Kind.UpDown
                 : Kind.Gauge;
             Name = NameOf(instrument, kind);
+            Number = Interlocked.Increment(ref owner.made);
             help = instrument.Description ?? "";
             buckets = instrument.Unit == "s" ? SecondsBuckets : OtherBuckets;
         }
 
         public string Name { get; }
+
+        /// <summary>Which one it is, in the order of their making.</summary>
+        public int Number { get; }
 
         public static Family Of(PrometheusText owner, Instrument instrument) =>
             owner.families.GetOrAdd(instrument, static (i, o) => new Family(o, i), owner);
@@ -197,19 +203,32 @@ internal sealed class PrometheusText : IDisposable
                 );
         }
 
-        public void WriteSeries(StringBuilder text)
+        /// <summary>
+        /// Writes what all instruments of the name have measured, each label set once: every host in the process has meters of its own,
+        /// with the same names. What is counted is added up; of gauges the last instrument's is told.
+        /// </summary>
+        /// <param name="text">Where to.</param>
+        /// <param name="twins">Those of this name, this one included. One that measures otherwise cannot stand under the same header.</param>
+        public void WriteSeries(StringBuilder text, IEnumerable<Family> twins)
         {
-            foreach (var (labels, one) in series.OrderBy(s => s.Key, StringComparer.Ordinal))
+            var all = new SortedDictionary<string, Series>(StringComparer.Ordinal);
+            foreach (var (labels, one) in twins.Where(IsLike).SelectMany(twin => twin.series))
             {
+                if (!all.TryGetValue(labels, out var sum))
+                    all.Add(labels, sum = new Series(one.Buckets.Length));
                 lock (one)
-                {
-                    if (kind == Kind.Histogram)
-                        WriteHistogram(text, labels, one);
-                    else
-                        WriteLine(text, Name, labels, one.Sum);
-                }
+                    sum.Take(one, adds: kind != Kind.Gauge);
+            }
+            foreach (var (labels, one) in all)
+            {
+                if (kind == Kind.Histogram)
+                    WriteHistogram(text, labels, one);
+                else
+                    WriteLine(text, Name, labels, one.Sum);
             }
         }
+
+        private bool IsLike(Family other) => kind == other.kind && buckets.Length == other.buckets.Length;
 
         private void WriteHistogram(StringBuilder text, string labels, Series one)
         {
@@ -281,6 +300,15 @@ internal sealed class PrometheusText : IDisposable
         public long Count { get; set; }
 
         public long[] Buckets { get; } = new long[bucketCount];
+
+        /// <summary>Adds what another has, or has what the other has.</summary>
+        public void Take(Series other, bool adds)
+        {
+            Sum = adds ? Sum + other.Sum : other.Sum;
+            Count += other.Count;
+            for (var i = 0; i < Buckets.Length; i++)
+                Buckets[i] += other.Buckets[i];
+        }
     }
 
     /// <summary>Tags are the same when their names and values are, in the same order.</summary>

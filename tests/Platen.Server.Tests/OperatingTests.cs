@@ -165,7 +165,28 @@ public sealed class OperatingTests(ServerFixture server)
         }
     }
 
-    /// <summary>Each series: its buckets do not go down, and the last one holds all. Several nodes in one process tell theirs in turn.</summary>
+    [Fact]
+    public async Task Servers_in_one_process_tell_no_series_twice()
+    {
+        await using var node = await server.StartAsync();
+        using var other = ServerFixture.ClientOf(node);
+        // Each has meters of its own, of the same names.
+        foreach (var client in new[] { server.Nobody, other })
+            (await client.SendAsync(HttpMethod.Get, "/healthz")).Status.ShouldBe(200);
+        var text = (await other.SendAsync(HttpMethod.Get, "/metrics")).Text;
+        var series = SeriesOf(text);
+        series.ShouldContain(one => one.StartsWith("http_server_request_duration_seconds_count{", Ordinal));
+        series.ShouldBeUnique();
+    }
+
+    private static List<string> SeriesOf(string text) =>
+        [
+            .. text.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+                .Where(line => line[0] != '#')
+                .Select(line => line[..line.LastIndexOf(' ')]),
+        ];
+
+    /// <summary>Each series: its buckets do not go down, and the last one holds all.</summary>
     private static void CheckHistogram(string text, string name)
     {
         var last = 0L;
