@@ -65,6 +65,7 @@ internal static class CollectionsEndpoints
         collections
             .MapPost("", Request)
             .WithName("requestCollection")
+            .Refuses(KernelProblems.Conflict)
             .Accepts<Body>("application/json")
             .Audited(Requested)
             .WithoutDigests("it is a wish; what it removed is in its report", Requested)

@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Http.HttpResults;
 using Platen.Access;
 using Platen.Access.Audit;
 using Platen.Kernel;
+using Platen.Platform.Http;
 using Platen.Platform.Jobs;
 using Platen.Platform.Postgres;
 
@@ -63,6 +64,7 @@ internal static class JobsEndpoints
         jobs.MapGet("/{id:guid}", Get).WithName("getJob").NeedsScope(Scopes.JobsManage);
         jobs.MapPost("/{id:guid}/retry", Retry)
             .WithName("retryJob")
+            .Refuses(KernelProblems.Conflict)
             .Audited(Retried)
             .WithoutDigests("what is to be done stays what it was", Retried)
             .NeedsScope(Scopes.JobsManage);

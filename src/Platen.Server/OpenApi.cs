@@ -1,15 +1,20 @@
+using System.Globalization;
 using System.Text.Json.Serialization.Metadata;
+using System.Text.RegularExpressions;
+using Microsoft.AspNetCore.Http.Metadata;
+using Microsoft.AspNetCore.Http.Timeouts;
 using Microsoft.AspNetCore.OpenApi;
 using Microsoft.OpenApi;
 using Platen.Access;
 using Platen.Access.SignIn;
 using Platen.Kernel;
 using Platen.Platform.Http;
+using Platen.Platform.Http.RateLimits;
 
 namespace Platen.Server;
 
 /// <summary>The OpenAPI 3.1 document: the routes as they are mapped, with the scope each needs and the problems it answers with.</summary>
-internal static class OpenApi
+internal static partial class OpenApi
 {
     public static IServiceCollection AddPlatenOpenApi(this IServiceCollection services) =>
         services.AddOpenApi(
@@ -40,6 +45,9 @@ internal static class OpenApi
         OpenApiOptions.CreateDefaultSchemaReferenceId(type) is { } name
             ? (type.Type.DeclaringType is { IsGenericType: false } declaring ? declaring.Name + name : name)
             : null;
+
+    [GeneratedRegex(@"\{\**(?<name>\w+)[^}]*\}", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1_000)]
+    private static partial Regex PathParameter { get; }
 
     private static void Describe(OpenApiDocument document)
     {
@@ -82,6 +90,8 @@ internal static class OpenApi
         var metadata = context.Description.ActionDescriptor.EndpointMetadata;
         operation.Responses ??= new OpenApiResponses();
         operation.Parameters ??= [];
+        DescribePath(operation, context);
+        DescribeBytes(operation, metadata);
         DescribeCaller(operation, context, metadata);
         foreach (var problem in metadata.OfType<Refusals>().SelectMany(refusals => refusals.Problems))
             Add(operation, context, problem);
@@ -114,8 +124,59 @@ internal static class OpenApi
         }
         if (method != "GET")
             Add(operation, context, KernelProblems.StorageFull);
+        Add(operation, context, KernelProblems.Internal);
+        // What an operator looks at is answered by the process alone, and refuses nobody.
+        if (metadata.OfType<NotRateLimited>().Any())
+            return;
         Add(operation, context, HttpProblems.RateLimited);
         Add(operation, context, KernelProblems.Unavailable);
+        if (!metadata.OfType<DisableRequestTimeoutAttribute>().Any())
+            Add(operation, context, HttpProblems.TimedOut);
+    }
+
+    /// <summary>A handler that leaves a part of its path to a filter does not bind it: it is a parameter all the same.</summary>
+    private static void DescribePath(OpenApiOperation operation, OpenApiOperationTransformerContext context)
+    {
+        foreach (Match part in PathParameter.Matches(context.Description.RelativePath ?? ""))
+        {
+            var name = part.Groups["name"].Value;
+            if (operation.Parameters!.All(known => known.In != ParameterLocation.Path || known.Name != name))
+            {
+                operation.Parameters!.Add(
+                    new OpenApiParameter
+                    {
+                        Name = name,
+                        In = ParameterLocation.Path,
+                        Required = true,
+                        Schema = new OpenApiSchema { Type = JsonSchemaType.String },
+                    }
+                );
+            }
+        }
+    }
+
+    /// <summary>An answer without a type of ours is bytes: what they are is its media type.</summary>
+    private static void DescribeBytes(OpenApiOperation operation, IList<object> metadata)
+    {
+        foreach (var answer in metadata.OfType<IProducesResponseTypeMetadata>())
+        {
+            var status = answer.StatusCode.ToString(CultureInfo.InvariantCulture);
+            if (
+                !operation.Responses!.TryGetValue(status, out var told)
+                || told is not OpenApiResponse { Content: null or { Count: 0 } } bare
+            )
+                continue;
+            bare.Content = answer.ContentTypes.ToDictionary(
+                type => type,
+                type => new OpenApiMediaType
+                {
+                    Schema = type.StartsWith("text/", StringComparison.Ordinal)
+                        ? new OpenApiSchema { Type = JsonSchemaType.String }
+                        : null,
+                },
+                StringComparer.Ordinal
+            );
+        }
     }
 
     private static void DescribeCaller(
@@ -165,13 +226,20 @@ internal static class OpenApi
 
     private static void Add(OpenApiOperation operation, OpenApiOperationTransformerContext context, ProblemType problem)
     {
-        var status = problem.Status.ToString(System.Globalization.CultureInfo.InvariantCulture);
-        operation.Responses!.TryAdd(
+        var status = problem.Status.ToString(CultureInfo.InvariantCulture);
+        var about = $"{problem.Title}. {problem.Advice}";
+        if (operation.Responses!.TryGetValue(status, out var told))
+        {
+            if (told.Description?.Contains(about, StringComparison.Ordinal) != true)
+                told.Description = $"{told.Description} Or: {about}";
+            return;
+        }
+        operation.Responses.Add(
             status,
             new OpenApiResponse
             {
                 Headers = problem == HttpProblems.RateLimited ? RateLimitFields() : null,
-                Description = $"{problem.Title}. {problem.Advice}",
+                Description = about,
                 Content = new Dictionary<string, OpenApiMediaType>(StringComparer.Ordinal)
                 {
                     ["application/problem+json"] = new()

@@ -25,12 +25,19 @@ internal static class OperatingEndpoints
             .WithTags("operating")
             .NotRateLimited()
             .AllowAnonymous();
-        app.MapGet("/readyz", Ready).WithName("getReadiness").WithTags("operating").NotRateLimited().AllowAnonymous();
+        app.MapGet("/readyz", Ready)
+            .WithName("getReadiness")
+            .WithTags("operating")
+            .Produces<ReadinessReport>()
+            .Produces<ReadinessReport>(StatusCodes.Status503ServiceUnavailable)
+            .NotRateLimited()
+            .AllowAnonymous();
         app.MapGet(
                 "/metrics",
                 (PrometheusText metrics) => TypedResults.Text(metrics.Write(), PrometheusText.ContentType)
             )
             .WithName("getMetrics")
+            .Produces(StatusCodes.Status200OK, contentType: PrometheusText.MediaType)
             .WithTags("operating")
             .NotRateLimited()
             .AllowAnonymous();

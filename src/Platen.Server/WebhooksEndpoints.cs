@@ -143,6 +143,7 @@ internal static class WebhooksEndpoints
         Needs(
             all.MapPost("", Create)
                 .WithName("createWebhook")
+                .Refuses(KernelProblems.Conflict)
                 .Audited(Created)
                 .Accepts<CreateBody>("application/json")
                 .WithMetadata(new TakesIdempotencyKey())
@@ -174,6 +175,7 @@ internal static class WebhooksEndpoints
         Needs(
             all.MapPost("/{id:guid}/deliveries/{delivery:guid}/redeliver", Redeliver)
                 .WithName("redeliverWebhook")
+                .Refuses(KernelProblems.Conflict)
                 .Audited(Redelivered)
                 .WithoutDigests("nothing of the webhook changes: a message is sent", Redelivered)
                 .RateLimited(RateLimitPolicies.Token)

@@ -8,7 +8,8 @@ using Platen.Access.SignIn;
 namespace Platen.Facts;
 
 /// <summary>A mapped route and who may use it: a scope, or <c>anybody</c>; null when nobody has decided.</summary>
-internal sealed record MappedRoute(string Method, string Pattern, string? Who)
+/// <param name="IsLeftOut">Whether it says that the API's description has nothing of it.</param>
+internal sealed record MappedRoute(string Method, string Pattern, string? Who, bool IsLeftOut = false)
 {
     public override string ToString() => $"{Method} {Pattern}";
 
@@ -17,7 +18,8 @@ internal sealed record MappedRoute(string Method, string Pattern, string? Who)
         from method in endpoint.Metadata.GetMetadata<IHttpMethodMetadata>()?.HttpMethods ?? ["ANY"]
         let pattern = "/" + endpoint.RoutePattern.RawText!.TrimStart('/')
         orderby pattern, method
-        select new MappedRoute(method, pattern, WhoOf(endpoint.Metadata));
+        let isLeftOut = endpoint.Metadata.GetMetadata<IExcludeFromDescriptionMetadata>()?.ExcludeFromDescription
+        select new MappedRoute(method, pattern, WhoOf(endpoint.Metadata), isLeftOut == true);
 
     // A scope counts only together with the authorization that enforces it.
     private static string? WhoOf(EndpointMetadataCollection metadata)

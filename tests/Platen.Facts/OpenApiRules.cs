@@ -29,6 +29,13 @@ internal static partial class OpenApiRules
                 var responses = operation["responses"]?.AsObject() ?? [];
                 if (!responses.Any(response => response.Key[0] is '2' or '3'))
                     yield return $"{at} tells no success.";
+                if (responses["200"] is { } fine && fine["content"] is not JsonObject { Count: > 0 })
+                    yield return $"{at} does not tell what its 200 is.";
+                foreach (var part in Constraint.Matches(path).Select(match => match.Groups["name"].Value))
+                {
+                    if (!(operation["parameters"]?.AsArray() ?? []).Any(parameter => IsInPath(parameter!, part)))
+                        yield return $"{at} has no parameter {part}.";
+                }
                 if (operation["requestBody"] is not null)
                 {
                     foreach (var status in OfBodies.Where(status => !responses.ContainsKey(status)))
@@ -44,6 +51,16 @@ internal static partial class OpenApiRules
         foreach (var twins in names.GroupBy(one => one.Name, StringComparer.Ordinal).Where(same => same.Count() > 1))
             yield return $"The operationId {twins.Key} stands at {string.Join(", ", twins.Select(one => one.At).Order(StringComparer.Ordinal))}.";
     }
+
+    /// <summary>Routes of the API that the document leaves out, though nobody said that it should.</summary>
+    public static IEnumerable<string> Missing(JsonObject document, IEnumerable<MappedRoute> routes) =>
+        routes
+            .Where(route => route.Pattern.StartsWith("/v1/", StringComparison.Ordinal) && !route.IsLeftOut)
+            .Where(route => document["paths"]![PathOf(route)]?[route.Method.ToLowerInvariant()] is not JsonObject)
+            .Select(route => $"{route} is not in the document: map a handler that can be described, or exclude it.");
+
+    private static bool IsInPath(JsonNode parameter, string name) =>
+        parameter["in"]!.GetValue<string>() == "path" && parameter["name"]!.GetValue<string>() == name;
 
     /// <summary>What routes answered when they were asked, and the document does not tell.</summary>
     public static IEnumerable<string> Untold(JsonObject document, IEnumerable<AuthzRow> rows)

@@ -1,5 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Platen.Facts;
 
@@ -27,6 +29,38 @@ public sealed class OpenApiTests(ServerFixture fixture)
         Expected.NoFaults(OpenApiRules.Faults(await DocumentAsync()));
 
     [Fact]
+    public async Task Every_route_of_the_api_is_in_it_unless_it_says_otherwise() =>
+        Expected.NoFaults(
+            OpenApiRules.Missing(
+                await DocumentAsync(),
+                MappedRoute.Of(
+                    (await fixture.ServerAsync(Ct))
+                        .Services.GetServices<EndpointDataSource>()
+                        .SelectMany(one => one.Endpoints)
+                )
+            )
+        );
+
+    [Fact]
+    public void A_route_that_the_document_forgets_is_found()
+    {
+        var broken = JsonNode.Parse(Repository.Fixture("OpenApi/broken.json"))!.AsObject();
+
+        OpenApiRules
+            .Missing(
+                broken,
+                [
+                    new MappedRoute("GET", "/v1/d/{**stream}", Who: null),
+                    new MappedRoute("PUT", "/v1/d/{**stream}", Who: null),
+                    new MappedRoute("GET", "/v1/hidden", Who: null, IsLeftOut: true),
+                    new MappedRoute("GET", "/page", Who: null),
+                ]
+            )
+            .ShouldHaveSingleItem()
+            .ShouldStartWith("PUT /v1/d/{**stream} is not in the document");
+    }
+
+    [Fact]
     public void A_document_with_a_nameless_twin_or_silent_operation_is_refused()
     {
         var broken = JsonNode.Parse(Repository.Fixture("OpenApi/broken.json"))!.AsObject();
@@ -39,6 +73,8 @@ public sealed class OpenApiTests(ServerFixture fixture)
                     "put /a tells no success.",
                     "get /b has no Problem for 404.",
                     "post /b has a body and no 413.",
+                    "post /b does not tell what its 200 is.",
+                    "get /c/{id} has no parameter id.",
                     "The operationId twin stands at get /b, put /a.",
                 ],
                 ignoreOrder: true

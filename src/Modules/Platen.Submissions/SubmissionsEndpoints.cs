@@ -83,7 +83,7 @@ internal static class SubmissionsEndpoints
         app.MapGet("/v1/instances/{publicId}/submissions:export", Export)
             .WithName("exportSubmissions")
             .WithTags("submissions")
-            .Produces(200, contentType: "text/csv")
+            .Produces(200, contentType: "text/csv", additionalContentTypes: "application/json")
             .DisableRequestTimeout()
             .NeedsCaller($"{Scopes.SubmissionsRead} {Rule}");
         app.MapGet("/v1/submissions/{id:guid}", Read)

@@ -75,6 +75,7 @@ internal static class TemplatesEndpoints
         needs(
             one.MapGet("/resolve", Resolve)
                 .WithName("resolveTemplate" + where)
+                .Refuses(TemplatesProblems.TemplateDisabled, TemplatesProblems.AmbiguousArtifact)
                 .Produces<ResolutionView>()
                 .Produces(StatusCodes.Status304NotModified),
             Scopes.TemplatesRead
@@ -141,6 +142,7 @@ internal static class TemplatesEndpoints
         needs(
             one.MapPut("/versions/{semver}", Commit)
                 .WithName("commitTemplateVersion" + where)
+                .Refuses(KernelProblems.Conflict, TemplatesProblems.VersionIsImmutable)
                 .Audited(TemplateEvents.VersionPushed, TemplateEvents.Changed)
                 .LeavesNothing("it is there already, with the same content")
                 .Accepts<CommitVersion.Body>("application/json"),
@@ -149,6 +151,7 @@ internal static class TemplatesEndpoints
         needs(
             one.MapPatch("/versions/{semver}", Change)
                 .WithName("changeTemplateVersion" + where)
+                .Refuses(TemplatesProblems.StatusGoesForward)
                 .Audited(TemplateEvents.VersionChanged)
                 .Accepts<ChangeVersion.Body>("application/json"),
             Scopes.TemplatesPush
@@ -164,6 +167,7 @@ internal static class TemplatesEndpoints
         needs(
             one.MapPut("/channels/{channel}", Move)
                 .WithName("moveTemplateChannel" + where)
+                .Refuses(KernelProblems.Conflict, TemplatesProblems.ReservedChannel)
                 .Audited(TemplateEvents.ChannelMoved, TemplateEvents.MoveRequested)
                 .LeavesNothing("it points there already")
                 .Accepts<ChannelOrder>("application/json")
@@ -174,6 +178,7 @@ internal static class TemplatesEndpoints
         needs(
             one.MapPut("/channels/{channel}/protection", Protect)
                 .WithName("protectTemplateChannel" + where)
+                .Refuses(KernelProblems.Conflict, TemplatesProblems.ReservedChannel)
                 .Audited(TemplateEvents.ChannelProtected)
                 .LeavesNothing("it is protected already"),
             Scopes.TemplatesPush
@@ -181,12 +186,14 @@ internal static class TemplatesEndpoints
         needs(
             one.MapDelete("/channels/{channel}/protection", EndProtection)
                 .WithName("askToEndProtection" + where)
+                .Refuses(KernelProblems.Conflict)
                 .Audited(TemplateEvents.MoveRequested),
             Scopes.TemplatesPush
         );
         needs(
             one.MapPut("/move-requests/{id:guid}/decision", Decide)
                 .WithName("decideMoveRequest" + where)
+                .Refuses(KernelProblems.Conflict)
                 .Audited(TemplateEvents.MoveRequested, TemplateEvents.ChannelMoved)
                 .Accepts<DecideMove.Body>("application/json"),
             Scopes.TemplatesPush
@@ -209,6 +216,7 @@ internal static class TemplatesEndpoints
         needs(
             one.MapPost("/channels/{channel}/outcomes", Record)
                 .WithName("recordOutcomes" + where)
+                .Refuses(KernelProblems.Conflict)
                 .NotAudited("outcomes are figures; the end of their trial is audited")
                 .Accepts<RecordOutcomes.Body>("application/json"),
             Scopes.TemplatesReport

@@ -43,6 +43,7 @@ internal static class WidgetsEndpoints
         own.MapGet("", ListOwn).WithName("listInstances").NeedsWorkspace(Scopes.InstancesRead);
         own.MapPost("", Create)
             .WithName("createInstance")
+            .Refuses(WidgetsProblems.IdTaken)
             .Accepts<CreateInstance.Body>("application/json")
             .Audited(WidgetEvents.Saved, WidgetEvents.OverlayChanged)
             .LeavesNothing("the same Idempotency-Key made it before")
@@ -63,27 +64,32 @@ internal static class WidgetsEndpoints
 
         one.MapPut("", Save)
             .WithName("saveInstance")
+            .Refuses(KernelProblems.Conflict)
             .Accepts<SaveInstance.Body>("application/json")
             .Audited(WidgetEvents.Saved, WidgetEvents.Unpublished)
             .LeavesNothing("it is so already")
             .CreatesInstance();
         one.MapPatch("", Change)
             .WithName("changeInstance")
+            .Refuses(KernelProblems.Conflict)
             .Accepts<ChangeInstance.Body>("application/json")
             .Audited(WidgetEvents.Saved, WidgetEvents.Unpublished)
             .LeavesNothing("it is so already")
             .WritesInstance();
         one.MapDelete("", Delete)
             .WithName("deleteInstance")
+            .Refuses(KernelProblems.Conflict)
             .Audited(WidgetEvents.Deleted, WidgetEvents.Unpublished)
             .WritesInstance();
         one.MapPost("/restore", UndoDeletion)
             .WithName("restoreInstance")
+            .Refuses(KernelProblems.Conflict)
             .WithMetadata(new Versioned())
             .Audited(WidgetEvents.Restored)
             .WritesInstance();
         one.MapPost("/type", Switch)
             .WithName("switchType")
+            .Refuses(KernelProblems.Conflict)
             .WithMetadata(new Versioned())
             .Accepts<SwitchType.Body>("application/json")
             .Audited(WidgetEvents.Saved, WidgetEvents.OverlayChanged)
@@ -91,12 +97,14 @@ internal static class WidgetsEndpoints
             .WritesInstance();
         one.MapPost("/versions/{revision:long}/restore", RestoreVersion)
             .WithName("restoreVersion")
+            .Refuses(KernelProblems.Conflict)
             .WithMetadata(new Versioned())
             .Audited(WidgetEvents.Saved, WidgetEvents.Unpublished)
             .LeavesNothing("it is so already")
             .WritesInstance();
         one.MapPut("/locales/{locale}", WriteOverlay)
             .WithName("saveOverlay")
+            .Refuses(KernelProblems.Conflict)
             .Accepts<SaveOverlay.Body>("application/json")
             .Audited(WidgetEvents.OverlayChanged)
             .LeavesNothing("it is so already")
@@ -109,6 +117,7 @@ internal static class WidgetsEndpoints
         // Going back among what was published is for every stage; the verb refuses the rest where it must.
         one.MapPut("/publication", Publish)
             .WithName("publishInstance")
+            .Refuses(KernelProblems.Conflict)
             .Accepts<PublishInstance.Body>("application/json")
             .Audited(WidgetEvents.Published, WidgetEvents.WentBack, WidgetEvents.GatesForced)
             .LeavesNothing("it is live already")
@@ -128,6 +137,7 @@ internal static class WidgetsEndpoints
             .NeedsInstance();
         one.MapDelete("/embed-tokens/{tokenId:guid}", RevokeToken)
             .WithName("revokeEmbedToken")
+            .Refuses(KernelProblems.Conflict)
             .WithMetadata(new Unversioned())
             .Audited(WidgetEvents.TokensRevoked)
             .WithoutDigests("tokens are not kept, so there is nothing that changes", WidgetEvents.TokensRevoked)

@@ -3,6 +3,7 @@ using System.Text;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -15,6 +16,8 @@ namespace Platen.Platform.Events;
 /// <summary>Serves streams as text/event-stream (WHATWG HTML section 9.2).</summary>
 public static class EventStreamEndpoint
 {
+    private const string MediaType = "text/event-stream";
+    private const string CursorField = "Last-Event-ID";
     private const string RevisionField = "Stream-Revision";
     private static readonly byte[] Opening = "retry: 1000\n\n"u8.ToArray();
     private static readonly byte[] Heartbeat = ": still here\n\n"u8.ToArray();
@@ -38,31 +41,29 @@ public static class EventStreamEndpoint
     ) =>
         app.MapGet(
                 pattern,
-                async (HttpContext http) =>
+                async (
+                    HttpContext http,
+                    [FromQuery] string? after,
+                    [FromHeader(Name = CursorField)] string? lastEventId
+                ) =>
                 {
                     var (owner, stream) = await resolve(http);
-                    await ServeAsync(http, owner, stream);
+                    await ServeAsync(http, owner, stream, Cursor(lastEventId, after));
                 }
             )
+            .Produces(StatusCodes.Status200OK, contentType: MediaType)
+            .Refuses(EventsProblems.CursorGone, EventsProblems.TooManySubscribers)
             // It is meant to stay open.
             .DisableRequestTimeout();
 
-    /// <summary>Serves one stream until the reader leaves or the server stops.</summary>
-    /// <exception cref="ProblemException">Before anything is sent: <see cref="KernelProblems.Malformed"/> for a bad cursor, or as
-    /// <see cref="EventHub.SubscribeAsync"/>.</exception>
-    public static async Task ServeAsync(HttpContext http, OwnerId owner, StreamId stream)
+    // Until the reader leaves or the server stops.
+    private static async Task ServeAsync(HttpContext http, OwnerId owner, StreamId stream, long cursor)
     {
         var ct = http.RequestAborted;
         var hub = http.RequestServices.GetRequiredService<EventHub>();
-        await using var subscription = await hub.OpenAsync(
-            owner,
-            stream,
-            Cursor(http.Request),
-            resumesInline: true,
-            ct
-        );
+        await using var subscription = await hub.OpenAsync(owner, stream, cursor, resumesInline: true, ct);
         http.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
-        http.Response.ContentType = "text/event-stream";
+        http.Response.ContentType = MediaType;
         http.Response.Headers.CacheControl = "no-store";
         http.Response.Headers.ContentEncoding = "identity";
         http.Response.Headers["X-Accel-Buffering"] = "no";
@@ -114,15 +115,9 @@ public static class EventStreamEndpoint
             http.RequestAborted
         );
 
-    private static long Cursor(HttpRequest request)
+    private static long Cursor(string? lastEventId, string? after)
     {
-        string? text = request.Headers["Last-Event-ID"];
-        var name = "Last-Event-ID";
-        if (text is null)
-        {
-            text = request.Query["after"];
-            name = "after";
-        }
+        var (text, name) = lastEventId is null ? (after, nameof(after)) : (lastEventId, CursorField);
         if (text is null)
             return 0;
         return long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var cursor)

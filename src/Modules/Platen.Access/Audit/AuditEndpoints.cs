@@ -67,7 +67,7 @@ internal static class AuditEndpoints
     private static IEndpointConventionBuilder MapExport(IEndpointRouteBuilder app, string pattern) =>
         app.MapGet(pattern, Export)
             .WithTags("audit")
-            .Produces(200, contentType: "text/csv")
+            .Produces(200, contentType: "text/csv", additionalContentTypes: "application/jsonl")
             // As long as the reader takes it: a large log is a large file.
             .DisableRequestTimeout();
 

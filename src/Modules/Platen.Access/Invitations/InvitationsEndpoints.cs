@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
 using Platen.Access.Audit;
+using Platen.Kernel;
 using Platen.Platform.Http;
 using Platen.Platform.Http.RateLimits;
 
@@ -83,6 +84,7 @@ internal static class InvitationsEndpoints
         invitations
             .MapPost("", Invite)
             .WithName("inviteMember")
+            .Refuses(KernelProblems.Conflict)
             .RateLimited(RateLimitPolicies.Token)
             .Audited(AccessEvents.MemberInvited)
             .Accepts<InviteMember.Body>("application/json")
@@ -91,12 +93,14 @@ internal static class InvitationsEndpoints
         invitations
             .MapPost("/{id:guid}/resend", Resend)
             .WithName("resendInvitation")
+            .Refuses(KernelProblems.Conflict)
             .RateLimited(RateLimitPolicies.Token)
             .Audited(AccessEvents.InvitationResent)
             .NeedsWorkspace(Scopes.MembersManage, platformToo: true);
         invitations
             .MapDelete("/{id:guid}", Revoke)
             .WithName("revokeInvitation")
+            .Refuses(KernelProblems.Conflict)
             .Audited(AccessEvents.InvitationRevoked)
             .LeavesNothing("it was taken back already")
             .WithMetadata(new Unversioned())
@@ -105,6 +109,7 @@ internal static class InvitationsEndpoints
         // The token says which workspace; whoever accepts is in none of it yet.
         app.MapPost("/v1/invitations/accept", Accept)
             .WithName("acceptInvitation")
+            .Refuses(KernelProblems.Conflict)
             .Audited(AccessEvents.InvitationAccepted, AccessEvents.MemberAdded)
             .LeavesNothing("the same person accepted it already")
             .WithTags("members")

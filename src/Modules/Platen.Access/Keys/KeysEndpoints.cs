@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
 using Platen.Access.Audit;
+using Platen.Kernel;
 using Platen.Platform.Http;
 
 namespace Platen.Access.Keys;
@@ -82,6 +83,7 @@ internal static class KeysEndpoints
         guard(
             keys.MapPost("", Create)
                 .WithName($"create{whose}Key")
+                .Refuses(KeyProblems.AlreadyMade)
                 .Audited(AccessEvents.KeyCreated)
                 .Accepts<CreateKey.Body>("application/json")
                 .WithMetadata(new TakesIdempotencyKey())
@@ -98,6 +100,7 @@ internal static class KeysEndpoints
         guard(
             keys.MapPost("/{id:guid}/rotate", Rotate)
                 .WithName($"rotate{whose}Key")
+                .Refuses(KernelProblems.Conflict)
                 .Audited(AccessEvents.KeyRevoked, AccessEvents.KeyCreated, AccessEvents.InvitationRevoked)
                 .Accepts<RevokeKey.RotateBody>("application/json")
         );

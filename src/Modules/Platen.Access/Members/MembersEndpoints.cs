@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
 using Platen.Access.Audit;
 using Platen.Access.People;
+using Platen.Access.Workspaces;
 using Platen.Kernel;
 using Platen.Platform.Http;
 
@@ -50,6 +51,7 @@ internal static class MembersEndpoints
         members
             .MapPatch("/{personId:guid}", Change)
             .WithName("changeMember")
+            .Refuses(WorkspaceProblems.LastOwner)
             .Audited(AccessEvents.RoleChanged, AccessEvents.InvitationRevoked)
             .LeavesNothing("it is their role already")
             .Accepts<ChangeMember.Body>("application/json")
@@ -57,6 +59,7 @@ internal static class MembersEndpoints
         members
             .MapDelete("/{personId:guid}", Remove)
             .WithName("removeMember")
+            .Refuses(WorkspaceProblems.LastOwner)
             .Audited(AccessEvents.MemberRemoved, AccessEvents.InvitationRevoked)
             .NeedsWorkspace(Scopes.MembersManage, platformToo: true);
         members
@@ -64,7 +67,7 @@ internal static class MembersEndpoints
             .WithName("leaveWorkspace")
             .Audited(AccessEvents.MemberRemoved, AccessEvents.InvitationRevoked)
             .WithMetadata(new Unversioned())
-            .Refuses(KernelProblems.Conflict)
+            .Refuses(WorkspaceProblems.LastOwner)
             .NeedsWorkspace(Scopes.WorkspaceRead, platformToo: true);
         app.MapPost("/v1/workspaces/{ws}/transfer", Transfer)
             .WithName("transferWorkspace")

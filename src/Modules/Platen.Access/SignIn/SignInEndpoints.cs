@@ -192,6 +192,7 @@ internal static class SignInEndpoints
             .Refuses(KernelProblems.Invalid, PeopleProblems.FreshSignInNeeded, WorkspaceProblems.LastOwner);
         mine.MapPost("/people/me/password", ChangePassword)
             .WithName("changePassword")
+            .Refuses(KernelProblems.Conflict)
             .Audited("person.password-set", "sessions.ended")
             .Accepts<NewPasswordBody>("application/json")
             .Refuses(KernelProblems.Invalid, PeopleProblems.SignInLocked);

@@ -35,6 +35,8 @@ internal sealed record SnapshotUrlView(
 internal static class SnapshotsEndpoints
 {
     private const int DefaultSeconds = 900;
+    private const string ZipType = "application/zip";
+    private const string TarType = "application/x-tar";
     private static readonly int MostSeconds = (int)SnapshotUrls.MostLife.TotalSeconds;
 
     /// <param name="Subject">What the release is of, such as <c>templates/greeting</c>.</param>
@@ -47,6 +49,7 @@ internal static class SnapshotsEndpoints
         // Who may pull a release file by file may hand it out whole, for a while.
         app.MapPost("/v1/snapshot-urls", Make)
             .WithName("createSnapshotUrl")
+            .Refuses(KernelProblems.Conflict)
             .RateLimited(RateLimitPolicies.Token)
             .NotAudited("a link is not kept: it downloads one release for a while for somebody who may read it")
             .WithTags("releases")
@@ -54,6 +57,7 @@ internal static class SnapshotsEndpoints
             .NeedsScope(Scopes.RegistryPull);
         app.MapPost("/v1/workspaces/{ws}/snapshot-urls", Make)
             .WithName("createWorkspaceSnapshotUrl")
+            .Refuses(KernelProblems.Conflict)
             .RateLimited(RateLimitPolicies.Token)
             .NotAudited("a link is not kept: it downloads one release for a while for somebody who may read it")
             .WithTags("releases")
@@ -62,12 +66,14 @@ internal static class SnapshotsEndpoints
         // The token in the address is the credential. A large release takes as long as its bytes flow.
         app.MapGet("/snapshots/{token}.zip", Zip)
             .WithName("downloadSnapshotAsZip")
+            .Produces(200, contentType: ZipType)
             .Refuses(KernelProblems.Unauthenticated)
             .DisableRequestTimeout()
             .WithTags("releases")
             .AllowAnonymous();
         app.MapGet("/snapshots/{token}.tar", Tar)
             .WithName("downloadSnapshotAsTar")
+            .Produces(200, contentType: TarType)
             .Refuses(KernelProblems.Unauthenticated)
             .DisableRequestTimeout()
             .WithTags("releases")
@@ -117,7 +123,7 @@ internal static class SnapshotsEndpoints
         ILoggerFactory log,
         HttpContext context,
         CancellationToken ct
-    ) => SendAsync(token, "zip", "application/zip", ReleaseArchive.WriteZipAsync, urls, blobs, log, context, ct);
+    ) => SendAsync(token, "zip", ZipType, ReleaseArchive.WriteZipAsync, urls, blobs, log, context, ct);
 
     private static Task Tar(
         string token,
@@ -126,7 +132,7 @@ internal static class SnapshotsEndpoints
         ILoggerFactory log,
         HttpContext context,
         CancellationToken ct
-    ) => SendAsync(token, "tar", "application/x-tar", ReleaseArchive.WriteTarAsync, urls, blobs, log, context, ct);
+    ) => SendAsync(token, "tar", TarType, ReleaseArchive.WriteTarAsync, urls, blobs, log, context, ct);
 
     private static async Task SendAsync(
         string token,

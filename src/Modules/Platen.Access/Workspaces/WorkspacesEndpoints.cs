@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.AspNetCore.Routing;
 using Platen.Access.Audit;
+using Platen.Kernel;
 using Platen.Platform.Http;
 
 namespace Platen.Access.Workspaces;
@@ -87,6 +88,7 @@ internal static class WorkspacesEndpoints
         all.MapGet("", List).WithName("listWorkspaces").NeedsCaller();
         all.MapPost("", Create)
             .WithName("createWorkspace")
+            .Refuses(WorkspaceProblems.SlugTaken)
             .Audited(AccessEvents.WorkspaceCreated, AccessEvents.MemberAdded)
             .LeavesNothing("the same Idempotency-Key made it before")
             .Accepts<CreateWorkspace.Body>("application/json")
@@ -99,16 +101,19 @@ internal static class WorkspacesEndpoints
             .NeedsWorkspace(Scopes.WorkspaceRead, deletedToo: true, platformToo: true);
         one.MapPatch("", Change)
             .WithName("changeWorkspace")
+            .Refuses(KernelProblems.Conflict, WorkspaceProblems.SlugTaken)
             .Audited(AccessEvents.WorkspaceRenamed, AccessEvents.PlanChanged)
             .LeavesNothing("nothing of it is another")
             .Accepts<ChangeWorkspace.Body>("application/json")
             .NeedsWorkspace(Scopes.WorkspaceManage);
         one.MapDelete("", Delete)
             .WithName("deleteWorkspace")
+            .Refuses(KernelProblems.Conflict)
             .Audited(AccessEvents.WorkspaceDeleted)
             .NeedsWorkspace(Scopes.WorkspaceManage, deletedToo: true);
         one.MapPost("/restore", Restore)
             .WithName("restoreWorkspace")
+            .Refuses(KernelProblems.Conflict)
             .WithMetadata(new Versioned())
             .Audited(AccessEvents.WorkspaceRestored)
             .NeedsWorkspace(Scopes.WorkspaceManage, deletedToo: true);

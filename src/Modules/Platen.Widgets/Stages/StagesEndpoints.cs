@@ -103,6 +103,7 @@ internal static class StagesEndpoints
         // Who may write an instance may show it to others before it is live; they need nothing but the link.
         app.MapPost("/v1/instances/{publicId}/preview-links", Link)
             .WithName("createPreviewLink")
+            .Refuses(KernelProblems.Conflict)
             .WithTags("instances")
             .Accepts<PreviewLinks.Body>("application/json")
             .Audited(WidgetEvents.PreviewLinked)

@@ -15,7 +15,7 @@ namespace Platen.Platform.Http.RateLimits;
 public sealed record RateLimitedBy(string Policy);
 
 /// <summary>An endpoint that nobody is refused by: health and metrics are read most when there is too much of everything else.</summary>
-internal sealed class NotRateLimited;
+public sealed record NotRateLimited;
 
 /// <summary>Where requests meet their limits, and what they are told (draft-ietf-httpapi-ratelimit-headers-10).</summary>
 public static class RateLimitStages
