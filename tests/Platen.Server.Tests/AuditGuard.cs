@@ -12,15 +12,9 @@ namespace Platen.Server.Tests;
 /// and in the end what was committed. A request that writes, succeeds and left nothing, an entry that its endpoint does not name, and an entry without
 /// digests that nobody has excused, are faults.
 /// </summary>
-internal sealed class AuditGuard : IObserver<DiagnosticListener>, IObserver<KeyValuePair<string, object?>>, IDisposable
+internal sealed class AuditGuard
 {
-    private const string Requested = "Microsoft.AspNetCore.Hosting.HttpRequestIn";
-    private const string Ended = Requested + ".Stop";
-    private readonly ConcurrentDictionary<int, bool> ports = [];
     private readonly ConcurrentQueue<Write> writes = [];
-    private readonly List<IDisposable> subscriptions = [];
-
-    public AuditGuard() => subscriptions.Add(DiagnosticListener.AllListeners.Subscribe(this));
 
     /// <summary>A request that wrote.</summary>
     /// <param name="Trace">Its trace id, which its entries have as well.</param>
@@ -30,15 +24,6 @@ internal sealed class AuditGuard : IObserver<DiagnosticListener>, IObserver<KeyV
     internal sealed record Write(string Trace, string Route, IReadOnlyList<string> Actions, bool MayLeaveNothing);
 
     internal sealed record Entry(string? Trace, string Action, bool HasDigest);
-
-    /// <summary>Looks at the requests to a server over the database that is read in the end.</summary>
-    /// <param name="port">Where it listens.</param>
-    /// <param name="stopped">When it does no more: another test's server, over another database, may get the port then.</param>
-    public void Watch(int port, CancellationToken stopped)
-    {
-        ports[port] = true;
-        stopped.Register(() => ports.TryRemove(port, out _));
-    }
 
     /// <summary>What is wrong with what was left behind.</summary>
     /// <param name="admin">Sees every owner's entries.</param>
@@ -98,31 +83,14 @@ internal sealed class AuditGuard : IObserver<DiagnosticListener>, IObserver<KeyV
         return [.. faults];
     }
 
-    void IObserver<DiagnosticListener>.OnNext(DiagnosticListener listener)
-    {
-        if (listener.Name == "Microsoft.AspNetCore")
-        {
-            lock (subscriptions)
-            {
-                // Nobody is told of the end who does not want to hear of the start.
-                subscriptions.Add(
-                    listener.Subscribe(this, name => name.StartsWith(Requested, StringComparison.Ordinal))
-                );
-            }
-        }
-    }
-
-    void IObserver<KeyValuePair<string, object?>>.OnNext(KeyValuePair<string, object?> happened)
+    /// <summary>Notes a request that has ended.</summary>
+    public void Note(HttpContext context, RouteEndpoint endpoint)
     {
         if (
-            happened is not { Key: Ended, Value: HttpContext context }
-            || !ports.ContainsKey(context.Connection.LocalPort)
-            || context.GetEndpoint() is not RouteEndpoint endpoint
-            || endpoint.Metadata.GetMetadata<Audited>() is not { } leaves
+            endpoint.Metadata.GetMetadata<Audited>() is not { } leaves
             || HttpMethods.IsGet(context.Request.Method)
             || HttpMethods.IsHead(context.Request.Method)
             || context.Response.StatusCode is < 200 or >= 400
-            || context.RequestAborted.IsCancellationRequested
             // A form that nobody is signed in for.
             || context.Response.Headers.Location.ToString().StartsWith("/sign-in?returnTo", StringComparison.Ordinal)
             || Activity.Current is not { } activity
@@ -136,20 +104,6 @@ internal sealed class AuditGuard : IObserver<DiagnosticListener>, IObserver<KeyV
                 endpoint.Metadata.GetMetadata<LeavesNothing>() is not null
             )
         );
-    }
-
-    void IObserver<DiagnosticListener>.OnCompleted() { }
-
-    void IObserver<DiagnosticListener>.OnError(Exception error) { }
-
-    void IObserver<KeyValuePair<string, object?>>.OnCompleted() { }
-
-    void IObserver<KeyValuePair<string, object?>>.OnError(Exception error) { }
-
-    public void Dispose()
-    {
-        lock (subscriptions)
-            subscriptions.ForEach(subscription => subscription.Dispose());
     }
 }
 

@@ -24,7 +24,21 @@ public sealed class ServerFixture : IAsyncLifetime
 {
     private readonly PostgresFixture postgres = new();
     private readonly AuditGuard audit = new();
+    private readonly AnswerGuard answers = new();
+    private readonly EndedRequests requests;
     private WebApplication? app;
+
+    public ServerFixture()
+    {
+        requests = new EndedRequests(
+            (context, endpoint) =>
+            {
+                audit.Note(context, endpoint);
+                answers.Note(context, endpoint);
+            }
+        );
+        requests.Start();
+    }
 
     /// <summary>The database behind the server.</summary>
     internal PostgresFixture Postgres => postgres;
@@ -62,20 +76,24 @@ public sealed class ServerFixture : IAsyncLifetime
 
     public async ValueTask DisposeAsync()
     {
-        Owner.Dispose();
-        Nobody.Dispose();
         List<string> faults = [];
+        List<string> untold = [];
         if (app is not null)
         {
+            var document = JsonNode.Parse(await Nobody.GetStringAsync("/openapi/v1.json"))!;
             var endpoints = Endpoints.ToList();
             // Every request has ended, and said so, when this has.
             await app.StopAsync();
             await app.DisposeAsync();
             await using var admin = await postgres.OpenAdminAsync(CancellationToken.None);
             faults = await audit.FaultsAsync(admin, endpoints);
+            untold = answers.Faults(document);
         }
-        audit.Dispose();
+        Owner.Dispose();
+        Nobody.Dispose();
+        requests.Dispose();
         await postgres.DisposeAsync();
+        untold.ShouldBeEmpty("What endpoints answered, and what the API's description says that they answer, differ.");
         faults.ShouldBeEmpty("What endpoints say of the audit log, and what they left there, differ.");
     }
 
@@ -116,7 +134,7 @@ public sealed class ServerFixture : IAsyncLifetime
             }
         );
         await node.StartAsync();
-        audit.Watch(new Uri(node.Urls.Single()).Port, node.Lifetime.ApplicationStopped);
+        requests.Watch(new Uri(node.Urls.Single()).Port, node.Lifetime.ApplicationStopped);
         return node;
     }
 
