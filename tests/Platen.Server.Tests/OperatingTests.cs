@@ -151,10 +151,13 @@ public sealed class OperatingTests(ServerFixture server)
             );
         var counts = text.Split('\n').Where(l => l.StartsWith("# TYPE ", StringComparison.Ordinal)).ToList();
         counts.ShouldBeUnique();
+        var listed = await File.ReadAllTextAsync(Path.Combine(Build.Repository, "docs", "operating", "metrics.md"), Ct);
         foreach (var family in counts.Select(line => line.Split(' ')).Where(f => f[2].StartsWith("platen_", Ordinal)))
         {
             var (name, type) = (family[2], family[3]);
-            text.ShouldContain($"# HELP {name} ");
+            var help = $"# HELP {name} ";
+            var says = text.Split('\n').Single(line => line.StartsWith(help, Ordinal))[help.Length..];
+            listed.ShouldContain($"| `{name}` | {type} | {says} |\n");
             name.EndsWith("_total", Ordinal).ShouldBe(type == "counter", name);
             if (name.Split('_').Intersect(["duration", "lag", "age", "delay"]).Any())
                 name.ShouldEndWith("_seconds");
