@@ -95,10 +95,11 @@ internal static partial class OpenApi
         DescribeCaller(operation, context, metadata);
         foreach (var problem in metadata.OfType<Refusals>().SelectMany(refusals => refusals.Problems))
             Add(operation, context, problem);
-        if (context.Description.RelativePath?.Contains('{', StringComparison.Ordinal) == true)
-            Add(operation, context, KernelProblems.NotFound);
-        if (operation.Parameters.Any(parameter => parameter.In == ParameterLocation.Query))
+        // A name or an id that is none is refused like a query that cannot be read.
+        if (operation.Parameters.Any(parameter => parameter.In is ParameterLocation.Query or ParameterLocation.Path))
             Add(operation, context, KernelProblems.Malformed);
+        if (operation.Parameters.Any(parameter => parameter.In == ParameterLocation.Path))
+            Add(operation, context, KernelProblems.NotFound);
         if (metadata.OfType<TakesIdempotencyKey>().Any())
             AddField(
                 operation,
@@ -118,6 +119,7 @@ internal static partial class OpenApi
         if (operation.RequestBody is not null)
         {
             Add(operation, context, KernelProblems.Malformed);
+            Add(operation, context, HttpProblems.SlowRequest);
             Add(operation, context, KernelProblems.TooLarge);
             Add(operation, context, KernelProblems.UnsupportedMediaType);
             Add(operation, context, KernelProblems.Invalid);

@@ -120,6 +120,7 @@ internal static class TemplatesEndpoints
         needs(
             one.MapPut("", Save)
                 .WithName("saveTemplate" + where)
+                .Refuses(KernelProblems.LimitReached)
                 .Audited(TemplateEvents.Changed)
                 .LeavesNothing("it is so already")
                 .Accepts<SaveTemplate.Body>("application/json"),
@@ -128,6 +129,7 @@ internal static class TemplatesEndpoints
         needs(
             one.MapPut("/blobs/{digest}", PutBlob)
                 .WithName("putTemplateBlob" + where)
+                .Refuses(KernelProblems.LimitReached)
                 .NotAudited("bytes mean nothing until a version refers to them")
                 .Accepts<byte[]>("application/octet-stream"),
             Scopes.TemplatesPush
@@ -142,7 +144,7 @@ internal static class TemplatesEndpoints
         needs(
             one.MapPut("/versions/{semver}", Commit)
                 .WithName("commitTemplateVersion" + where)
-                .Refuses(KernelProblems.Conflict, TemplatesProblems.VersionIsImmutable)
+                .Refuses(KernelProblems.Conflict, TemplatesProblems.VersionIsImmutable, KernelProblems.LimitReached)
                 .Audited(TemplateEvents.VersionPushed, TemplateEvents.Changed)
                 .LeavesNothing("it is there already, with the same content")
                 .Accepts<CommitVersion.Body>("application/json"),

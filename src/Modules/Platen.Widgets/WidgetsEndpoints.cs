@@ -43,7 +43,7 @@ internal static class WidgetsEndpoints
         own.MapGet("", ListOwn).WithName("listInstances").NeedsWorkspace(Scopes.InstancesRead);
         own.MapPost("", Create)
             .WithName("createInstance")
-            .Refuses(WidgetsProblems.IdTaken)
+            .Refuses(WidgetsProblems.IdTaken, KernelProblems.LimitReached)
             .Accepts<CreateInstance.Body>("application/json")
             .Audited(WidgetEvents.Saved, WidgetEvents.OverlayChanged)
             .LeavesNothing("the same Idempotency-Key made it before")
@@ -64,7 +64,7 @@ internal static class WidgetsEndpoints
 
         one.MapPut("", Save)
             .WithName("saveInstance")
-            .Refuses(KernelProblems.Conflict)
+            .Refuses(KernelProblems.Conflict, KernelProblems.LimitReached)
             .Accepts<SaveInstance.Body>("application/json")
             .Audited(WidgetEvents.Saved, WidgetEvents.Unpublished)
             .LeavesNothing("it is so already")
@@ -117,7 +117,7 @@ internal static class WidgetsEndpoints
         // Going back among what was published is for every stage; the verb refuses the rest where it must.
         one.MapPut("/publication", Publish)
             .WithName("publishInstance")
-            .Refuses(KernelProblems.Conflict)
+            .Refuses(KernelProblems.Conflict, KernelProblems.LimitReached)
             .Accepts<PublishInstance.Body>("application/json")
             .Audited(WidgetEvents.Published, WidgetEvents.WentBack, WidgetEvents.GatesForced)
             .LeavesNothing("it is live already")

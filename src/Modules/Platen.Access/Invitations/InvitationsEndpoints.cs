@@ -84,7 +84,7 @@ internal static class InvitationsEndpoints
         invitations
             .MapPost("", Invite)
             .WithName("inviteMember")
-            .Refuses(KernelProblems.Conflict)
+            .Refuses(KernelProblems.Conflict, KernelProblems.LimitReached)
             .RateLimited(RateLimitPolicies.Token)
             .Audited(AccessEvents.MemberInvited)
             .Accepts<InviteMember.Body>("application/json")
@@ -109,7 +109,7 @@ internal static class InvitationsEndpoints
         // The token says which workspace; whoever accepts is in none of it yet.
         app.MapPost("/v1/invitations/accept", Accept)
             .WithName("acceptInvitation")
-            .Refuses(KernelProblems.Conflict)
+            .Refuses(InvitationProblems.Gone, KernelProblems.Conflict, KernelProblems.LimitReached)
             .Audited(AccessEvents.InvitationAccepted, AccessEvents.MemberAdded)
             .LeavesNothing("the same person accepted it already")
             .WithTags("members")

@@ -83,7 +83,7 @@ internal static class KeysEndpoints
         guard(
             keys.MapPost("", Create)
                 .WithName($"create{whose}Key")
-                .Refuses(KeyProblems.AlreadyMade)
+                .Refuses(KeyProblems.AlreadyMade, KernelProblems.LimitReached)
                 .Audited(AccessEvents.KeyCreated)
                 .Accepts<CreateKey.Body>("application/json")
                 .WithMetadata(new TakesIdempotencyKey())
@@ -100,7 +100,7 @@ internal static class KeysEndpoints
         guard(
             keys.MapPost("/{id:guid}/rotate", Rotate)
                 .WithName($"rotate{whose}Key")
-                .Refuses(KernelProblems.Conflict)
+                .Refuses(KernelProblems.Conflict, KernelProblems.LimitReached)
                 .Audited(AccessEvents.KeyRevoked, AccessEvents.KeyCreated, AccessEvents.InvitationRevoked)
                 .Accepts<RevokeKey.RotateBody>("application/json")
         );

@@ -79,6 +79,7 @@ internal sealed class TerminalLogin(
             .NotAudited("hands over a code; the key that it is exchanged for is recorded");
         app.MapPost("/v1/terminal-logins", Exchange)
             .WithName("exchangeTerminalLogin")
+            .Refuses(KernelProblems.Unauthenticated, KernelProblems.LimitReached)
             .RateLimited(RateLimitPolicies.SignIn)
             .Audited(AccessEvents.KeyCreated)
             .WithTags("signing in")
