@@ -49,6 +49,8 @@ internal sealed class EndedRequests(Action<HttpContext, RouteEndpoint> ended)
             && ports.ContainsKey(context.Connection.LocalPort)
             && context.GetEndpoint() is RouteEndpoint endpoint
             && !context.RequestAborted.IsCancellationRequested
+            // A browser's question whether it may ask is routed as what it is about.
+            && context.Request.Headers.AccessControlRequestMethod.Count == 0
         )
             ended(context, endpoint);
     }
